@@ -1,0 +1,38 @@
+"""The frame layer for aiohttp: raw WebSocket routes that show every frame as it stood on the wire.
+
+    aiohttp_rawws.setup(app)
+    app.router.add_raw_websocket("/ws", handler)
+
+`COMPILED` tells whether the compiled core runs.
+"""
+
+from ._build import COMPILED
+from ._version import __version__
+from .errors import EndOfStream, FrameTooBig, ProtocolError, RawWebSocketError, SessionClosed
+from .frames import CloseCode, Frame, Opcode, Piece, Violation
+from .plugin import RouteTableDef, add_raw_websocket, raw_websocket, setup
+from .route import RawWebSocketRoute
+from .server import accept
+from .session import RawWebSocketSession
+
+__all__ = (
+    "COMPILED",
+    "CloseCode",
+    "EndOfStream",
+    "Frame",
+    "FrameTooBig",
+    "Opcode",
+    "Piece",
+    "ProtocolError",
+    "RawWebSocketError",
+    "RawWebSocketRoute",
+    "RawWebSocketSession",
+    "RouteTableDef",
+    "SessionClosed",
+    "Violation",
+    "__version__",
+    "accept",
+    "add_raw_websocket",
+    "raw_websocket",
+    "setup",
+)

@@ -1,0 +1,104 @@
+import cython
+
+from .frames cimport Frame, make_frame
+from .mask cimport Payload, copy_out
+
+cdef unsigned int UNMASKED, MASKED, RESERVED_BITS, RESERVED_OPCODE, FRAGMENTED_CONTROL
+cdef unsigned int LONG_CONTROL, UNEXPECTED_CONTINUATION, EXPECTED_CONTINUATION, LENGTH_ENCODING
+cdef unsigned int CLOSE_PAYLOAD, AFTER_CLOSE
+cdef Py_ssize_t SMALL_PAYLOAD, FRAME_COST
+
+
+cdef class ReadBuffer:
+    cdef readonly bytearray data
+    cdef readonly object view
+
+
+@cython.final
+cdef class Parser:
+    cdef ReadBuffer _buffer
+    cdef bytes _pending
+    cdef Payload _payload
+    cdef unsigned char _head
+    cdef bytes _key
+    cdef unsigned int _violations
+    cdef long long _length
+    cdef long long _offset
+    cdef readonly object frames
+    cdef public long long limit
+    cdef public long long max_frame_size
+    cdef public unsigned int reject
+    cdef public bint pieces
+    cdef readonly Py_ssize_t weight
+    cdef readonly bint is_client
+    cdef readonly bint extended
+    cdef readonly bint fragmented
+    cdef readonly bint after_close
+    cdef readonly bint closed
+    cdef readonly bint stalled
+    cdef readonly object error
+    cdef readonly object oversized
+
+    cpdef feed(self, data)
+    @cython.locals(pending=Py_ssize_t)
+    cpdef writable(self)
+    @cython.locals(payload=Payload)
+    cpdef written(self, Py_ssize_t count)
+    cpdef resume(self)
+    cpdef settle(self)
+    cpdef take(self)
+    cpdef take_all(self)
+    @cython.locals(payload=Payload)
+    cpdef cut(self)
+
+    cdef bint _full(self)
+    cdef bint _ready(self)
+    cdef bint _stopped(self)
+    @cython.locals(position=Py_ssize_t, after=Py_ssize_t)
+    cdef _parse(self, Py_ssize_t end)
+    @cython.locals(
+        data=bytearray,
+        head="unsigned char",
+        second="unsigned char",
+        length="long long",
+        position=Py_ssize_t,
+        violations="unsigned int",
+        key=bytes,
+    )
+    cdef Py_ssize_t _frame(self, Py_ssize_t start, Py_ssize_t end) except -1
+    cdef Py_ssize_t _append(
+        self,
+        unsigned char head,
+        bytes payload,
+        bytes key,
+        unsigned int violations,
+        Py_ssize_t start,
+        Py_ssize_t after,
+    ) except -1
+    cdef _count(self, unsigned char head)
+    @cython.locals(payload=Payload)
+    cdef _begin(
+        self,
+        unsigned char head,
+        long long length,
+        bytes key,
+        unsigned int violations,
+        Py_ssize_t start,
+        Py_ssize_t end,
+    )
+    cdef _finish(self, bytes data)
+    cdef _piece(self, bytes data)
+    cdef Py_ssize_t _fail(
+        self, unsigned int violations, Py_ssize_t start, bytes payload=*
+    ) except -1
+
+
+cpdef Py_ssize_t weigh(Frame frame)
+
+cpdef long long long_length(bytearray data, Py_ssize_t start) except -1
+
+cpdef unsigned int judge(
+    unsigned char head, unsigned char second, bint is_client, bint fragmented, bint extended
+)
+
+cpdef unsigned int judge_close(bytes payload)

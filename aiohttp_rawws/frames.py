@@ -1,0 +1,373 @@
+# cython: language_level=3, annotation_typing=False
+"""Frames as they stand on the wire, and the names RFC 6455 gives to their parts.
+
+A frame keeps its first octet untouched (FIN, RSV1-3 and opcode, section 5.2): what was received
+is what will be sent, whether or not anybody knows the opcode.
+"""
+
+import enum
+from operator import index
+from typing import Any, NamedTuple
+
+from .mask import append
+
+__all__ = ("CloseCode", "Frame", "Opcode", "Piece", "Violation")
+
+BytesLike = bytes | bytearray | memoryview
+
+#: The largest payload of a control frame, in bytes (RFC 6455 section 5.5).
+MAX_CONTROL_PAYLOAD = 125
+
+#: What a received frame costs beside its payload, in bytes: the objects that hold it.
+FRAME_COST = 160
+
+FIN = 0x80
+RSV1 = 0x40
+RSV2 = 0x20
+RSV3 = 0x10
+REPR_BYTES = 64
+
+
+class Opcode(enum.IntEnum):
+    """The opcodes of RFC 6455 section 5.2; 3 to 7 and 11 to 15 are reserved."""
+
+    CONTINUATION = 0
+    TEXT = 1
+    BINARY = 2
+    CLOSE = 8
+    PING = 9
+    PONG = 10
+
+
+class CloseCode(enum.IntEnum):
+    """The close codes of the IANA registry "WebSocket Close Code Number Registry"."""
+
+    NORMAL_CLOSURE = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    UNSUPPORTED_DATA = 1003
+    NO_STATUS_RECEIVED = 1005
+    ABNORMAL_CLOSURE = 1006
+    INVALID_PAYLOAD = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    MANDATORY_EXTENSION = 1010
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+    BAD_GATEWAY = 1014
+    TLS_HANDSHAKE = 1015
+
+    @staticmethod
+    def is_sendable(code: int) -> bool:
+        """Tell whether `code` may stand in a Close frame (RFC 6455 section 7.4).
+
+        1005, 1006 and 1015 only report what happened and never travel; 1004 and what the
+        registry leaves open below 3000 mean nothing to a peer.
+        """
+        return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+
+
+class Violation(enum.Flag):
+    """The rules of RFC 6455 that a received frame can break, one bit each."""
+
+    NONE = 0
+    #: A client's frame without a mask (section 5.1).
+    UNMASKED = 1
+    #: A server's frame with a mask (section 5.1).
+    MASKED = 2
+    #: RSV1, RSV2 or RSV3 set while no extension is negotiated (section 5.2).
+    RESERVED_BITS = 4
+    #: An opcode that means nothing (section 5.2).
+    RESERVED_OPCODE = 8
+    #: A control frame without FIN (section 5.5).
+    FRAGMENTED_CONTROL = 16
+    #: A control frame whose length does not fit the 7 bits: over 125 bytes (section 5.5).
+    LONG_CONTROL = 32
+    #: A continuation with nothing to continue (section 5.4).
+    UNEXPECTED_CONTINUATION = 64
+    #: A new message before the last fragment of the one before (section 5.4).
+    EXPECTED_CONTINUATION = 128
+    #: A length not in its shortest form, or with its top bit set (section 5.2).
+    LENGTH_ENCODING = 256
+    #: A Close payload of one byte, with a code that may not be sent, or a reason that is not
+    #: UTF-8 (sections 5.5.1 and 7.4).
+    CLOSE_PAYLOAD = 512
+    #: A frame behind a Close (section 5.5.1).
+    AFTER_CLOSE = 1024
+    ALL = 2047
+
+
+OPCODES: tuple[int, ...] = tuple(
+    Opcode(number) if number in (0, 1, 2, 8, 9, 10) else number for number in range(16)
+)
+
+
+class Frame:
+    """One frame: immutable, hashable, equal by opcode, payload, FIN and RSV bits.
+
+    `opcode` is 0 to 15, `payload` any bytes-like object (kept unmasked, as bytes), `mask` the
+    4-byte masking key the frame came with or is to be sent with, None if it is of no matter.
+    Only what cannot be encoded is refused, with ValueError or TypeError; the named constructors
+    (`text`, `ping`, `close` ...) also keep the rules of RFC 6455.
+    """
+
+    __slots__ = ("_head", "_mask", "_payload", "_violations")
+
+    def __init__(
+        self,
+        opcode: int,
+        payload: BytesLike = b"",
+        fin: bool = True,
+        *,
+        rsv1: bool = False,
+        rsv2: bool = False,
+        rsv3: bool = False,
+        mask: "BytesLike | None" = None,
+    ) -> None:
+        number = index(opcode)
+        if not 0 <= number <= 15:
+            raise ValueError(f"an opcode has 4 bits (0 to 15), got {number}")
+        if mask is not None:
+            mask = octets(mask, "mask")
+            if len(mask) != 4:
+                raise ValueError(f"a masking key has 4 bytes, got {len(mask)}")
+        self._head = (
+            number
+            | (FIN if fin else 0)
+            | (RSV1 if rsv1 else 0)
+            | (RSV2 if rsv2 else 0)
+            | (RSV3 if rsv3 else 0)
+        )
+        self._payload = octets(payload, "payload")
+        self._mask = mask
+        self._violations = 0
+
+    @classmethod
+    def text(cls, text: str, fin: bool = True) -> "Frame":
+        """A Text frame; with `fin=False` the first fragment of a message."""
+        if not isinstance(text, str):
+            raise TypeError(f"a Text frame takes a str, got {type(text).__name__}")
+        return cls(Opcode.TEXT, text.encode(), fin)
+
+    @classmethod
+    def binary(cls, payload: BytesLike, fin: bool = True) -> "Frame":
+        """A Binary frame; with `fin=False` the first fragment of a message."""
+        return cls(Opcode.BINARY, payload, fin)
+
+    @classmethod
+    def continuation(cls, payload: BytesLike, fin: bool = True) -> "Frame":
+        """A later fragment of a message, the last one unless `fin=False` (section 5.4)."""
+        return cls(Opcode.CONTINUATION, payload, fin)
+
+    @classmethod
+    def ping(cls, payload: BytesLike = b"") -> "Frame":
+        """A Ping; ValueError for more than 125 bytes (sections 5.5 and 5.5.2)."""
+        return cls(Opcode.PING, control_payload(payload))
+
+    @classmethod
+    def pong(cls, payload: BytesLike = b"") -> "Frame":
+        """A Pong; ValueError for more than 125 bytes (sections 5.5 and 5.5.3)."""
+        return cls(Opcode.PONG, control_payload(payload))
+
+    @classmethod
+    def close(cls, code: "int | None" = None, reason: str = "") -> "Frame":
+        """A Close, empty without a code (section 5.5.1).
+
+        ValueError for a code that may not be sent, a reason of more than 123 bytes of UTF-8, or
+        a reason without a code.
+        """
+        encoded = reason.encode()
+        if code is None:
+            if encoded:
+                raise ValueError("a close reason needs a close code in front of it")
+            return cls(Opcode.CLOSE)
+        number = index(code)
+        if not CloseCode.is_sendable(number):
+            raise ValueError(
+                f"close code {number} may not be sent; use 1000-1003, 1007-1014 or 3000-4999"
+            )
+        if len(encoded) > MAX_CONTROL_PAYLOAD - 2:
+            raise ValueError(f"a close reason has at most 123 bytes of UTF-8, got {len(encoded)}")
+        return cls(Opcode.CLOSE, number.to_bytes(2, "big") + encoded)
+
+    @property
+    def opcode(self) -> int:
+        """An `Opcode` where it is known, else a plain int."""
+        return OPCODES[self._head & 0x0F]
+
+    @property
+    def payload(self) -> bytes:
+        """The unmasked payload."""
+        return self._payload
+
+    @property
+    def fin(self) -> bool:
+        return self._head & FIN != 0
+
+    @property
+    def rsv1(self) -> bool:
+        return self._head & RSV1 != 0
+
+    @property
+    def rsv2(self) -> bool:
+        return self._head & RSV2 != 0
+
+    @property
+    def rsv3(self) -> bool:
+        return self._head & RSV3 != 0
+
+    @property
+    def mask(self) -> "bytes | None":
+        """The masking key it came with or is to be sent with."""
+        return self._mask
+
+    @property
+    def violations(self) -> Violation:
+        """The rules that a received frame broke and the session let pass."""
+        return Violation(self._violations)
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is a control frame, reserved ones included (section 5.5)."""
+        return self._head & 0x08 != 0
+
+    @property
+    def close_code(self) -> "int | None":
+        """The code of a Close frame; None if it has none, or for any other frame."""
+        if self._head & 0x0F != 8 or len(self._payload) < 2:
+            return None
+        return int.from_bytes(self._payload[:2], "big")
+
+    @property
+    def close_reason(self) -> str:
+        """The reason of a Close frame, "" without one; what is not UTF-8 is replaced."""
+        if self._head & 0x0F != 8:
+            return ""
+        return self._payload[2:].decode("utf-8", "replace")
+
+    def encode(self) -> bytes:
+        """The bytes of the frame on the wire, masked if it has a masking key."""
+        out = bytearray()
+        append_frame(out, self._head, self._payload, self._mask)
+        return bytes(out)
+
+    def _equals(self, other: "Frame") -> bool:
+        return self._head == other._head and self._payload == other._payload
+
+    def __eq__(self, other: object) -> bool:
+        return self._equals(other) if isinstance(other, Frame) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self._head, self._payload))
+
+    def __repr__(self) -> str:
+        opcode = self.opcode
+        name = opcode.name if isinstance(opcode, Opcode) else f"opcode {opcode}"
+        flags = [bit for bit in ("fin", "rsv1", "rsv2", "rsv3") if getattr(self, bit)]
+        shown = repr(self._payload[:REPR_BYTES])
+        if len(self._payload) > REPR_BYTES:
+            shown += "..."
+        words = [name, *flags, f"{len(self._payload)} bytes", shown]
+        if self._violations:
+            words.append(str(self.violations))
+        return f"<Frame {' '.join(words)}>"
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        return make_frame, (self._head, self._payload, self._mask, self._violations)
+
+
+class Piece(NamedTuple):
+    """A part of a data frame that is too big to hold, as it arrives or is to be sent.
+
+    `length` is that of the frame's whole payload in bytes, `offset` where this part begins in
+    it, `last` tells whether it ends it. `mask` and `violations` are those of the frame.
+    """
+
+    opcode: int
+    fin: bool
+    rsv1: bool
+    rsv2: bool
+    rsv3: bool
+    length: int
+    offset: int
+    payload: bytes
+    last: bool
+    mask: "bytes | None" = None
+    violations: Violation = Violation.NONE
+
+
+def make_frame(head: int, payload: bytes, mask: "bytes | None", violations: int) -> Frame:
+    """Build a frame from the octets of the wire, unchecked."""
+    frame = Frame.__new__(Frame)
+    frame._head = head
+    frame._payload = payload
+    frame._mask = mask
+    frame._violations = violations
+    return frame
+
+
+def make_piece(
+    head: int, length: int, offset: int, payload: bytes, mask: "bytes | None", violations: int
+) -> Piece:
+    """Build a piece from the octets of the wire, unchecked."""
+    return Piece(
+        OPCODES[head & 0x0F],
+        head & FIN != 0,
+        head & RSV1 != 0,
+        head & RSV2 != 0,
+        head & RSV3 != 0,
+        length,
+        offset,
+        payload,
+        offset + len(payload) == length,
+        mask,
+        Violation(violations),
+    )
+
+
+def whole_piece(frame: Frame) -> Piece:
+    """A frame that came whole, as the only piece of itself."""
+    size = len(frame._payload)
+    return make_piece(frame._head, size, 0, frame._payload, frame._mask, frame._violations)
+
+
+def octets(data: BytesLike, what: str) -> bytes:
+    """Take any bytes-like object as bytes; TypeError for a str or a number."""
+    if isinstance(data, bytes):
+        return data
+    try:
+        return memoryview(data).tobytes()
+    except TypeError:
+        raise TypeError(f"{what} must be bytes-like, got {type(data).__name__}") from None
+
+
+def control_payload(payload: BytesLike) -> bytes:
+    """Check the payload of a control frame against section 5.5."""
+    data = octets(payload, "payload")
+    if len(data) > MAX_CONTROL_PAYLOAD:
+        raise ValueError(f"a control frame has at most 125 bytes of payload, got {len(data)}")
+    return data
+
+
+def append_header(out: bytearray, head: int, length: int, mask: "bytes | None") -> None:
+    """Append a frame's header to `out`, its length in the shortest form (section 5.2)."""
+    masked = 0 if mask is None else 0x80
+    out.append(head)
+    if length <= 125:
+        out.append(masked | length)
+    elif length <= 0xFFFF:
+        out.append(masked | 126)
+        out.append(length >> 8)
+        out.append(length & 0xFF)
+    else:
+        out.append(masked | 127)
+        out += length.to_bytes(8, "big")
+    if mask is not None:
+        out += mask
+
+
+def append_frame(out: bytearray, head: int, payload: bytes, mask: "bytes | None") -> None:
+    """Append a whole frame to `out`, its payload masked if there is a key (section 5.3)."""
+    append_header(out, head, len(payload), mask)
+    append(out, payload, mask)

@@ -1,0 +1,23 @@
+from cpython.object cimport PyObject
+
+cpdef bytes rotate(bytes key, Py_ssize_t offset)
+
+cpdef bytes copy_out(bytearray data, Py_ssize_t start, Py_ssize_t end, bytes key)
+
+cpdef append(bytearray out, bytes payload, bytes key)
+
+
+cdef class Payload:
+    cdef PyObject *_memory
+    cdef Py_ssize_t _arrived
+    cdef Py_ssize_t _capacity
+    cdef bytes _key
+    cdef readonly Py_ssize_t filled
+    cdef readonly long long missing
+
+    cpdef append(self, bytearray data, Py_ssize_t start, Py_ssize_t end)
+    cpdef view(self)
+    cpdef wrote(self, Py_ssize_t count)
+    cpdef bytes take(self)
+    cdef int _reserve(self, Py_ssize_t capacity) except -1
+    cdef int _note(self, Py_ssize_t count) except -1

@@ -1,0 +1,89 @@
+"""XOR masking (RFC 6455 section 5.3), and the memory of payloads: the interpreted twin.
+
+`mask.pyx` is the compiled twin: the same names, the same meaning to the byte. Only what must
+own memory to be fast stands here; everything above is one source for both builds.
+"""
+
+#: How many bytes one read may bring, and how far memory for a payload runs ahead of its bytes.
+READ_SIZE = 256 * 1024
+
+
+def _xor(data: bytes, key: bytes) -> bytes:
+    size = len(data)
+    pad = (key * (size // 4 + 1))[:size]
+    return (int.from_bytes(data, "little") ^ int.from_bytes(pad, "little")).to_bytes(size, "little")
+
+
+def rotate(key: bytes, offset: int) -> bytes:
+    """The key as it applies from `offset` on: octet i is masked with octet i modulo 4."""
+    offset &= 3
+    return key[offset:] + key[:offset]
+
+
+def copy_out(data: bytearray, start: int, end: int, key: "bytes | None") -> bytes:
+    """Copy `data[start:end]`, unmasked if there is a key."""
+    piece = bytes(memoryview(data)[start:end])
+    return piece if key is None else _xor(piece, key)
+
+
+def append(out: bytearray, payload: bytes, key: "bytes | None") -> None:
+    """Append a payload to `out`, masked if there is a key."""
+    out += payload if key is None else _xor(payload, key)
+
+
+class Payload:
+    """The payload of one frame while it arrives in more than one read.
+
+    Reads go straight into its memory (`view`, then `wrote`) and are unmasked there; `take` hands
+    over what has arrived as bytes. Memory follows the bytes, never the length a peer declared:
+    what is set aside for the next read is at most what has arrived before, and `READ_SIZE`.
+    """
+
+    __slots__ = ("_arrived", "_capacity", "_chunks", "_key", "filled", "missing")
+
+    def __init__(self, length: int, key: "bytes | None") -> None:
+        self.missing = length
+        self.filled = 0
+        self._arrived = 0
+        self._capacity = 0
+        self._key = key
+        self._chunks: list[bytearray] = []
+
+    def append(self, data: bytearray, start: int, end: int) -> None:
+        """Add bytes that were read elsewhere."""
+        self._chunks.append(bytearray(memoryview(data)[start:end]))
+        self._capacity += end - start
+        self._note(end - start, 0)
+
+    def view(self) -> memoryview:
+        """Where the next bytes go; never empty while `missing` is not 0."""
+        if self.filled == self._capacity:
+            size = min(self.missing, READ_SIZE, max(self._arrived, 4096))
+            self._chunks.append(bytearray(size))
+            self._capacity += size
+        chunk = self._chunks[-1]
+        return memoryview(chunk)[len(chunk) - (self._capacity - self.filled) :]
+
+    def wrote(self, count: int) -> None:
+        """Note that `count` bytes stand where `view` said."""
+        chunk = self._chunks[-1]
+        self._note(count, len(chunk) - (self._capacity - self.filled))
+
+    def _note(self, count: int, start: int) -> None:
+        if self._key is not None:
+            with memoryview(self._chunks[-1])[start : start + count] as part:
+                part[:] = _xor(bytes(part), self._key)
+            self._key = rotate(self._key, count)
+        self.filled += count
+        self.missing -= count
+        self._arrived += count
+
+    def take(self) -> bytes:
+        """Hand over what has arrived since the last call."""
+        spare = self._capacity - self.filled
+        if spare:
+            self._chunks[-1] = self._chunks[-1][: len(self._chunks[-1]) - spare]
+        payload = b"".join(self._chunks)
+        self._chunks = []
+        self._capacity = self.filled = 0
+        return payload

@@ -1,0 +1,128 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""XOR masking and the memory of payloads: the compiled twin of `mask.py`, which says what for."""
+
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
+from cpython.bytes cimport (
+    PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE, _PyBytes_Resize,
+)
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.object cimport PyObject
+from cpython.buffer cimport PyBUF_WRITE
+from cpython.ref cimport Py_XDECREF
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy
+
+cdef extern from "Python.h":
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *, Py_ssize_t) except NULL
+    char *start_of "PyBytes_AS_STRING"(PyObject *) noexcept
+    int resize "_PyBytes_Resize"(PyObject **, Py_ssize_t) except -1
+
+READ_SIZE = 256 * 1024
+cdef Py_ssize_t READ_AHEAD = READ_SIZE
+
+
+cdef void xor(char *target, const char *source, Py_ssize_t size, const char *key) noexcept nogil:
+    # Eight octets at a time; memcpy because neither side need be aligned, and compilers turn
+    # it into one (vector) load or store.
+    cdef uint32_t half
+    cdef uint64_t pad, word
+    cdef Py_ssize_t i = 0
+    memcpy(&half, key, 4)
+    pad = (<uint64_t>half << 32) | half
+    while i + 8 <= size:
+        memcpy(&word, source + i, 8)
+        word ^= pad
+        memcpy(target + i, &word, 8)
+        i += 8
+    while i < size:
+        target[i] = source[i] ^ key[i & 3]
+        i += 1
+
+
+cpdef bytes rotate(bytes key, Py_ssize_t offset):
+    offset &= 3
+    return key[offset:] + key[:offset]
+
+
+cpdef bytes copy_out(bytearray data, Py_ssize_t start, Py_ssize_t end, bytes key):
+    cdef const char *source = PyByteArray_AS_STRING(data) + start
+    cdef bytes copy
+    if key is None:
+        return PyBytes_FromStringAndSize(source, end - start)
+    copy = PyBytes_FromStringAndSize(NULL, end - start)
+    xor(PyBytes_AS_STRING(copy), source, end - start, PyBytes_AS_STRING(key))
+    return copy
+
+
+cpdef append(bytearray out, bytes payload, bytes key):
+    cdef Py_ssize_t before = PyByteArray_GET_SIZE(out)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(payload)
+    cdef char *target
+    PyByteArray_Resize(out, before + size)
+    target = PyByteArray_AS_STRING(out) + before
+    if key is None:
+        memcpy(target, PyBytes_AS_STRING(payload), size)
+    else:
+        xor(target, PyBytes_AS_STRING(payload), size, PyBytes_AS_STRING(key))
+
+
+cdef class Payload:
+    # The memory is the bytes object that `take` will hand over, so that a payload of any size is
+    # never copied. Nobody else sees the object before that: growing and writing it is allowed.
+
+    def __cinit__(self, long long length, bytes key):
+        self.missing = length
+        self._key = key
+
+    def __dealloc__(self):
+        Py_XDECREF(self._memory)
+
+    cpdef append(self, bytearray data, Py_ssize_t start, Py_ssize_t end):
+        if self._capacity - self.filled < end - start:
+            self._reserve(self.filled + end - start)
+        memcpy(
+            start_of(self._memory) + self.filled, PyByteArray_AS_STRING(data) + start, end - start
+        )
+        self._note(end - start)
+
+    cpdef view(self):
+        cdef long long room
+        if self.filled == self._capacity:
+            room = max(self._arrived, 4096)
+            self._reserve(self.filled + <Py_ssize_t>min(self.missing, READ_AHEAD, room))
+        return PyMemoryView_FromMemory(
+            start_of(self._memory) + self.filled, self._capacity - self.filled, PyBUF_WRITE
+        )
+
+    cpdef wrote(self, Py_ssize_t count):
+        self._note(count)
+
+    cdef int _reserve(self, Py_ssize_t capacity) except -1:
+        if self._memory is NULL:
+            self._memory = new_bytes(NULL, capacity)
+        else:
+            self._capacity = 0  # a failing resize frees the memory
+            resize(&self._memory, capacity)
+        self._capacity = capacity
+
+    cdef int _note(self, Py_ssize_t count) except -1:
+        cdef char *start
+        if self._key is not None:
+            start = start_of(self._memory) + self.filled
+            xor(start, start, count, PyBytes_AS_STRING(self._key))
+            self._key = rotate(self._key, count)
+        self.filled += count
+        self.missing -= count
+        self._arrived += count
+
+    cpdef bytes take(self):
+        cdef bytes payload
+        if self._memory is NULL:
+            return b""
+        if self._capacity != self.filled:
+            self._reserve(self.filled)
+        payload = <bytes>self._memory
+        Py_XDECREF(self._memory)
+        self._memory = NULL
+        self._capacity = self.filled = 0
+        return payload

@@ -1,0 +1,256 @@
+"""Which request belongs to which raw route: what aiohttp's router asks.
+
+aiohttp asks the resources of the most explicit path first, and those of one path in the order of
+its index. `raw_first` puts the raw ones to the front there, so that each has only to say whether
+a request is its own. The first one to say no lets the rest of the router speak before it refuses.
+"""
+
+import contextvars
+import copy
+import functools
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard, cast
+
+from aiohttp import HttpVersion11, web
+from yarl import URL
+
+from . import server
+from .handshake import Refusal, check_request, choose_protocol, has_body, is_upgrade, tokens
+from .options import Options, protocol_names
+
+__all__ = ("RawWebSocketResource", "RawWebSocketRoute", "raw_first")
+
+
+class RawWebSocketRoute(web.ResourceRoute):
+    """A route whose requests become raw WebSockets: `session_handler` gets the session.
+
+    `protocol` is the subprotocol it asks for, a tuple of those to choose from, or None.
+    TypeError if `session_handler` is not a coroutine function.
+    """
+
+    def __init__(
+        self,
+        resource: "RawWebSocketResource",
+        session_handler: server.Handler,
+        protocol: str | Sequence[str] | None,
+        options: Options,
+    ) -> None:
+        if not is_coroutine_function(session_handler):
+            raise TypeError(
+                f"a raw WebSocket handler is `async def handler(session)`, got {session_handler!r}"
+            )
+        self.protocols = protocol_names(protocol)
+        self.protocol = protocol if isinstance(protocol, str) else self.protocols or None
+        self.session_handler = session_handler
+        self._options = options
+        super().__init__("GET", self._serve, resource)
+
+    def claims(self, request: web.Request) -> bool:
+        """Whether the request is an upgrade that this route answers, well formed or not."""
+        return (
+            request.method == "GET"
+            and request.version == HttpVersion11
+            and is_upgrade(request.headers)
+            and (
+                not self.protocols
+                or choose_protocol(
+                    tokens(request.headers, "Sec-WebSocket-Protocol"), self.protocols
+                )
+                is not None
+            )
+        )
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        return await server.serve(request, self.session_handler, self._options, self.protocols)
+
+    def __repr__(self) -> str:
+        return f"<RawWebSocketRoute {self.resource!r} -> {self.session_handler!r}>"
+
+
+class RawWebSocketResource(web.AbstractResource):
+    """The path of one raw route, its own even where other resources have the same path.
+
+    `path` is a path pattern of aiohttp, or a resource of it whose path is taken. ValueError for
+    a pattern that aiohttp does not take, TypeError for anything else.
+    """
+
+    def __init__(
+        self,
+        router: web.UrlDispatcher,
+        path: str | web.Resource,
+        session_handler: server.Handler,
+        protocol: str | Sequence[str] | None,
+        options: Options,
+        *,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self._router = router
+        self._path = path_of(path)
+        self.route = RawWebSocketRoute(self, session_handler, protocol, options)
+        self._refusal = web.ResourceRoute("*", refuse, self)
+
+    async def resolve(
+        self, request: web.Request
+    ) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
+        parts = self._match(request.rel_url.path_safe)
+        if parts is None:
+            return None, set()
+        if self.route.claims(request):
+            return web.UrlMappingMatchInfo(parts, self.route), {"GET"}
+        inquiry = INQUIRY.get()
+        if inquiry is not None and inquiry.request is request:
+            inquiry.protocols.append(self.route.protocols)
+            return None, {"GET"}
+        return await self._ask_the_others(request, parts), {"GET"}
+
+    async def _ask_the_others(
+        self, request: web.Request, parts: dict[str, str]
+    ) -> web.UrlMappingMatchInfo:
+        inquiry = Inquiry(request)
+        token = INQUIRY.set(inquiry)
+        try:
+            found = await self._router.resolve(request)
+        finally:
+            INQUIRY.reset(token)
+        error = found.http_exception
+        if error is None:
+            return found
+        allow = error.allowed_methods if isinstance(error, web.HTTPMethodNotAllowed) else set()
+        refusal = check_request(
+            method=request.method,
+            version=request.version,
+            headers=request.headers,
+            has_body=has_body(request.headers),
+            wanted=inquiry.wanted(),
+            origins=None,
+            allow={"GET"} | allow,
+        )
+        # Never None: whoever finds nothing wrong with the request here claims it.
+        return RefusedMatchInfo(parts, self._refusal, cast(Refusal, refusal))
+
+    def _match(self, path: str) -> dict[str, str] | None:
+        info = self._path.get_info()
+        if "path" in info:
+            return {} if info["path"] == path else None
+        match = info["pattern"].fullmatch(path)
+        if match is None:
+            return None
+        # aiohttp matches against `path_safe`, which leaves these two quoted.
+        return {
+            name: part.replace("%2F", "/").replace("%25", "%")
+            for name, part in match.groupdict().items()
+        }
+
+    @property
+    def canonical(self) -> str:
+        return self._path.canonical
+
+    def url_for(self, **parts: str) -> URL:
+        return self._path.url_for(**parts)
+
+    def get_info(self) -> Any:
+        return self._path.get_info()
+
+    def add_prefix(self, prefix: str) -> None:
+        self._path.add_prefix(prefix)
+
+    def raw_match(self, path: str) -> bool:
+        """Never, or aiohttp would add the next ordinary route of this path to this resource."""
+        return False
+
+    def freeze(self) -> None:
+        self._path.freeze()
+        # aiohttp freezes one by one; the first raw resource sees to it for all.
+        if self is next(filter(is_raw, self._router.resources())):
+            raw_first(self._router)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[web.AbstractRoute]:
+        yield self.route
+
+    def __repr__(self) -> str:
+        name = "" if self.name is None else f"{self.name!r} "
+        return f"<RawWebSocketResource {name}{self.canonical}>"
+
+
+class RefusedMatchInfo(web.UrlMappingMatchInfo):
+    """A path that is there, and why this request does not get it."""
+
+    __slots__ = ("refusal",)
+
+    def __init__(self, parts: dict[str, str], route: web.AbstractRoute, refusal: Refusal) -> None:
+        super().__init__(parts, route)
+        self.refusal = refusal
+
+
+@dataclass(slots=True)
+class Inquiry:
+    """A second walk through the router, on which no raw resource refuses.
+
+    `protocols` gathers what each raw route on the way asks for.
+    """
+
+    request: web.Request
+    protocols: list[tuple[str, ...]] = field(default_factory=list)
+
+    def wanted(self) -> tuple[str, ...]:
+        """The subprotocols to choose from; none as soon as one route asks for none."""
+        if () in self.protocols:
+            return ()
+        return tuple(dict.fromkeys(name for names in self.protocols for name in names))
+
+
+#: Set while the router walks for the second time, on behalf of the resource that set it.
+INQUIRY: contextvars.ContextVar[Inquiry | None] = contextvars.ContextVar("INQUIRY", default=None)
+
+
+async def refuse(request: web.Request) -> web.StreamResponse:
+    """The handler of all refusals: aiohttp caches a chain of middlewares for each handler."""
+    server.refuse(request, cast(RefusedMatchInfo, request.match_info).refusal)
+
+
+def raw_first(router: web.UrlDispatcher) -> None:
+    """Index the resources of one path anew: raw with a protocol, raw without, ordinary.
+
+    Those of one kind stay in the order of their registration. aiohttp indexes at registration,
+    and again whenever a sub-application is added under a prefix.
+    """
+    # A resource with a rule, of a Domain, stands apart from the index.
+    indexed = [resource for resource in router.resources() if "rule" not in resource.get_info()]
+    for resource in indexed:
+        router.unindex_resource(resource)
+    for resource in sorted(indexed, key=rank):
+        router.index_resource(resource)
+
+
+def rank(resource: web.AbstractResource) -> int:
+    if is_raw(resource):
+        return 0 if resource.route.protocols else 1
+    return 2
+
+
+def is_raw(resource: web.AbstractResource) -> TypeGuard[RawWebSocketResource]:
+    return isinstance(resource, RawWebSocketResource)
+
+
+def path_of(path: object) -> web.Resource:
+    """A resource of our own at `path`, to match, to prefix and to build URLs with."""
+    if isinstance(path, str):
+        return web.UrlDispatcher().add_resource(path)
+    if isinstance(path, web.Resource) and {"path", "pattern"} & path.get_info().keys():
+        return copy.copy(path)
+    raise TypeError(f"path must be a path pattern or a web.Resource that has one, got {path!r}")
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Whether it is one itself, a partial of one, or an object with an async `__call__`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.iscoroutinefunction(function):
+        return True
+    return callable(function) and inspect.iscoroutinefunction(type(function).__call__)

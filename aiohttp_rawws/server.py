@@ -1,0 +1,351 @@
+"""The server's side of the upgrade: the one file that knows how aiohttp hands a connection over.
+
+What holds (aiohttp 3.13 and 3.14):
+
+- `protocol.set_parser` gives the bytes behind the request, and keeps aiohttp from parsing them
+  as HTTP. It must be called before a refusal too, or frames that were pipelined behind the
+  request are answered with a 400 of their own, or the refusal is lost.
+- From `transport.set_protocol` on aiohttp sees nothing. It must still hear of the lost
+  connection, or its server never forgets it; and not before the handler has returned, or
+  `handler_cancellation` would act on raw handlers.
+- Whatever leaves a handler after the 101 makes aiohttp write HTTP into the stream, unless the
+  transport is closing by then.
+"""
+
+import asyncio
+import logging
+import sys
+import weakref
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, NoReturn
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from .errors import EndOfStream, ProtocolError, SessionClosed
+from .handshake import (
+    Refusal,
+    check_request,
+    choose_protocol,
+    has_body,
+    is_upgrade,
+    lines,
+    response_headers,
+    tokens,
+)
+from .options import Options, protocol_names
+from .session import RawWebSocketSession
+
+__all__ = ("INSTALLED", "Handler", "Installed", "accept", "refuse", "serve")
+
+logger = logging.getLogger("aiohttp_rawws")
+
+Handler = Callable[[RawWebSocketSession], Awaitable[None]]
+
+#: How much is kept of what comes between the request and the 101, in bytes, about.
+COLLECT_LIMIT = 64 * 1024
+
+
+class Handling:
+    """A handler that runs, and the session it has."""
+
+    __slots__ = ("__weakref__", "session", "stopped", "task")
+
+    def __init__(self, session: RawWebSocketSession, task: "asyncio.Task[Any] | None") -> None:
+        self.session = session
+        self.task = task
+        self.stopped = False
+
+
+class Installed:
+    """What `setup` leaves in an application: the options, and who must end at shutdown."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.shutting_down = False
+        self.handlings: weakref.WeakSet[Handling] = weakref.WeakSet()
+
+    async def shutdown(self, app: web.Application) -> None:
+        """Cancel the handlers, which can still send a Close in their `finally`.
+
+        aiohttp itself would cancel them after twice its `shutdown_timeout` only.
+        """
+        self.shutting_down = True
+        for handling in list(self.handlings):
+            if handling.task is not None and not handling.stopped:
+                handling.stopped = True
+                handling.task.cancel()
+
+
+INSTALLED: web.AppKey[Installed] = web.AppKey("aiohttp_rawws", Installed)
+
+
+class Collector:
+    """Takes from aiohttp what comes behind the request until the session takes over."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._data = bytearray()
+        self._discards = False
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        if not self._discards:
+            self._data += data
+            if len(self._data) > COLLECT_LIMIT:
+                self._transport.pause_reading()
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """For aiohttp, when the connection is lost during the handshake."""
+
+    def discard(self) -> None:
+        """Throw away what came, and what comes."""
+        self._discards = True
+        self._data.clear()
+
+    def take(self) -> bytes:
+        return bytes(self._data)
+
+
+class UpgradeResponse(web.StreamResponse):
+    """The 101. Nothing can be written to it: what follows it is the session's."""
+
+    def __init__(self, headers: CIMultiDict[str]) -> None:
+        super().__init__(status=101, headers=headers)
+        self.force_close()
+        self.session: RawWebSocketSession | None = None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        # aiohttp ends every response; the access log prints `body_length`.
+        self._eof_sent = True
+        self._req = None
+        if self.session is not None:
+            self._body_length = self.session._written
+
+
+def accept(
+    request: web.Request,
+    *,
+    protocol: "str | list[str] | tuple[str, ...] | None" = None,
+    headers: "dict[str, str] | CIMultiDict[str] | None" = None,
+    **overrides: Any,
+) -> "AbstractAsyncContextManager[RawWebSocketSession]":
+    """Upgrade a request inside an ordinary handler or `web.View`.
+
+        async with accept(request) as session:
+            async for frame in session: ...
+        return session.response
+
+    `protocol` and `overrides` are as for a route, `headers` are added to the 101. A request that
+    cannot be upgraded raises the `web.HTTPException` that a route would answer with. The
+    connection ends with the block, so that nothing can be written behind the 101; EndOfStream,
+    SessionClosed of a lost session, and ProtocolError end there too, and are logged. Without
+    `setup(app)` the default options hold, and a shutdown waits as long as aiohttp's own.
+    """
+    installed = request.config_dict.get(INSTALLED)
+    options = installed.options if installed is not None else Options()
+    return Accepting(
+        request, options.replace(**overrides), protocol_names(protocol), CIMultiDict(headers or {})
+    )
+
+
+class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
+    """What `accept` gives."""
+
+    def __init__(
+        self,
+        request: web.Request,
+        options: Options,
+        protocols: tuple[str, ...],
+        headers: CIMultiDict[str],
+    ) -> None:
+        self._request = request
+        self._options = options
+        self._protocols = protocols
+        self._headers = headers
+        self._handling: Handling | None = None
+
+    async def __aenter__(self) -> RawWebSocketSession:
+        if self._handling is not None:
+            raise RuntimeError("this request has been upgraded already: call accept() once")
+        session = await upgrade(self._request, self._options, self._protocols, self._headers)
+        self._handling = begin(self._request, session)
+        return session
+
+    async def __aexit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: "BaseException | None",
+        traceback: "TracebackType | None",
+    ) -> bool:
+        assert self._handling is not None
+        session = self._handling.session
+        await finish(self._request, self._handling, error)
+        return is_ending(session, error) or isinstance(error, ProtocolError)
+
+
+async def serve(
+    request: web.Request, handler: Handler, options: Options, protocols: tuple[str, ...]
+) -> web.StreamResponse:
+    """Upgrade a request, run a raw handler, end the connection; nothing it raises gets out."""
+    session = await upgrade(request, options, protocols, CIMultiDict())
+    handling = begin(request, session)
+    error: BaseException | None = None
+    try:
+        await handler(session)
+    except BaseException as raised:
+        error = raised
+    await finish(request, handling, error)
+    if isinstance(error, Exception) and not is_ending(session, error):
+        if not isinstance(error, ProtocolError):
+            logger.error("Error in raw WebSocket handler", exc_info=error)
+    elif error is not None and not isinstance(error, Exception) and not handling.stopped:
+        raise error
+    response: web.StreamResponse = session.response
+    return response
+
+
+async def upgrade(
+    request: web.Request,
+    options: Options,
+    protocols: tuple[str, ...],
+    headers: CIMultiDict[str],
+) -> RawWebSocketSession:
+    """Check the opening handshake, answer 101, and take the transport over."""
+    refusal = refusal_of(request, options, protocols)
+    if refusal is not None:
+        refuse(request, refusal)
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError("the client went away before the upgrade")
+    collector = collect(request, transport)
+    try:
+        protocol = choose_protocol(tokens(request.headers, "Sec-WebSocket-Protocol"), protocols)
+        extensions = negotiate(request, options)
+        key = request.headers["Sec-WebSocket-Key"].strip()
+        response = UpgradeResponse(response_headers(key, protocol=protocol, extensions=extensions))
+        response.headers.extend(headers)
+        await response.prepare(request)
+    except BaseException:
+        collector.discard()
+        request.protocol.close()
+        raise
+    if request.transport is None:
+        raise ConnectionResetError("the client went away during the upgrade")
+    request.protocol.keep_alive(False)
+    session = response.session = RawWebSocketSession(
+        transport,
+        is_client=False,
+        request=request,
+        response=response,
+        protocol=protocol,
+        extensions=extensions,
+        max_frame_size=options.max_frame_size,
+        receive_limit=options.receive_limit,
+        reject=options.reject,
+        linger=options.linger,
+        write_paused=request.protocol.writing_paused,
+    )
+    session._start(collector.take())
+    return session
+
+
+def refusal_of(
+    request: web.Request, options: Options, protocols: tuple[str, ...]
+) -> Refusal | None:
+    """Why a request is not upgraded; None if it is."""
+    refusal = check_request(
+        method=request.method,
+        version=request.version,
+        headers=request.headers,
+        has_body=has_body(request.headers),
+        wanted=protocols,
+        origins=options.origins,
+    )
+    installed = request.config_dict.get(INSTALLED)
+    if refusal is None and installed is not None and installed.shutting_down:
+        return Refusal(503, "The server is shutting down.")
+    return refusal
+
+
+def refuse(request: web.Request, refusal: Refusal) -> NoReturn:
+    """Raise the HTTPException of a refusal; the connection closes behind it."""
+    transport = request.transport
+    if transport is not None and is_upgrade(request.headers):
+        # Frames may stand behind the request, or come before the answer has left.
+        collect(request, transport).discard()
+        request.protocol.close()
+    error = http_error(request, refusal)
+    error.force_close()
+    raise error
+
+
+def http_error(request: web.Request, refusal: Refusal) -> web.HTTPException:
+    if refusal.status == 405:
+        allow = tokens(CIMultiDict(refusal.headers), "Allow")
+        return web.HTTPMethodNotAllowed(request.method, allow, text=refusal.text)
+    errors: dict[int, type[web.HTTPError]] = {
+        400: web.HTTPBadRequest,
+        403: web.HTTPForbidden,
+        426: web.HTTPUpgradeRequired,
+        503: web.HTTPServiceUnavailable,
+    }
+    return errors[refusal.status](headers=refusal.headers, text=refusal.text)
+
+
+def collect(request: web.Request, transport: asyncio.Transport) -> Collector:
+    """Have aiohttp give up what stands behind the request."""
+    collector = Collector(transport)
+    try:
+        request.protocol.set_parser(collector)  # type: ignore[arg-type]
+    except AssertionError:
+        # aiohttp asserts that it is the first time.
+        raise RuntimeError("this request has been upgraded or refused already") from None
+    return collector
+
+
+def negotiate(request: web.Request, options: Options) -> str | None:
+    """The extensions for the 101; none without an offer (RFC 6455 section 9.1)."""
+    offers = lines(request.headers, "Sec-WebSocket-Extensions")
+    if options.extensions is None or not offers:
+        return None
+    return options.extensions(", ".join(offers))
+
+
+def begin(request: web.Request, session: RawWebSocketSession) -> Handling:
+    """Note that a handler begins, for the shutdown."""
+    handling = Handling(session, asyncio.current_task())
+    installed = request.config_dict.get(INSTALLED)
+    if installed is not None:
+        installed.handlings.add(handling)
+    return handling
+
+
+async def finish(request: web.Request, handling: Handling, error: BaseException | None) -> None:
+    """End the connection of a handler that has returned, or raised `error`."""
+    session, task = handling.session, handling.task
+    if handling.stopped and task is not None and sys.version_info >= (3, 11):
+        task.uncancel()
+    # From here on there is nothing to stop: `linger` bounds what is left.
+    handling.task = None
+    try:
+        if is_ending(session, error):
+            logger.debug("Raw WebSocket ended: %s", error)
+            await session._end()
+        elif error is None or isinstance(error, asyncio.CancelledError):
+            await session._end()
+        else:
+            if isinstance(error, ProtocolError):
+                logger.warning("Raw WebSocket aborted: %s", error)
+            session.abort()
+    finally:
+        session._when_lost(request.protocol.connection_lost)
+
+
+def is_ending(session: RawWebSocketSession, error: BaseException | None) -> bool:
+    """Whether an error only says that the connection has ended."""
+    if isinstance(error, SessionClosed):
+        return session.closed
+    return isinstance(error, EndOfStream)

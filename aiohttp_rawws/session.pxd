@@ -1,0 +1,110 @@
+import cython
+
+from .codec cimport Parser, ReadBuffer
+from .frames cimport Frame, append_frame, append_header, octets, whole_piece
+from .mask cimport append, rotate
+
+cdef Py_ssize_t CORK_LIMIT, COPY_LIMIT
+cdef int IDLE, PENDING, WOKEN, CANCELLED
+
+
+@cython.final
+cdef class Waiter:
+    cdef object _loop
+    cdef object _callback
+    cdef object _context
+    cdef public bint _asyncio_future_blocking
+    cdef readonly int state
+
+    cpdef wake(self, bint direct)
+    cdef _schedule(self)
+
+
+@cython.final
+cdef class Cork:
+    cdef readonly ReadBuffer buffer
+    cdef public bint active
+    cdef readonly list sessions
+
+    @cython.locals(session=SessionCore)
+    cpdef release(self)
+
+
+cdef class SessionCore:
+    cdef readonly object request
+    cdef readonly object response
+    cdef readonly bint is_client
+    cdef readonly object protocol
+    cdef readonly object extensions
+    cdef readonly object exception
+    cdef public bint masking
+    cdef Frame _close_received
+    cdef Frame _close_sent
+    cdef Cork _cork
+    cdef bint _corked
+    cdef bint _ending
+    cdef bint _eof_received
+    cdef bint _eof_sent
+    cdef int _fd
+    cdef double _linger
+    cdef object _loop
+    cdef bint _lost
+    cdef object _on_lost
+    cdef bytearray _out
+    cdef Parser _parser
+    cdef bint _paused
+    cdef unsigned char _piece_head
+    cdef bytes _piece_key
+    cdef long long _piece_left
+    cdef long long _piece_length
+    cdef bint _resuming
+    cdef object _transport
+    cdef Waiter _waiter
+    cdef list _waiters
+    cdef bint _write_paused
+    cdef readonly long long _written
+
+    @cython.locals(parser=Parser, frame=Frame)
+    cdef Frame _next(self)
+    @cython.locals(parser=Parser)
+    cdef _leave_pieces(self)
+    @cython.locals(frame=Frame)
+    cdef list _next_batch(self)
+    @cython.locals(parser=Parser)
+    cdef _next_piece(self)
+    cdef _taken(self, Frame frame)
+    @cython.locals(parser=Parser)
+    cdef bint _ended(self) except -1
+    cdef _end_of_stream(self)
+    @cython.locals(parser=Parser)
+    cdef _relieve(self)
+    cdef _pause_reading(self)
+    cdef _resume_reading(self)
+    cpdef send_nowait(self, Frame frame)
+    cdef _check_sendable(self)
+    cdef _session_closed(self)
+    @cython.locals(key=bytes, payload=bytes)
+    cdef _put_frame(self, Frame frame)
+    cdef bytes _key_for(self, Frame frame)
+    @cython.locals(payload=bytes)
+    cdef _put_piece(self, piece)
+    @cython.locals(frame=Frame)
+    cdef _begin_pieces(self, piece)
+    cdef _put(self, bytes data)
+    cdef _flush_later(self)
+    @cython.locals(data=bytearray, sent=Py_ssize_t)
+    cdef _flush(self)
+    @cython.locals(data=bytearray, sent=Py_ssize_t)
+    cdef _flush_with(self, bytes payload)
+    cdef bint _direct(self) except -1
+    @cython.locals(cork=Cork)
+    cdef _wake_reader(self)
+    cdef _hang_up(self)
+
+
+cdef class Batches:
+    cdef SessionCore _session
+
+
+cdef class Pieces:
+    cdef SessionCore _session

@@ -1,0 +1,78 @@
+"""Real servers for the tests, on every event loop, plain and over TLS."""
+
+import asyncio
+import gc
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import trustme
+from aiohttp import web
+
+from .wire import Address
+
+try:
+    import uvloop
+except ImportError:  # pragma: no cover - Windows
+    LOOPS: "dict[str, Callable[[], asyncio.AbstractEventLoop]]" = {
+        "asyncio": asyncio.new_event_loop
+    }
+else:
+    LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+Serve = Callable[..., Awaitable[Address]]
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> "dict[str, Callable[[], asyncio.AbstractEventLoop]]":
+    """Every asynchronous test runs on each event loop."""
+    return LOOPS
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="session")
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(context)
+    return context
+
+
+@pytest_asyncio.fixture
+async def serve(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> AsyncIterator[Serve]:
+    """`await serve(app, tls=False, **runner_options)` starts a server and gives its Address."""
+    runners: list[web.AppRunner] = []
+
+    async def start(app: web.Application, *, tls: bool = False, **options: Any) -> Address:
+        options.setdefault("shutdown_timeout", 5.0)
+        runner = web.AppRunner(app, access_log=None, **options)
+        await runner.setup()
+        runners.append(runner)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_tls if tls else None)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        return Address(host, port, client_tls if tls else None)
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Any:
+    """What a test leaves to the garbage collector must not complain in a later one."""
+    yield
+    gc.collect(1)
