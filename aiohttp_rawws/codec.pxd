@@ -46,6 +46,7 @@ cdef class Parser:
     cpdef written(self, Py_ssize_t count)
     cpdef resume(self)
     cpdef settle(self)
+    cpdef whole(self)
     cpdef take(self)
     cpdef take_all(self)
     @cython.locals(payload=Payload)
@@ -88,6 +89,7 @@ cdef class Parser:
     )
     cdef _finish(self, bytes data)
     cdef _piece(self, bytes data)
+    cdef _refuse(self, error)
     cdef Py_ssize_t _fail(
         self, unsigned int violations, Py_ssize_t start, bytes payload=*
     ) except -1

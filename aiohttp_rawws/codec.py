@@ -69,8 +69,8 @@ class Parser:
 
     `error` is set at the first frame that breaks a rule of `reject`; `closed` after a Close,
     unless AFTER_CLOSE is not in `reject`. Both end the parsing, later bytes are thrown away. A
-    frame over `max_frame_size` stops it as `oversized`: an error once whole frames are wanted
-    (`settle`), none for pieces.
+    frame over `max_frame_size` stops it as `oversized`: an error once nothing else is left
+    (`settle`), unless it is wanted in pieces. `whole` goes back from pieces to whole frames.
     """
 
     __slots__ = (
@@ -192,7 +192,7 @@ class Parser:
 
     def resume(self) -> None:
         """Parse what was left, after frames were taken or `pieces` was set."""
-        if self.oversized is not None:
+        if self.oversized is not None or (self.pieces and self._pending):
             self.oversized = None
             self.stalled = True
         if self.stalled and not self._full():
@@ -202,18 +202,27 @@ class Parser:
             self.feed(pending)
 
     def settle(self) -> None:
-        """Make a frame over `max_frame_size` an error: whole frames are wanted now."""
+        """Make a frame over `max_frame_size` an error: nothing but it is left to be taken."""
         if self.oversized is not None:
             self.resume()
-        if self.frames:
-            return
+        if self.oversized is not None and not self.frames:
+            self._refuse(self.oversized)
+
+    def whole(self) -> None:
+        """Go over from pieces to whole frames; between two frames only.
+
+        What came meanwhile and is over `max_frame_size` is an error, however far it has come: how
+        the bytes were cut into reads must make no difference.
+        """
+        self.pieces = False
+        for number, frame in enumerate(self.frames):
+            if len(frame.payload) > self.max_frame_size:
+                self._refuse(FrameTooBig(len(frame.payload), self.max_frame_size))
+                while len(self.frames) > number:
+                    self.weight -= weigh(self.frames.pop())
+                return
         if self._payload is not None and self._length > self.max_frame_size:
-            self.oversized = FrameTooBig(self._length, self.max_frame_size)
-            self._payload = None
-        if self.oversized is not None:
-            self.error = self.oversized
-            self.oversized = None
-            self._pending = b""
+            self._refuse(FrameTooBig(self._length, self.max_frame_size))
 
     def take(self) -> Any:
         """The first of `frames`, removed."""
@@ -375,6 +384,12 @@ class Parser:
         )
         self._offset += len(data)
         return piece
+
+    def _refuse(self, error: FrameTooBig) -> None:
+        self.error = error
+        self.oversized = None
+        self._payload = None
+        self._pending = b""
 
     def _fail(self, violations: int, start: int, payload: bytes = b"") -> int:
         """Stop at the frame at `start`, which breaks `violations`."""

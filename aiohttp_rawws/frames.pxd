@@ -1,12 +1,13 @@
 import cython
 
-from .mask cimport append
+from .mask cimport append_frame
 
 cdef unsigned int MAX_CONTROL_PAYLOAD
 cdef unsigned int FIN, RSV1, RSV2, RSV3
 cdef tuple OPCODES
 
 
+@cython.freelist(64)
 cdef class Frame:
     cdef unsigned char _head
     cdef unsigned int _violations
@@ -22,7 +23,3 @@ cpdef Frame make_frame(unsigned char head, bytes payload, bytes mask, unsigned i
 cpdef whole_piece(Frame frame)
 
 cpdef bytes octets(data, what)
-
-cpdef append_header(bytearray out, unsigned char head, unsigned long long length, bytes mask)
-
-cpdef append_frame(bytearray out, unsigned char head, bytes payload, bytes mask)

@@ -9,7 +9,7 @@ import enum
 from operator import index
 from typing import Any, NamedTuple
 
-from .mask import append
+from .mask import append_frame
 
 __all__ = ("CloseCode", "Frame", "Opcode", "Piece", "Violation")
 
@@ -177,6 +177,8 @@ class Frame:
         ValueError for a code that may not be sent, a reason of more than 123 bytes of UTF-8, or
         a reason without a code.
         """
+        if not isinstance(reason, str):
+            raise TypeError(f"a close reason is a str, got {type(reason).__name__}")
         encoded = reason.encode()
         if code is None:
             if encoded:
@@ -334,7 +336,8 @@ def whole_piece(frame: Frame) -> Piece:
 
 def octets(data: BytesLike, what: str) -> bytes:
     """Take any bytes-like object as bytes; TypeError for a str or a number."""
-    if isinstance(data, bytes):
+    # Not isinstance: what a subclass of bytes may do differently must not reach the wire.
+    if type(data) is bytes:
         return data
     try:
         return memoryview(data).tobytes()
@@ -348,26 +351,3 @@ def control_payload(payload: BytesLike) -> bytes:
     if len(data) > MAX_CONTROL_PAYLOAD:
         raise ValueError(f"a control frame has at most 125 bytes of payload, got {len(data)}")
     return data
-
-
-def append_header(out: bytearray, head: int, length: int, mask: "bytes | None") -> None:
-    """Append a frame's header to `out`, its length in the shortest form (section 5.2)."""
-    masked = 0 if mask is None else 0x80
-    out.append(head)
-    if length <= 125:
-        out.append(masked | length)
-    elif length <= 0xFFFF:
-        out.append(masked | 126)
-        out.append(length >> 8)
-        out.append(length & 0xFF)
-    else:
-        out.append(masked | 127)
-        out += length.to_bytes(8, "big")
-    if mask is not None:
-        out += mask
-
-
-def append_frame(out: bytearray, head: int, payload: bytes, mask: "bytes | None") -> None:
-    """Append a whole frame to `out`, its payload masked if there is a key (section 5.3)."""
-    append_header(out, head, len(payload), mask)
-    append(out, payload, mask)

@@ -6,6 +6,14 @@ cpdef bytes copy_out(bytearray data, Py_ssize_t start, Py_ssize_t end, bytes key
 
 cpdef append(bytearray out, bytes payload, bytes key)
 
+cpdef append_header(bytearray out, unsigned char head, long long length, bytes key)
+
+cpdef append_frame(bytearray out, unsigned char head, bytes payload, bytes key)
+
+cpdef Py_ssize_t write_some(int fd, bytearray data) except -1
+
+cpdef Py_ssize_t write_both(int fd, bytearray head, bytes payload) except -1
+
 
 cdef class Payload:
     cdef PyObject *_memory

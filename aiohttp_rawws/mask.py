@@ -1,8 +1,10 @@
-"""XOR masking (RFC 6455 section 5.3), and the memory of payloads: the interpreted twin.
+"""Masking (RFC 6455 section 5.3) and the memory of frames: the interpreted twin.
 
 `mask.pyx` is the compiled twin: the same names, the same meaning to the byte. Only what must
 own memory to be fast stands here; everything above is one source for both builds.
 """
+
+import os
 
 #: How many bytes one read may bring, and how far memory for a payload runs ahead of its bytes.
 READ_SIZE = 256 * 1024
@@ -29,6 +31,42 @@ def copy_out(data: bytearray, start: int, end: int, key: "bytes | None") -> byte
 def append(out: bytearray, payload: bytes, key: "bytes | None") -> None:
     """Append a payload to `out`, masked if there is a key."""
     out += payload if key is None else _xor(payload, key)
+
+
+def append_header(out: bytearray, head: int, length: int, key: "bytes | None") -> None:
+    """Append a frame's header to `out`, its length in the shortest form (section 5.2)."""
+    masked = 0 if key is None else 0x80
+    if length <= 125:
+        out += bytes((head, masked | length))
+    elif length <= 0xFFFF:
+        out += bytes((head, masked | 126)) + length.to_bytes(2, "big")
+    else:
+        out += bytes((head, masked | 127)) + length.to_bytes(8, "big")
+    if key is not None:
+        out += key
+
+
+def append_frame(out: bytearray, head: int, payload: bytes, key: "bytes | None") -> None:
+    """Append a whole frame to `out`."""
+    append_header(out, head, len(payload), key)
+    append(out, payload, key)
+
+
+def write_some(fd: int, data: bytearray) -> int:
+    """Write to a socket what fits now, in one system call; 0 if it is full, or broken."""
+    try:
+        return os.write(fd, data)
+    except OSError:
+        # The transport is tried next: it meets the same error, and reports it.
+        return 0
+
+
+def write_both(fd: int, head: bytearray, payload: bytes) -> int:
+    """Likewise with two buffers."""
+    try:
+        return os.writev(fd, (head, payload))
+    except OSError:
+        return 0
 
 
 class Payload:

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""XOR masking and the memory of payloads: the compiled twin of `mask.py`, which says what for."""
+"""Masking and the memory of frames: the compiled twin of `mask.py`, which says what for."""
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
 from cpython.bytes cimport (
@@ -16,6 +16,24 @@ cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *, Py_ssize_t) except NULL
     char *start_of "PyBytes_AS_STRING"(PyObject *) noexcept
     int resize "_PyBytes_Resize"(PyObject **, Py_ssize_t) except -1
+
+cdef extern from *:
+    """
+    #ifdef _WIN32
+    /* Never called: there all writes go through the transport. */
+    struct iovec { void *iov_base; size_t iov_len; };
+    #define write(fd, data, size) (-1)
+    #define writev(fd, parts, count) (-1)
+    #else
+    #include <sys/uio.h>
+    #include <unistd.h>
+    #endif
+    """
+    struct iovec:
+        void *iov_base
+        size_t iov_len
+    Py_ssize_t write(int fd, const void *data, size_t size)
+    Py_ssize_t writev(int fd, const iovec *parts, int count)
 
 READ_SIZE = 256 * 1024
 cdef Py_ssize_t READ_AHEAD = READ_SIZE
@@ -54,16 +72,73 @@ cpdef bytes copy_out(bytearray data, Py_ssize_t start, Py_ssize_t end, bytes key
     return copy
 
 
-cpdef append(bytearray out, bytes payload, bytes key):
+cdef char *extend(bytearray out, Py_ssize_t size) except NULL:
+    """Make room for `size` more octets, and say where it is."""
     cdef Py_ssize_t before = PyByteArray_GET_SIZE(out)
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(payload)
-    cdef char *target
     PyByteArray_Resize(out, before + size)
-    target = PyByteArray_AS_STRING(out) + before
-    if key is None:
-        memcpy(target, PyBytes_AS_STRING(payload), size)
+    return PyByteArray_AS_STRING(out) + before
+
+
+cdef Py_ssize_t header_size(long long length, bytes key) noexcept:
+    return (2 if length <= 125 else 4 if length <= 0xFFFF else 10) + (0 if key is None else 4)
+
+
+cdef void put_header(char *target, unsigned char head, long long length, bytes key) noexcept:
+    cdef unsigned char *octets = <unsigned char *>target
+    cdef unsigned char masked = 0 if key is None else 0x80
+    cdef int size = 0, i
+    octets[0] = head
+    if length <= 125:
+        octets[1] = masked | <unsigned char>length
     else:
-        xor(target, PyBytes_AS_STRING(payload), size, PyBytes_AS_STRING(key))
+        octets[1] = masked | (126 if length <= 0xFFFF else 127)
+        size = 2 if length <= 0xFFFF else 8
+        for i in range(size):
+            octets[2 + i] = (length >> (8 * (size - 1 - i))) & 0xFF
+    if key is not None:
+        memcpy(target + 2 + size, PyBytes_AS_STRING(key), 4)
+
+
+cdef void put_payload(char *target, bytes payload, bytes key) noexcept:
+    if key is None:
+        memcpy(target, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+    else:
+        xor(
+            target,
+            PyBytes_AS_STRING(payload),
+            PyBytes_GET_SIZE(payload),
+            PyBytes_AS_STRING(key),
+        )
+
+
+cpdef append(bytearray out, bytes payload, bytes key):
+    put_payload(extend(out, PyBytes_GET_SIZE(payload)), payload, key)
+
+
+cpdef append_header(bytearray out, unsigned char head, long long length, bytes key):
+    put_header(extend(out, header_size(length, key)), head, length, key)
+
+
+cpdef append_frame(bytearray out, unsigned char head, bytes payload, bytes key):
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(payload)
+    cdef Py_ssize_t size = header_size(length, key)
+    cdef char *target = extend(out, size + length)
+    put_header(target, head, length, key)
+    put_payload(target + size, payload, key)
+
+
+cpdef Py_ssize_t write_some(int fd, bytearray data) except -1:
+    # The GIL is kept: the socket does not block, and giving it up costs as much as the call.
+    return max(write(fd, PyByteArray_AS_STRING(data), PyByteArray_GET_SIZE(data)), 0)
+
+
+cpdef Py_ssize_t write_both(int fd, bytearray head, bytes payload) except -1:
+    cdef iovec parts[2]
+    parts[0].iov_base = PyByteArray_AS_STRING(head)
+    parts[0].iov_len = PyByteArray_GET_SIZE(head)
+    parts[1].iov_base = PyBytes_AS_STRING(payload)
+    parts[1].iov_len = PyBytes_GET_SIZE(payload)
+    return max(writev(fd, parts, 2), 0)
 
 
 cdef class Payload:

@@ -52,6 +52,8 @@ def setup(
     Calling it again with the same options changes nothing. RuntimeError for other options or a
     frozen application, TypeError or ValueError for an option that makes no sense.
     """
+    if not isinstance(app, web.Application):
+        raise TypeError(f"setup takes a web.Application, got {app!r}")
     options = Options(
         max_frame_size=max_frame_size,
         receive_limit=receive_limit,

@@ -199,9 +199,7 @@ class Inquiry:
     protocols: list[tuple[str, ...]] = field(default_factory=list)
 
     def wanted(self) -> tuple[str, ...]:
-        """The subprotocols to choose from; none as soon as one route asks for none."""
-        if () in self.protocols:
-            return ()
+        """The subprotocols of all routes that were asked, each once."""
         return tuple(dict.fromkeys(name for names in self.protocols for name in names))
 
 
@@ -249,7 +247,7 @@ def path_of(path: object) -> web.Resource:
 
 def is_coroutine_function(function: object) -> bool:
     """Whether it is one itself, a partial of one, or an object with an async `__call__`."""
-    while isinstance(function, functools.partial):
+    if isinstance(function, functools.partial):
         function = function.func
     if inspect.iscoroutinefunction(function):
         return True

@@ -1,8 +1,8 @@
 import cython
 
 from .codec cimport Parser, ReadBuffer
-from .frames cimport Frame, append_frame, append_header, octets, whole_piece
-from .mask cimport append, rotate
+from .frames cimport Frame, octets, whole_piece
+from .mask cimport append, append_frame, append_header, rotate, write_both, write_some
 
 cdef Py_ssize_t CORK_LIMIT, COPY_LIMIT
 cdef int IDLE, PENDING, WOKEN, CANCELLED
@@ -13,11 +13,13 @@ cdef class Waiter:
     cdef object _loop
     cdef object _callback
     cdef object _context
+    cdef object _done
     cdef public bint _asyncio_future_blocking
     cdef readonly int state
 
+    cpdef reset(self)
     cpdef wake(self, bint direct)
-    cdef _schedule(self)
+    cdef _schedule(self, future)
 
 
 @cython.final
@@ -46,6 +48,7 @@ cdef class SessionCore:
     cdef bint _eof_received
     cdef bint _eof_sent
     cdef int _fd
+    cdef object _is_closing
     cdef double _linger
     cdef object _loop
     cdef bint _lost
@@ -81,6 +84,7 @@ cdef class SessionCore:
     cdef _pause_reading(self)
     cdef _resume_reading(self)
     cpdef send_nowait(self, Frame frame)
+    cdef bint _gone(self) except -1
     cdef _check_sendable(self)
     cdef _session_closed(self)
     @cython.locals(key=bytes, payload=bytes)

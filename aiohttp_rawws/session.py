@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 import threading
+from asyncio import current_task
 from collections.abc import AsyncIterator, Callable, Generator
 from contextvars import Context
 from typing import Any, cast
@@ -27,12 +28,10 @@ from .frames import (
     Frame,
     Piece,
     Violation,
-    append_frame,
-    append_header,
     octets,
     whole_piece,
 )
-from .mask import append, rotate
+from .mask import append, append_frame, append_header, rotate, write_both, write_some
 
 if sys.platform != "win32":
     from fcntl import ioctl
@@ -51,7 +50,6 @@ WOKEN = 2
 CANCELLED = 3
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-HAS_WRITEV = hasattr(os, "writev")
 #: How often a closing TLS connection looks whether the kernel has sent everything, in seconds.
 FLUSH_POLL = 0.01
 
@@ -60,49 +58,61 @@ class Waiter:
     """What the receiving task awaits: a future that may run its task at once.
 
     It carries no result, so that a cancelled task loses nothing: the frames stay in the parser.
+    Whoever awaits it calls `reset` afterwards, come what may.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_loop", "state")
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_done", "_loop", "state")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        # What the task's wake-up is given: it takes a true future's result without any lookup.
+        self._done = loop.create_future()
+        self._done.set_result(None)
         self.state = IDLE
         self._callback: Callable[[Any], object] | None = None
         self._context: Context | None = None
         self._asyncio_future_blocking = False
 
-    def __await__(self) -> "Generator[Any, None, None]":
+    def __await__(self) -> "Waiter":
+        return self
+
+    def __iter__(self) -> "Waiter":
+        return self
+
+    def __next__(self) -> "Waiter":
+        if self.state != IDLE:
+            raise StopIteration
         self.state = PENDING
         self._asyncio_future_blocking = True
-        try:
-            yield self
-        finally:
-            self.state = IDLE
-            self._callback = None
-            self._context = None
+        return self
+
+    def reset(self) -> None:
+        """End of the wait, woken or cancelled."""
+        self.state = IDLE
+        self._callback = None
+        self._context = None
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """For the task, which checks that it runs on the same loop."""
         return self._loop
 
     def add_done_callback(
-        self, callback: "Callable[[Any], object]", *, context: "Context | None" = None
+        self, callback: Callable[[Any], object], *, context: Context | None = None
     ) -> None:
         """For the task, which says here how to wake it."""
         self._callback = callback
         self._context = context
 
     def result(self) -> None:
-        """For the task's wake-up, which asks here whether to go on."""
-        if self.state == CANCELLED:
-            raise asyncio.CancelledError
+        """For the task's wake-up after `cancel`."""
+        raise asyncio.CancelledError
 
-    def cancel(self, msg: "Any | None" = None) -> bool:
+    def cancel(self, msg: Any | None = None) -> bool:
         """For `Task.cancel`; False unless pending, then the task itself raises."""
         if self.state != PENDING:
             return False
         self.state = CANCELLED
-        self._schedule()
+        self._schedule(self)
         return True
 
     def wake(self, direct: bool) -> None:
@@ -111,19 +121,19 @@ class Waiter:
             return
         self.state = WOKEN
         if not direct:
-            self._schedule()
+            self._schedule(self._done)
             return
         assert self._context is not None
         assert self._callback is not None
         try:
-            self._context.run(self._callback, self)
+            self._context.run(self._callback, self._done)
         except RuntimeError:
             # The context is entered already, by a loop callback that shares it.
-            self._schedule()
+            self._schedule(self._done)
 
-    def _schedule(self) -> None:
+    def _schedule(self, future: Any) -> None:
         assert self._callback is not None
-        self._loop.call_soon(self._callback, self, context=self._context)
+        self._loop.call_soon(self._callback, future, context=self._context)
 
 
 class Cork:
@@ -167,6 +177,7 @@ class SessionCore:
         "_eof_received",
         "_eof_sent",
         "_fd",
+        "_is_closing",
         "_linger",
         "_loop",
         "_lost",
@@ -218,6 +229,7 @@ class SessionCore:
         self._close_received: Frame | None = None
         self._close_sent: Frame | None = None
         self._transport = transport
+        self._is_closing = transport.is_closing
         self._loop = asyncio.get_running_loop()
         self._linger = linger
         self._cork = _shared.cork
@@ -236,7 +248,7 @@ class SessionCore:
         self._corked = False
         self._written = 0
         # Plain TCP is written past the transport while nothing waits in it.
-        plain = HAS_WRITEV and transport.get_extra_info("sslcontext") is None
+        plain = os.name == "posix" and transport.get_extra_info("sslcontext") is None
         sock = transport.get_extra_info("socket")
         self._fd = sock.fileno() if plain and sock is not None else -1
         self._paused = False
@@ -274,7 +286,10 @@ class SessionCore:
     @property
     def closed(self) -> bool:
         """Whether the TCP connection is gone or going."""
-        return self._lost or self._transport.is_closing()
+        return self._gone()
+
+    def _gone(self) -> bool:
+        return self._lost or self._is_closing()
 
     @property
     def close_received(self) -> "Frame | None":
@@ -311,7 +326,10 @@ class SessionCore:
                 return frame
             if self._ended():
                 raise self._end_of_stream()
-            await self._waiter
+            try:
+                await self._waiter
+            finally:
+                self._waiter.reset()
 
     def receive_nowait(self) -> "Frame | None":
         """The next frame if one is there, else None; raises as `receive` does."""
@@ -330,7 +348,10 @@ class SessionCore:
                 return frame
             if self._ended():
                 raise StopAsyncIteration
-            await self._waiter
+            try:
+                await self._waiter
+            finally:
+                self._waiter.reset()
 
     def batches(self) -> "AsyncIterator[list[Frame]]":
         """Iterate over lists of all the frames that are ready, none of them empty."""
@@ -355,6 +376,9 @@ class SessionCore:
         if not parser.frames:
             parser.settle()
             if not parser.frames:
+                # What held the reading back may be gone: pieces, or a lower max_frame_size.
+                if self._paused or parser.stalled:
+                    self._relieve()
                 return None
         frame: Frame = parser.take()
         self._taken(frame)
@@ -364,7 +388,7 @@ class SessionCore:
         parser = self._parser
         if parser.cutting or (parser.frames and isinstance(parser.frames[0], Piece)):
             raise RuntimeError("a frame is half read: take the rest of it from pieces() first")
-        parser.pieces = False
+        parser.whole()
 
     def _next_batch(self) -> "list[Frame] | None":
         frame = self._next()
@@ -380,9 +404,12 @@ class SessionCore:
         parser = self._parser
         if self._waiter.state != IDLE:
             raise RuntimeError("another task is receiving from this session already")
-        parser.pieces = True
-        if parser.oversized is not None and not parser.frames:
+        if not parser.pieces:
+            parser.pieces = True
             parser.resume()
+        if not parser.frames:
+            # A control frame comes whole, and has to fit.
+            parser.settle()
         if not parser.frames:
             piece = parser.cut()
             self._relieve()
@@ -515,7 +542,7 @@ class SessionCore:
             raise self._session_closed()
 
     def _check_sendable(self) -> None:
-        if self._close_sent is not None or self._eof_sent or self.closed:
+        if self._close_sent is not None or self._eof_sent or self._gone():
             raise self._session_closed()
 
     def _session_closed(self) -> SessionClosed:
@@ -635,9 +662,10 @@ class SessionCore:
 
     def _direct(self) -> bool:
         """Whether to write past the transport: nothing waits in it, and it is plain TCP."""
-        transport = self._transport
         return (
-            self._fd >= 0 and not transport.is_closing() and transport.get_write_buffer_size() == 0
+            self._fd >= 0
+            and not self._is_closing()
+            and self._transport.get_write_buffer_size() == 0
         )
 
     # -- ending ----------------------------------------------------------------------------
@@ -780,7 +808,7 @@ class SessionCore:
         if self._waiter.state != PENDING or not self._parser.ready:
             return
         cork = self._cork
-        if cork.active or asyncio.current_task(self._loop) is not None:
+        if cork.active or current_task(self._loop) is not None:
             self._waiter.wake(False)
             return
         cork.active = True
@@ -841,7 +869,10 @@ class Batches:
                 return frames
             if session._ended():
                 raise StopAsyncIteration
-            await session._waiter
+            try:
+                await session._waiter
+            finally:
+                session._waiter.reset()
 
 
 class Pieces:
@@ -863,7 +894,10 @@ class Pieces:
                 return piece
             if session._ended():
                 raise StopAsyncIteration
-            await session._waiter
+            try:
+                await session._waiter
+            finally:
+                session._waiter.reset()
 
 
 class RawWebSocketSession(SessionCore, asyncio.BufferedProtocol):
@@ -880,23 +914,6 @@ class RawWebSocketSession(SessionCore, asyncio.BufferedProtocol):
     """
 
     __slots__ = ("__weakref__",)
-
-
-def write_some(fd: int, data: bytearray) -> int:
-    """Write to a socket what fits, in one system call; 0 if nothing does."""
-    try:
-        return os.write(fd, data)
-    except OSError:
-        # Full, or broken: then the transport meets the same error and reports it.
-        return 0
-
-
-def write_both(fd: int, head: bytearray, payload: bytes) -> int:
-    """Write to a socket what fits of two buffers, in one system call; 0 if nothing does."""
-    try:
-        return os.writev(fd, (head, payload))
-    except OSError:
-        return 0
 
 
 def unsent(sock: Any) -> int:
