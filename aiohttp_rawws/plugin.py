@@ -200,5 +200,6 @@ def refuse_other_options(installed: Options, asked: Options) -> None:
     ]
     if differences:
         raise RuntimeError(
-            f"aiohttp_rawws.setup was called on this application with {'; '.join(differences)}"
+            "aiohttp_rawws.setup was called on this application before, with "
+            f"{'; '.join(differences)}: call it once, or with the same options"
         )

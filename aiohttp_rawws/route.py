@@ -49,18 +49,12 @@ class RawWebSocketRoute(web.ResourceRoute):
 
     def claims(self, request: web.Request) -> bool:
         """Whether the request is an upgrade that this route answers, well formed or not."""
-        return (
-            request.method == "GET"
-            and request.version == HttpVersion11
-            and is_upgrade(request.headers)
-            and (
-                not self.protocols
-                or choose_protocol(
-                    tokens(request.headers, "Sec-WebSocket-Protocol"), self.protocols
-                )
-                is not None
-            )
-        )
+        if request.method != "GET" or request.version != HttpVersion11:
+            return False
+        if not is_upgrade(request.headers):
+            return False
+        offered = tokens(request.headers, "Sec-WebSocket-Protocol")
+        return not self.protocols or choose_protocol(offered, self.protocols) is not None
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         return await server.serve(request, self.session_handler, self._options, self.protocols)

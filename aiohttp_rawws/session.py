@@ -73,8 +73,8 @@ class Waiter:
         self._context: Context | None = None
         self._asyncio_future_blocking = False
 
-    def __await__(self) -> "Waiter":
-        return self
+    def __await__(self) -> Generator[Any, Any, None]:
+        return cast(Any, self)  # type: ignore[no-any-return]
 
     def __iter__(self) -> "Waiter":
         return self

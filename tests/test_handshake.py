@@ -2,11 +2,13 @@
 
 import base64
 import re
+from typing import Any
 
 import pytest
 from multidict import CIMultiDict
 
 from aiohttp_rawws.handshake import (
+    OriginRule,
     Refusal,
     accept_key,
     check_request,
@@ -21,7 +23,7 @@ from aiohttp_rawws.handshake import (
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
-def handshake(**changes):
+def handshake(**changes: str | list[str] | None) -> CIMultiDict[str]:
     """The headers of RFC 6455 section 1.2; `changes` replace one, or drop it where None."""
     headers = CIMultiDict(
         {
@@ -42,8 +44,8 @@ def handshake(**changes):
     return headers
 
 
-def check(headers=None, **changes):
-    arguments = {
+def check(headers: CIMultiDict[str] | None = None, **changes: Any) -> Refusal | None:
+    arguments: dict[str, Any] = {
         "method": "GET",
         "version": (1, 1),
         "headers": handshake() if headers is None else headers,
@@ -54,18 +56,24 @@ def check(headers=None, **changes):
     return check_request(**arguments | changes)
 
 
-def test_accept_key_of_the_rfc():
+def refused(headers: CIMultiDict[str] | None = None, **changes: Any) -> Refusal:
+    refusal = check(headers, **changes)
+    assert refusal is not None
+    return refusal
+
+
+def test_accept_key_of_the_rfc() -> None:
     assert accept_key(KEY) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
-def test_new_key_is_16_fresh_bytes():
+def test_new_key_is_16_fresh_bytes() -> None:
     keys = {new_key() for _ in range(10)}
     assert len(keys) == 10
     assert all(len(base64.b64decode(key, validate=True)) == 16 for key in keys)
     assert all(check(handshake(Sec_WebSocket_Key=key)) is None for key in keys)
 
 
-def test_tokens_join_lines_and_drop_empties():
+def test_tokens_join_lines_and_drop_empties() -> None:
     headers = CIMultiDict([("X", " a,\tB ,, "), ("Y", "z"), ("x", ""), ("x", "a")])
     assert tokens(headers, "x") == ("a", "B", "a")
     assert tokens(headers, "absent") == ()
@@ -87,7 +95,9 @@ def test_tokens_join_lines_and_drop_empties():
         ("Upgrade", "websoc\N{KELVIN SIGN}et", False),
     ],
 )
-def test_is_upgrade(connection, upgrade, expected):
+def test_is_upgrade(
+    connection: str | list[str] | None, upgrade: str | list[str] | None, expected: bool
+) -> None:
     assert is_upgrade(handshake(Connection=connection, Upgrade=upgrade)) is expected
 
 
@@ -101,40 +111,40 @@ def test_is_upgrade(connection, upgrade, expected):
         ({"transfer-encoding": "chunked"}, True),
     ],
 )
-def test_has_body(headers, expected):
+def test_has_body(headers: dict[str, str], expected: bool) -> None:
     assert has_body(CIMultiDict(headers)) is expected
 
 
-def test_choose_protocol_goes_by_the_clients_order_and_by_case():
+def test_choose_protocol_goes_by_the_clients_order_and_by_case() -> None:
     assert choose_protocol(("b", "a"), ("a", "b")) == "b"
     assert choose_protocol(("c", "a"), ("a", "b")) == "a"
     assert choose_protocol(("A",), ("a",)) is None
     assert choose_protocol((), ("a",)) is None
 
 
-def test_refusal_is_frozen_and_has_no_headers_unless_told():
+def test_refusal_is_frozen_and_has_no_headers_unless_told() -> None:
     refusal = Refusal(400, "no")
     assert refusal.headers == {}
     with pytest.raises(AttributeError):
-        refusal.status = 200
+        refusal.status = 200  # type: ignore[misc]
 
 
-def test_the_handshake_of_the_rfc_is_let_in():
+def test_the_handshake_of_the_rfc_is_let_in() -> None:
     assert check() is None
     assert check(wanted=("superchat",), origins=("http://example.com",)) is None
 
 
-def test_other_methods_are_told_what_is_allowed():
-    refusal = check(method="POST", allow={"PUT", "GET", "HEAD"})
+def test_other_methods_are_told_what_is_allowed() -> None:
+    refusal = refused(method="POST", allow={"PUT", "GET", "HEAD"})
     assert refusal.status == 405
     assert refusal.headers == {"Allow": "GET, HEAD, PUT"}
     assert "GET, HEAD, PUT" in refusal.text
-    assert check(method="get").headers == {"Allow": "GET"}
+    assert refused(method="get").headers == {"Allow": "GET"}
 
 
 @pytest.mark.parametrize("headers", [{"Upgrade": None}, {"Connection": "close"}])
-def test_no_upgrade(headers):
-    refusal = check(handshake(**headers))
+def test_no_upgrade(headers: dict[str, str | None]) -> None:
+    refusal = refused(handshake(**headers))
     assert refusal.status == 426
     assert refusal.headers == {"Upgrade": "websocket", "Connection": "Upgrade, close"}
     assert "Upgrade: websocket" in refusal.text
@@ -144,15 +154,15 @@ def test_no_upgrade(headers):
     "upgrade",
     ["websocket, foo", "foo,websocket", ["websocket", "foo"], "websocket,", "websocket,websocket"],
 )
-def test_upgrade_to_more_than_websocket(upgrade):
-    refusal = check(handshake(Upgrade=upgrade))
+def test_upgrade_to_more_than_websocket(upgrade: str | list[str]) -> None:
+    refusal = refused(handshake(Upgrade=upgrade))
     assert (refusal.status, refusal.headers) == (400, {})
     assert "Upgrade" in refusal.text
 
 
 @pytest.mark.parametrize("version", [None, "8", "13, 8", ["13", "13"], "013", ""])
-def test_version(version):
-    refusal = check(handshake(Sec_WebSocket_Version=version))
+def test_version(version: str | list[str] | None) -> None:
+    refusal = refused(handshake(Sec_WebSocket_Version=version))
     assert (refusal.status, refusal.headers) == (426, {"Sec-WebSocket-Version": "13"})
     assert "13" in refusal.text
 
@@ -175,39 +185,39 @@ def test_version(version):
         "dGhlIHNhbXBsZSBub25j\N{FULLWIDTH DIGIT ONE}Q==",
     ],
 )
-def test_malformed_key(key):
-    refusal = check(handshake(Sec_WebSocket_Key=key))
+def test_malformed_key(key: str | list[str] | None) -> None:
+    refusal = refused(handshake(Sec_WebSocket_Key=key))
     assert (refusal.status, refusal.headers) == (400, {})
     assert "Sec-WebSocket-Key" in refusal.text
 
 
 @pytest.mark.parametrize("key", ["AQIDBAUGBwgJCgsMDQ4PEC==", " \tAQIDBAUGBwgJCgsMDQ4PEA== "])
-def test_wellformed_key(key):
+def test_wellformed_key(key: str) -> None:
     """The first is an example of RFC 6455 section 4.1, with bits set that mean nothing."""
     assert check(handshake(Sec_WebSocket_Key=key)) is None
 
 
-def test_body():
-    refusal = check(has_body=True)
+def test_body() -> None:
+    refusal = refused(has_body=True)
     assert (refusal.status, refusal.headers) == (400, {})
     assert "body" in refusal.text
 
 
 @pytest.mark.parametrize("version", [(1, 0), (0, 9), (2, 0)])
-def test_other_http_versions(version):
-    refusal = check(version=version)
+def test_other_http_versions(version: tuple[int, int]) -> None:
+    refusal = refused(version=version)
     assert (refusal.status, refusal.headers) == (400, {})
     assert "HTTP/1.1" in refusal.text
 
 
 @pytest.mark.parametrize("offer", [None, "Chat", "chatter", ""])
-def test_wanted_protocol_not_offered(offer):
-    refusal = check(handshake(Sec_WebSocket_Protocol=offer), wanted=("chat", "superchat"))
+def test_wanted_protocol_not_offered(offer: str | None) -> None:
+    refusal = refused(handshake(Sec_WebSocket_Protocol=offer), wanted=("chat", "superchat"))
     assert (refusal.status, refusal.headers) == (400, {})
     assert "chat or superchat" in refusal.text
 
 
-def test_wanted_protocol_offered_in_a_later_line():
+def test_wanted_protocol_offered_in_a_later_line() -> None:
     offer = handshake(Sec_WebSocket_Protocol=["a", "b, chat"])
     assert check(offer, wanted=("chat",)) is None
 
@@ -230,24 +240,25 @@ def test_wanted_protocol_offered_in_a_later_line():
         ("", [""], True),
     ],
 )
-def test_origin(origin, origins, welcome):
+def test_origin(origin: str | list[str] | None, origins: list[OriginRule], welcome: bool) -> None:
     refusal = check(handshake(Origin=origin), origins=origins)
     if welcome:
         assert refusal is None
     else:
+        assert refusal is not None
         assert (refusal.status, refusal.headers) == (403, {})
         assert "Origin" in refusal.text
 
 
-def test_any_origin_unless_told():
+def test_any_origin_unless_told() -> None:
     assert check(handshake(Origin=None)) is None
     assert check(handshake(Origin="http://evil.example")) is None
 
 
-def test_the_first_reason_from_the_top_is_given():
+def test_the_first_reason_from_the_top_is_given() -> None:
     """Everything is wrong; mending the reasons one by one, top down, shows the next one."""
     headers = CIMultiDict({"Upgrade": "foo"})
-    request = {
+    request: dict[str, Any] = {
         "method": "PUT",
         "version": (1, 0),
         "headers": headers,
@@ -257,27 +268,28 @@ def test_the_first_reason_from_the_top_is_given():
     }
     seen = []
 
-    def refused():
+    def look() -> None:
         refusal = check_request(**request)
+        assert refusal is not None
         seen.append((refusal.status, refusal.text.split()[0]))
 
-    refused()
+    look()
     request["method"] = "GET"
-    refused()
+    look()
     headers.update({"Connection": "upgrade", "Upgrade": "foo, websocket"})
-    refused()
+    look()
     headers["Upgrade"] = "websocket"
-    refused()
+    look()
     headers["Sec-WebSocket-Version"] = "13"
-    refused()
+    look()
     headers["Sec-WebSocket-Key"] = KEY
-    refused()
+    look()
     request["has_body"] = False
-    refused()
+    look()
     request["version"] = (1, 1)
-    refused()
+    look()
     headers["Sec-WebSocket-Protocol"] = "chat"
-    refused()
+    look()
     request["origins"] = (None,)
     assert check_request(**request) is None
     assert seen == [
@@ -293,7 +305,7 @@ def test_the_first_reason_from_the_top_is_given():
     ]
 
 
-def test_response_headers():
+def test_response_headers() -> None:
     assert list(response_headers(KEY, protocol=None, extensions=None).items()) == [
         ("Upgrade", "websocket"),
         ("Connection", "Upgrade"),
@@ -304,5 +316,5 @@ def test_response_headers():
     assert headers["sec-websocket-extensions"] == "x; y=1"
 
 
-def test_response_headers_are_an_upgrade_too():
+def test_response_headers_are_an_upgrade_too() -> None:
     assert is_upgrade(response_headers(KEY, protocol=None, extensions=None))
