@@ -1,0 +1,91 @@
+"""User instructions of the server per echoed message, counted by valgrind's callgrind."""
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import command, machine
+from .load import Case, LoadError, load_generator, run_load
+from .peers import Peer, ServerError, serving
+from .report import ratios, table
+
+# Enough for caches to fill and for the interpreter to specialise what runs often.
+WARMUP = 2000
+
+
+def instructions(
+    load: Path, peer: Peer, case: Case, loop: str, messages: int, profile: Path
+) -> int:
+    """What the server's process executes from its start to its end with this many messages.
+
+    `profile` is where callgrind's own file is written.
+    """
+    prefix = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={profile}"]
+    with serving(peer, loop, prefix=prefix) as server:
+        run_load(load, server, peer, case, messages=messages, timeout=120)
+    match = re.search(r"^(?:summary|totals): (\d+)", profile.read_text(), re.MULTILINE)
+    if not match:
+        raise ServerError(f"{peer.name}: no total in callgrind's file {profile}")
+    return int(match[1])
+
+
+def per_message(
+    load: Path, peer: Peer, case: Case, options: argparse.Namespace, folder: Path
+) -> float:
+    """What one more message costs: start, handshake and end do not depend on their number."""
+
+    def run(messages: int) -> int:
+        name = f"{peer.name}-{case.size}-{case.inflight}-{case.connections}-{messages}.callgrind"
+        return instructions(load, peer, case, options.loop, messages, folder / name)
+
+    more: int = options.messages
+    return (run(WARMUP + more) - run(WARMUP)) / more
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = command.new_parser("benchmarks.instructions", __doc__ or "", connections=1)
+    parser.add_argument("--messages", type=int, default=8000, help="by which the runs differ")
+    parser.add_argument(
+        "--profiles",
+        type=Path,
+        help="keep callgrind's files in this directory, for callgrind_annotate",
+    )
+    options = parser.parse_args(arguments)
+    if options.messages < 1:
+        parser.error("--messages must be at least 1")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    if shutil.which("valgrind") is None:
+        raise SystemExit(
+            "valgrind was not found: install it (apt-get install valgrind, dnf install valgrind)"
+        )
+    if options.profiles:
+        options.profiles.mkdir(parents=True, exist_ok=True)
+    try:
+        peers = command.started(options)
+        print(command.headline(machine.describe() | {"loop": options.loop}, peers))
+        with load_generator() as load, tempfile.TemporaryDirectory() as folder:
+            for case in command.cases(options):
+                counts = {}
+                for peer in peers:
+                    print(f"{peer.name}, {case}", file=sys.stderr)
+                    counts[peer] = [
+                        per_message(load, peer, case, options, options.profiles or Path(folder))
+                    ]
+                rows = [[peer.name, f"{count:,.0f}"] for peer, (count,) in counts.items()]
+                print(f"== {case}\n\n{table(['peer', 'instructions/msg'], rows)}")
+                if any(peer.ours for peer in counts):
+                    print(ratios("instructions", counts))
+    except (LoadError, ServerError) as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

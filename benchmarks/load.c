@@ -1,0 +1,459 @@
+/* The load of the benchmarks: keeps N WebSocket messages in flight on each of C connections, counts the
+ * echoes and prints one line of JSON. Linux only (epoll, the CPU clock of another process).
+ *
+ * Both directions are periodic: the same masked frame again and again one way, the same unmasked frame the
+ * other way. So nothing is built while the clock runs, and one memcmp against the expected stream checks the
+ * header, the length and every payload byte of all that one read brought.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { READ_SIZE = 256 * 1024, EVENTS = 256 };
+
+/* The key and the answer to it of RFC 6455 section 1.3. */
+static const char REQUEST[] = "GET / HTTP/1.1\r\n"
+                              "Host: 127.0.0.1\r\n"
+                              "Upgrade: websocket\r\n"
+                              "Connection: Upgrade\r\n"
+                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                              "Sec-WebSocket-Version: 13\r\n"
+                              "\r\n";
+static const char ACCEPT[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+static const uint8_t MASK[4] = {0x37, 0xfa, 0x21, 0x3d};
+
+static struct {
+    int port;
+    pid_t pid;        /* whose CPU time is read, 0 for nobody's */
+    bool bare;        /* no handshake, and the very bytes come back */
+    bool spin;        /* never sleep: the server then never pays for waking us */
+    size_t size;      /* of a payload, bytes */
+    unsigned connections, inflight;
+    uint64_t messages; /* 0: run for a time */
+    double warmup, seconds, timeout;
+} options = {.size = 256, .connections = 1, .inflight = 1, .seconds = 1, .timeout = 10};
+
+struct connection {
+    int fd;
+    bool wants_out;      /* EPOLLOUT is asked for */
+    size_t offset;       /* of the next byte to send, within a frame */
+    size_t unsent;       /* bytes of the frames in flight that the kernel has not taken yet */
+    size_t echoed;       /* bytes of the current echo that have come */
+    unsigned in_flight;
+    unsigned oldest;     /* index in sent_at of the message whose echo comes next */
+    uint64_t *sent_at;   /* a ring of `inflight` times */
+};
+
+static uint8_t *frames;  /* `inflight` masked frames one behind the other */
+static size_t frame_size;
+static uint8_t *echoes;  /* what comes back, from any byte of an echo on for READ_SIZE bytes */
+static size_t echo_size;
+static uint8_t input[READ_SIZE];
+
+static int epoll;
+static uint64_t to_send, in_flight;
+static uint64_t messages, reads, writes; /* since the last snapshot */
+
+static void fail(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("load: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+static uint64_t clock_of(clockid_t clock)
+{
+    struct timespec now;
+    if (clock_gettime(clock, &now))
+        fail("clock_gettime: %s", strerror(errno));
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t now(void) { return clock_of(CLOCK_MONOTONIC); }
+
+static uint64_t server_cpu(void)
+{
+    clockid_t clock;
+    if (!options.pid)
+        return 0;
+    int error = clock_getcpuclockid(options.pid, &clock);
+    if (error)
+        fail("no CPU clock of process %d: %s", (int)options.pid, strerror(error));
+    return clock_of(clock);
+}
+
+/* How long the server has waited for its core since it started; 0 where the kernel does not tell. */
+static uint64_t server_wait(void)
+{
+    char path[64];
+    unsigned long long ran, waited = 0;
+    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)options.pid);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%llu %llu", &ran, &waited) != 2)
+        waited = 0;
+    fclose(file);
+    return waited;
+}
+
+/* ---- latency: 32 buckets for each power of two, so a value is known to 3 % ---- */
+
+enum { SUB = 32, SUB_BITS = 5 };
+static uint64_t histogram[64 * SUB];
+
+static unsigned bucket_of(uint64_t value)
+{
+    if (value < SUB)
+        return (unsigned)value;
+    unsigned shift = 63u - (unsigned)__builtin_clzll(value) - SUB_BITS;
+    return (shift + 1) * SUB + (unsigned)((value >> shift) - SUB);
+}
+
+static double percentile(double share)
+{
+    uint64_t total = 0, seen = 0;
+    for (unsigned i = 0; i < 64 * SUB; i++)
+        total += histogram[i];
+    for (unsigned i = 0; i < 64 * SUB; i++) {
+        seen += histogram[i];
+        if (total && (double)seen >= share * (double)total) {
+            double value = i;
+            if (i >= SUB) /* the middle of the bucket */
+                value = (i % SUB + SUB + 0.5) * (double)(1ull << (i / SUB - 1));
+            return value / 1e9;
+        }
+    }
+    return 0;
+}
+
+/* ---- frames, RFC 6455 section 5.2 ---- */
+
+static size_t put_header(uint8_t *out, bool masked)
+{
+    size_t size = options.size, length = 2;
+    unsigned extended = size < 126 ? 0 : size < 65536 ? 2 : 8;
+    out[0] = 0x82; /* FIN, binary */
+    out[1] = (uint8_t)((masked ? 0x80 : 0) | (extended == 0 ? size : extended == 2 ? 126 : 127));
+    for (unsigned i = extended; i-- > 0;)
+        out[length++] = (uint8_t)(size >> (8 * i));
+    if (masked) {
+        memcpy(out + length, MASK, 4);
+        length += 4;
+    }
+    return length;
+}
+
+static size_t put_frame(uint8_t *out, bool masked)
+{
+    size_t header = put_header(out, masked);
+    for (size_t i = 0; i < options.size; i++)
+        out[header + i] = (uint8_t)((i * 31 + 7) ^ (masked ? MASK[i % 4] : 0));
+    return header + options.size;
+}
+
+static void *allocate(size_t size)
+{
+    void *memory = calloc(1, size);
+    if (!memory)
+        fail("out of memory");
+    return memory;
+}
+
+static void prepare_streams(void)
+{
+    frames = allocate(options.inflight * (options.size + 14));
+    frame_size = put_frame(frames, true);
+    for (unsigned i = 1; i < options.inflight; i++)
+        memcpy(frames + i * frame_size, frames, frame_size);
+
+    echoes = allocate(READ_SIZE + 2 * (options.size + 14));
+    echo_size = put_frame(echoes, options.bare);
+    for (size_t filled = echo_size; filled < READ_SIZE + echo_size; filled += echo_size)
+        memcpy(echoes + filled, echoes, echo_size);
+}
+
+/* ---- connections ---- */
+
+static void shake_hands(int fd)
+{
+    char answer[4096];
+    size_t length = 0;
+    if (write(fd, REQUEST, sizeof REQUEST - 1) != sizeof REQUEST - 1)
+        fail("cannot send the handshake: %s", strerror(errno));
+    do {
+        ssize_t count = read(fd, answer + length, sizeof answer - 1 - length);
+        if (count <= 0)
+            fail("no answer to the handshake: %s", count ? strerror(errno) : "end of stream");
+        length += (size_t)count;
+        answer[length] = 0;
+    } while (!strstr(answer, "\r\n\r\n") && length < sizeof answer - 1);
+    if (strncmp(answer, "HTTP/1.1 101 ", 13) || !strstr(answer, ACCEPT))
+        fail("the handshake was refused: %.200s", answer);
+    if (strcmp(strstr(answer, "\r\n\r\n"), "\r\n\r\n"))
+        fail("the server spoke before it was spoken to");
+}
+
+static void open_connection(struct connection *self)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
+    struct timeval timeout = {.tv_sec = (time_t)options.timeout};
+    int one = 1;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    self->fd = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(self->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(self->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    if (connect(self->fd, (struct sockaddr *)&address, sizeof address))
+        fail("cannot connect to port %d: %s", options.port, strerror(errno));
+    if (!options.bare)
+        shake_hands(self->fd);
+    fcntl(self->fd, F_SETFL, O_NONBLOCK);
+    self->sent_at = allocate(options.inflight * sizeof *self->sent_at);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = self};
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, self->fd, &event))
+        fail("epoll_ctl: %s", strerror(errno));
+}
+
+/* Says goodbye and waits for the server's end of stream, so that the next run finds it idle. */
+static void close_connection(struct connection *self)
+{
+    static const uint8_t CLOSE[] = {0x88, 0x82, 0, 0, 0, 0, 1000 >> 8, 1000 & 0xff};
+    fcntl(self->fd, F_SETFL, 0);
+    if (!options.bare && write(self->fd, CLOSE, sizeof CLOSE) != sizeof CLOSE)
+        fail("cannot send a Close: %s", strerror(errno));
+    shutdown(self->fd, SHUT_WR);
+    ssize_t count;
+    do
+        count = read(self->fd, input, sizeof input);
+    while (count > 0);
+    if (count < 0 && errno != ECONNRESET)
+        fail("the server did not end the connection after we did: %s", strerror(errno));
+    close(self->fd);
+    free(self->sent_at);
+}
+
+static void flush(struct connection *self)
+{
+    if (self->unsent) {
+        ssize_t count = write(self->fd, frames + self->offset, self->unsent);
+        if (count < 0 && errno != EAGAIN)
+            fail("write: %s", strerror(errno));
+        writes++;
+        if (count > 0) {
+            self->unsent -= (size_t)count;
+            self->offset = (self->offset + (size_t)count) % frame_size;
+        }
+    }
+    if (self->wants_out != (self->unsent > 0)) {
+        self->wants_out = self->unsent > 0;
+        struct epoll_event event = {.events = EPOLLIN | (self->wants_out ? EPOLLOUT : 0), .data.ptr = self};
+        epoll_ctl(epoll, EPOLL_CTL_MOD, self->fd, &event);
+    }
+}
+
+/* Brings the messages in flight back to the wanted number, in one write. */
+static void refill(struct connection *self, uint64_t time)
+{
+    while (self->in_flight < options.inflight && to_send) {
+        self->sent_at[(self->oldest + self->in_flight) % options.inflight] = time;
+        self->in_flight++;
+        in_flight++;
+        to_send--;
+        self->unsent += frame_size;
+    }
+    flush(self);
+}
+
+static void check(const struct connection *self, size_t count)
+{
+    if (!memcmp(input, echoes + self->echoed, count))
+        return;
+    size_t i = 0;
+    while (input[i] == echoes[self->echoed + i])
+        i++;
+    fail("byte %zu of an echo is 0x%02x, not 0x%02x", (self->echoed + i) % echo_size, input[i],
+         echoes[self->echoed + i]);
+}
+
+static void receive(struct connection *self)
+{
+    ssize_t count = read(self->fd, input, sizeof input);
+    if (count < 0 && errno == EAGAIN)
+        return;
+    if (count <= 0)
+        fail("the server dropped the connection: %s", count ? strerror(errno) : "end of stream");
+    reads++;
+    check(self, (size_t)count);
+
+    uint64_t time = now();
+    uint64_t complete = (self->echoed + (size_t)count) / echo_size;
+    self->echoed = (self->echoed + (size_t)count) % echo_size;
+    if (complete > self->in_flight)
+        fail("more echoes than messages");
+    for (uint64_t i = 0; i < complete; i++) {
+        histogram[bucket_of(time - self->sent_at[self->oldest])]++;
+        self->oldest = (self->oldest + 1) % options.inflight;
+    }
+    self->in_flight -= (unsigned)complete;
+    in_flight -= complete;
+    messages += complete;
+    refill(self, time);
+}
+
+/* ---- the run ---- */
+
+struct snapshot {
+    uint64_t time, server, waited, own, messages, reads, writes;
+};
+
+static struct snapshot take_snapshot(void)
+{
+    return (struct snapshot){.time = now(),
+                             .server = server_cpu(),
+                             .waited = server_wait(),
+                             .own = clock_of(CLOCK_PROCESS_CPUTIME_ID),
+                             .messages = messages,
+                             .reads = reads,
+                             .writes = writes};
+}
+
+static bool serve_events(void)
+{
+    struct epoll_event events[EVENTS];
+    int count = epoll_wait(epoll, events, EVENTS, options.spin ? 0 : (int)(options.timeout * 1000));
+    if (count < 0 && errno != EINTR)
+        fail("epoll_wait: %s", strerror(errno));
+    for (int i = 0; i < count; i++) {
+        struct connection *connection = events[i].data.ptr;
+        if (events[i].events & EPOLLOUT)
+            flush(connection);
+        if (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+            receive(connection);
+    }
+    return count > 0;
+}
+
+static void put_seconds(const char *name, uint64_t from, uint64_t to)
+{
+    printf("\"%s\": %.9f, ", name, (double)(to - from) / 1e9);
+}
+
+static void put_count(const char *name, uint64_t count)
+{
+    printf("\"%s\": %llu, ", name, (unsigned long long)count);
+}
+
+static void report(const struct snapshot *from, const struct snapshot *to)
+{
+    putchar('{');
+    put_count("messages", to->messages - from->messages);
+    put_count("bytes", (to->messages - from->messages) * options.size);
+    put_count("reads", to->reads - from->reads);
+    put_count("writes", to->writes - from->writes);
+    put_seconds("elapsed", from->time, to->time);
+    put_seconds("server_cpu", from->server, to->server);
+    put_seconds("server_wait", from->waited, to->waited);
+    put_seconds("load_cpu", from->own, to->own);
+    printf("\"p50\": %.9f, \"p99\": %.9f, \"p999\": %.9f}\n", percentile(0.5), percentile(0.99),
+           percentile(0.999));
+}
+
+static void run(struct connection *connections)
+{
+    struct snapshot from = take_snapshot(), to;
+    uint64_t start = from.time + (uint64_t)(options.warmup * 1e9);
+    uint64_t end = start + (uint64_t)(options.seconds * 1e9), alive = from.time;
+    bool timed = options.messages == 0, warm = !timed, over = false;
+
+    to_send = timed ? UINT64_MAX : options.messages;
+    for (unsigned i = 0; i < options.connections; i++)
+        refill(&connections[i], now());
+    while (in_flight) {
+        bool served = serve_events();
+        uint64_t time = now();
+        if (served)
+            alive = time;
+        else if (time - alive >= (uint64_t)(options.timeout * 1e9))
+            fail("no echo within %g seconds, %llu messages in flight", options.timeout,
+                 (unsigned long long)in_flight);
+        if (!warm && time >= start) {
+            warm = true;
+            memset(histogram, 0, sizeof histogram);
+            from = take_snapshot();
+        }
+        if (timed && !over && time >= end) {
+            over = true;
+            to = take_snapshot();
+            to_send = 0;
+        }
+    }
+    if (!over)
+        to = take_snapshot();
+    report(&from, &to);
+}
+
+static double number(const char *name, const char *text, double least)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (*end || end == text || !(value >= least))
+        fail("--%s must be a number of at least %g, not '%s'", name, least, text);
+    return value;
+}
+
+static void parse_options(int argc, char **argv)
+{
+    static const struct option LONG[] = {
+        {"port", 1, 0, 'p'},     {"pid", 1, 0, 'i'},      {"bare", 0, 0, 'b'},    {"spin", 0, 0, 'x'},
+        {"size", 1, 0, 's'},     {"inflight", 1, 0, 'n'}, {"warmup", 1, 0, 'w'},  {"seconds", 1, 0, 't'},
+        {"messages", 1, 0, 'm'}, {"timeout", 1, 0, 'o'},  {"connections", 1, 0, 'c'}, {0, 0, 0, 0}};
+    int option, index;
+    while ((option = getopt_long(argc, argv, "", LONG, &index)) != -1) {
+        const char *name = option == '?' ? "" : LONG[index].name;
+        switch (option) {
+        case 'p': options.port = (int)number(name, optarg, 1); break;
+        case 'i': options.pid = (pid_t)number(name, optarg, 1); break;
+        case 'b': options.bare = true; break;
+        case 'x': options.spin = true; break;
+        case 's': options.size = (size_t)number(name, optarg, 0); break;
+        case 'c': options.connections = (unsigned)number(name, optarg, 1); break;
+        case 'n': options.inflight = (unsigned)number(name, optarg, 1); break;
+        case 'm': options.messages = (uint64_t)number(name, optarg, 1); break;
+        case 'w': options.warmup = number(name, optarg, 0); break;
+        case 't': options.seconds = number(name, optarg, 0.001); break;
+        case 'o': options.timeout = number(name, optarg, 1); break;
+        default: exit(2);
+        }
+    }
+    if (!options.port)
+        fail("--port is missing");
+}
+
+int main(int argc, char **argv)
+{
+    parse_options(argc, argv);
+    prepare_streams();
+    epoll = epoll_create1(0);
+    struct connection *connections = allocate(options.connections * sizeof *connections);
+    for (unsigned i = 0; i < options.connections; i++)
+        open_connection(&connections[i]);
+    run(connections);
+    for (unsigned i = 0; i < options.connections; i++)
+        close_connection(&connections[i]);
+    return 0;
+}

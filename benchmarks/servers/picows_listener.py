@@ -1,0 +1,29 @@
+"""picows: a callback for each frame, answered at once from the memory it was read into."""
+
+import socket
+from importlib.metadata import version
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+
+from . import run
+
+
+class Echo(WSListener):
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type == WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code(), frame.get_close_message())
+            transport.disconnect()
+        else:
+            transport.send(frame.msg_type, frame.get_payload_as_memoryview(), frame.fin)
+
+
+def listener_of(request: WSUpgradeRequest) -> WSListener:
+    return Echo()
+
+
+async def start(listener: socket.socket) -> object:
+    return await ws_create_server(listener_of, sock=listener, max_frame_size=2**30)
+
+
+if __name__ == "__main__":
+    run(start, f"picows {version('picows')}")

@@ -1,0 +1,23 @@
+"""websockets' asyncio server, without compression, limit and pings of its own."""
+
+import socket
+from importlib.util import find_spec
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.version import version
+
+from . import run
+
+
+async def echo(connection: ServerConnection) -> None:
+    async for message in connection:
+        await connection.send(message)
+
+
+async def start(listener: socket.socket) -> object:
+    return await serve(echo, sock=listener, compression=None, max_size=None, ping_interval=None)
+
+
+if __name__ == "__main__":
+    build = "compiled mask" if find_spec("websockets.speedups") else "interpreted"
+    run(start, f"websockets {version}", build)
