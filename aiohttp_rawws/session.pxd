@@ -10,7 +10,7 @@ cdef int IDLE, PENDING, WOKEN, CANCELLED
 
 @cython.final
 cdef class Waiter:
-    cdef object _loop
+    cdef readonly object _loop
     cdef object _callback
     cdef object _context
     cdef object _done

@@ -64,6 +64,7 @@ class Waiter:
     __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_done", "_loop", "state")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        # The task asks for it by this name: it must run on the same loop.
         self._loop = loop
         # What the task's wake-up is given: it takes a true future's result without any lookup.
         self._done = loop.create_future()
@@ -74,7 +75,7 @@ class Waiter:
         self._asyncio_future_blocking = False
 
     def __await__(self) -> Generator[Any, Any, None]:
-        return cast(Any, self)  # type: ignore[no-any-return]
+        return self  # type: ignore[return-value]
 
     def __iter__(self) -> "Waiter":
         return self
@@ -91,10 +92,6 @@ class Waiter:
         self.state = IDLE
         self._callback = None
         self._context = None
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        """For the task, which checks that it runs on the same loop."""
-        return self._loop
 
     def add_done_callback(
         self, callback: Callable[[Any], object], *, context: Context | None = None
@@ -128,7 +125,7 @@ class Waiter:
         try:
             self._context.run(self._callback, self._done)
         except RuntimeError:
-            # The context is entered already, by a loop callback that shares it.
+            # Its context is entered already, or another task runs: nothing has happened yet.
             self._schedule(self._done)
 
     def _schedule(self, future: Any) -> None:
@@ -471,7 +468,11 @@ class SessionCore:
         parser.resume()
         if not parser.full:
             self._resume_reading()
-        self._wake_reader()
+        if self._lost or self._eof_received or self._ending:
+            # The end was told while these bytes waited, and will not be told again.
+            self._waiter.wake(False)
+        else:
+            self._wake_reader()
 
     def _pause_reading(self) -> None:
         if not (self._paused or self._eof_received or self.closed):
@@ -808,7 +809,8 @@ class SessionCore:
         if self._waiter.state != PENDING or not self._parser.ready:
             return
         cork = self._cork
-        if cork.active or current_task(self._loop) is not None:
+        # A plain transport reads only when the loop calls it; TLS also while a task closes it.
+        if cork.active or (self._fd < 0 and current_task(self._loop) is not None):
             self._waiter.wake(False)
             return
         cork.active = True
