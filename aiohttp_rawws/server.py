@@ -44,6 +44,9 @@ logger = logging.getLogger("aiohttp_rawws")
 
 Handler = Callable[[RawWebSocketSession], Awaitable[None]]
 
+#: How long a refused client gets to read the answer and end its stream, in seconds.
+REFUSAL_LINGER = 1.0
+
 #: How much is kept of what comes between the request and the 101, in bytes, about.
 COLLECT_LIMIT = 64 * 1024
 
@@ -86,6 +89,7 @@ class Collector:
     """Takes from aiohttp what comes behind the request until the session takes over."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
+        self.lost = asyncio.get_running_loop().create_future()
         self._transport = transport
         self._data = bytearray()
         self._discards = False
@@ -98,15 +102,59 @@ class Collector:
         return False, b""
 
     def feed_eof(self) -> None:
-        """For aiohttp, when the connection is lost during the handshake."""
+        """For aiohttp, when the connection is lost."""
+        if not self.lost.done():
+            self.lost.set_result(None)
 
     def discard(self) -> None:
         """Throw away what came, and what comes."""
         self._discards = True
         self._data.clear()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def take(self) -> bytes:
         return bytes(self._data)
+
+    async def end(self) -> None:
+        """Shut the sending half and wait for the client to end its stream.
+
+        Closing with unread input would make the kernel drop the answer on its way.
+        """
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+            await asyncio.wait([self.lost], timeout=REFUSAL_LINGER)
+
+
+class Refused(web.HTTPException):
+    """What turns an HTTPException into the answer to an upgrade that is refused."""
+
+    collector: Collector | None = None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        await super().write_eof(data)
+        if self.collector is not None:
+            await self.collector.end()
+
+
+class BadRequest(Refused, web.HTTPBadRequest):
+    pass
+
+
+class Forbidden(Refused, web.HTTPForbidden):
+    pass
+
+
+class MethodNotAllowed(Refused, web.HTTPMethodNotAllowed):
+    pass
+
+
+class UpgradeRequired(Refused, web.HTTPUpgradeRequired):
+    pass
+
+
+class ServiceUnavailable(Refused, web.HTTPServiceUnavailable):
+    pass
 
 
 class UpgradeResponse(web.StreamResponse):
@@ -272,27 +320,29 @@ def refusal_of(
 
 def refuse(request: web.Request, refusal: Refusal) -> NoReturn:
     """Raise the HTTPException of a refusal; the connection closes behind it."""
+    error = http_error(request, refusal)
+    error.force_close()
     transport = request.transport
     if transport is not None and is_upgrade(request.headers):
         # Frames may stand behind the request, or come before the answer has left.
-        collect(request, transport).discard()
+        error.collector = collect(request, transport)
+        error.collector.discard()
         request.protocol.close()
-    error = http_error(request, refusal)
-    error.force_close()
     raise error
 
 
-def http_error(request: web.Request, refusal: Refusal) -> web.HTTPException:
+def http_error(request: web.Request, refusal: Refusal) -> Refused:
     if refusal.status == 405:
         allow = tokens(CIMultiDict(refusal.headers), "Allow")
-        return web.HTTPMethodNotAllowed(request.method, allow, text=refusal.text)
-    errors: dict[int, type[web.HTTPError]] = {
-        400: web.HTTPBadRequest,
-        403: web.HTTPForbidden,
-        426: web.HTTPUpgradeRequired,
-        503: web.HTTPServiceUnavailable,
+        return MethodNotAllowed(request.method, allow, text=refusal.text)
+    kinds: dict[int, type[Any]] = {
+        400: BadRequest,
+        403: Forbidden,
+        426: UpgradeRequired,
+        503: ServiceUnavailable,
     }
-    return errors[refusal.status](headers=refusal.headers, text=refusal.text)
+    error: Refused = kinds[refusal.status](headers=refusal.headers, text=refusal.text)
+    return error
 
 
 def collect(request: web.Request, transport: asyncio.Transport) -> Collector:
