@@ -54,6 +54,7 @@ cdef class Parser:
 
     cdef bint _full(self)
     cdef bint _ready(self)
+    cdef Py_ssize_t _uncut(self)
     cdef bint _stopped(self)
     @cython.locals(position=Py_ssize_t, after=Py_ssize_t)
     cdef _parse(self, Py_ssize_t end)

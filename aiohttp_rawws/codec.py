@@ -240,19 +240,23 @@ class Parser:
     def cut(self) -> "Piece | None":
         """What has arrived since the last cut of a data frame that is not complete."""
         payload = self._payload
-        if payload is None or payload.filled == 0 or self._head & 0x08:
+        if payload is None or self._uncut() == 0:
             return None
         return self._piece(payload.take())
 
     def _full(self) -> bool:
-        if self.weight >= self.limit:
-            return True
-        return self.pieces and self._payload is not None and self._payload.filled >= self.limit
+        return self.weight >= self.limit or (self.pieces and self._uncut() >= self.limit)
 
     def _ready(self) -> bool:
         if self.frames or self.closed or self.error is not None or self.oversized is not None:
             return True
-        return self.pieces and self._payload is not None and self._payload.filled > 0
+        return self.pieces and self._uncut() > 0
+
+    def _uncut(self) -> int:
+        """How much of an incomplete data frame has arrived and could be cut, in bytes."""
+        if self._payload is None or self._head & 0x08:
+            return 0
+        return self._payload.filled
 
     def _stopped(self) -> bool:
         return (

@@ -13,6 +13,7 @@ What holds (aiohttp 3.13 and 3.14):
 """
 
 import asyncio
+import contextlib
 import logging
 import sys
 import weakref
@@ -61,6 +62,12 @@ class Handling:
         self.task = task
         self.stopped = False
 
+    def stop(self) -> None:
+        """Cancel the handler, once, if it still runs."""
+        if self.task is not None and not self.stopped:
+            self.stopped = True
+            self.task.cancel()
+
 
 class Installed:
     """What `setup` leaves in an application: the options, and who must end at shutdown."""
@@ -77,9 +84,7 @@ class Installed:
         """
         self.shutting_down = True
         for handling in list(self.handlings):
-            if handling.task is not None and not handling.stopped:
-                handling.stopped = True
-                handling.task.cancel()
+            handling.stop()
 
 
 INSTALLED: web.AppKey[Installed] = web.AppKey("aiohttp_rawws", Installed)
@@ -121,7 +126,10 @@ class Collector:
 
         Closing with unread input would make the kernel drop the answer on its way.
         """
-        if self._transport.can_write_eof() and not self._transport.is_closing():
+        if not self._transport.can_write_eof() or self._transport.is_closing():
+            return
+        # An OSError says that the client is lost already.
+        with contextlib.suppress(OSError):
             self._transport.write_eof()
             await asyncio.wait([self.lost], timeout=REFUSAL_LINGER)
 
@@ -229,9 +237,7 @@ class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
         traceback: "TracebackType | None",
     ) -> bool:
         assert self._handling is not None
-        session = self._handling.session
-        await finish(self._request, self._handling, error)
-        return is_ending(session, error) or isinstance(error, ProtocolError)
+        return await finish(self._request, self._handling, error)
 
 
 async def serve(
@@ -245,10 +251,9 @@ async def serve(
         await handler(session)
     except BaseException as raised:
         error = raised
-    await finish(request, handling, error)
-    if isinstance(error, Exception) and not is_ending(session, error):
-        if not isinstance(error, ProtocolError):
-            logger.error("Error in raw WebSocket handler", exc_info=error)
+    settled = await finish(request, handling, error)
+    if isinstance(error, Exception) and not settled:
+        logger.error("Error in raw WebSocket handler", exc_info=error)
     elif error is not None and not isinstance(error, Exception) and not handling.stopped:
         raise error
     response: web.StreamResponse = session.response
@@ -370,18 +375,26 @@ def begin(request: web.Request, session: RawWebSocketSession) -> Handling:
     installed = request.config_dict.get(INSTALLED)
     if installed is not None:
         installed.handlings.add(handling)
+        if installed.shutting_down:
+            # The shutdown passed while the 101 was under way.
+            handling.stop()
     return handling
 
 
-async def finish(request: web.Request, handling: Handling, error: BaseException | None) -> None:
-    """End the connection of a handler that has returned, or raised `error`."""
+async def finish(request: web.Request, handling: Handling, error: BaseException | None) -> bool:
+    """End the connection of a handler that has returned, or raised `error`.
+
+    Tells whether `error` is dealt with: it is about the peer, and logged.
+    """
     session, task = handling.session, handling.task
     if handling.stopped and task is not None and sys.version_info >= (3, 11):
         task.uncancel()
     # From here on there is nothing to stop: `linger` bounds what is left.
     handling.task = None
+    # To be asked first: after an abort every error would be one of a closed session.
+    ending = is_ending(session, error)
     try:
-        if is_ending(session, error):
+        if ending:
             logger.debug("Raw WebSocket ended: %s", error)
             await session._end()
         elif error is None or isinstance(error, asyncio.CancelledError):
@@ -392,6 +405,7 @@ async def finish(request: web.Request, handling: Handling, error: BaseException 
             session.abort()
     finally:
         session._when_lost(request.protocol.connection_lost)
+    return ending or isinstance(error, ProtocolError)
 
 
 def is_ending(session: RawWebSocketSession, error: BaseException | None) -> bool:

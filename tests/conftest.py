@@ -51,6 +51,14 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
+@pytest.fixture(scope="session")
+def contexts(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """For tests that run a server of their own."""
+    return server_tls, client_tls
+
+
 @pytest_asyncio.fixture
 async def serve(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> AsyncIterator[Serve]:
     """`await serve(app, tls=False, **runner_options)` starts a server and gives its Address."""

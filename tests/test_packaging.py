@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HOT = ("mask", "frames", "codec", "session")
+HOT = ("mask", "frames", "codec", "connection")
 
 # Which build is tested makes no difference to what is built.
 pytestmark = pytest.mark.skipif(
@@ -132,7 +132,7 @@ def test_without_a_compiler_it_installs_interpreted_and_says_so(
 ) -> None:
     source = unpacked(sdist, tmp_path / "source")
     wheel, said = build("wheel", source, tmp_path, CC="no-such-compiler")
-    assert 'building extension "aiohttp_rawws.session" failed' in said
+    assert 'building extension "aiohttp_rawws.connection" failed' in said
     folder = installed(wheel, tmp_path / "site")
     out = run("-W", "error", "-c", SERVE, cwd=tmp_path, PYTHONPATH=str(folder))
     assert out.split() == ["works", "False", str(folder / "aiohttp_rawws" / "__init__.py")]

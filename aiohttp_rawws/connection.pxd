@@ -17,7 +17,7 @@ cdef class Waiter:
     cdef public bint _asyncio_future_blocking
     cdef readonly int state
 
-    cpdef reset(self)
+    cdef _reset(self)
     cpdef wake(self, bint direct)
     cdef _schedule(self, future)
 
@@ -28,11 +28,11 @@ cdef class Cork:
     cdef public bint active
     cdef readonly list sessions
 
-    @cython.locals(session=SessionCore)
+    @cython.locals(session=Connection)
     cpdef release(self)
 
 
-cdef class SessionCore:
+cdef class Connection:
     cdef readonly object request
     cdef readonly object response
     cdef readonly bint is_client
@@ -45,40 +45,41 @@ cdef class SessionCore:
     cdef Cork _cork
     cdef bint _corked
     cdef bint _ending
-    cdef bint _eof_received
-    cdef bint _eof_sent
+    cdef readonly bint _eof_received
+    cdef readonly bint _eof_sent
     cdef int _fd
     cdef object _is_closing
-    cdef double _linger
-    cdef object _loop
-    cdef bint _lost
+    cdef readonly double _linger
+    cdef readonly object _loop
+    cdef readonly bint _lost
     cdef object _on_lost
     cdef bytearray _out
     cdef Parser _parser
     cdef bint _paused
-    cdef unsigned char _piece_head
     cdef bytes _piece_key
     cdef long long _piece_left
     cdef long long _piece_length
     cdef bint _resuming
-    cdef object _transport
+    cdef readonly object _transport
     cdef Waiter _waiter
-    cdef list _waiters
-    cdef bint _write_paused
+    cdef readonly list _waiters
+    cdef readonly bint _write_paused
     cdef readonly long long _written
 
     @cython.locals(parser=Parser, frame=Frame)
-    cdef Frame _next(self)
+    cpdef Frame _next(self)
     @cython.locals(parser=Parser)
     cdef _leave_pieces(self)
-    @cython.locals(frame=Frame)
-    cdef list _next_batch(self)
     @cython.locals(parser=Parser)
-    cdef _next_piece(self)
+    cdef bint _prepare(self) except -1
+    cpdef list _next_batch(self)
+    @cython.locals(parser=Parser)
+    cpdef _next_piece(self)
     cdef _taken(self, Frame frame)
+    cpdef _more(self)
     @cython.locals(parser=Parser)
     cdef bint _ended(self) except -1
-    cdef _end_of_stream(self)
+    cpdef _end_of_stream(self)
     @cython.locals(parser=Parser)
     cdef _relieve(self)
     cdef _pause_reading(self)
@@ -86,12 +87,12 @@ cdef class SessionCore:
     cpdef send_nowait(self, Frame frame)
     cdef bint _gone(self) except -1
     cdef _check_sendable(self)
-    cdef _session_closed(self)
+    cpdef _session_closed(self)
     @cython.locals(key=bytes, payload=bytes)
     cdef _put_frame(self, Frame frame)
     cdef bytes _key_for(self, Frame frame)
     @cython.locals(payload=bytes)
-    cdef _put_piece(self, piece)
+    cpdef _put_piece(self, piece)
     @cython.locals(frame=Frame)
     cdef _begin_pieces(self, piece)
     cdef _put(self, bytes data)
@@ -103,12 +104,5 @@ cdef class SessionCore:
     cdef bint _direct(self) except -1
     @cython.locals(cork=Cork)
     cdef _wake_reader(self)
+    cpdef _changed(self)
     cdef _hang_up(self)
-
-
-cdef class Batches:
-    cdef SessionCore _session
-
-
-cdef class Pieces:
-    cdef SessionCore _session

@@ -1,0 +1,723 @@
+# cython: language_level=3, annotation_typing=False
+"""One upgraded connection: where bytes meet asyncio, in both directions. Nothing waits here.
+
+A connection is its transport's own protocol, so that nothing stands between the socket and the
+handler. Three things make it fast, and each has a rule that keeps it right:
+
+- Reads of all connections of a thread share one buffer: each is parsed before the next begins.
+- A handler that waits for a frame is woken inside the read callback (`Waiter`), not one loop
+  iteration later: only where no task runs, and after everything that was read is parsed.
+- What is sent while that handler runs is gathered and leaves in one write (`Cork`).
+"""
+
+import asyncio
+import os
+import socket
+import struct
+import sys
+import threading
+from asyncio import current_task
+from collections.abc import Callable, Generator
+from contextvars import Context
+from typing import Any, cast
+
+from .codec import Parser, ReadBuffer
+from .errors import EndOfStream, SessionClosed
+from .frames import (
+    Frame,
+    Piece,
+    Violation,
+    octets,
+    whole_piece,
+)
+from .mask import append, append_frame, append_header, rotate, write_both, write_some
+
+__all__ = ("Connection", "Waiter")
+
+#: Frames sent during one read leave together, in writes of about this size.
+CORK_LIMIT = 64 * 1024
+#: A payload over this size is handed to the system as it is, not copied behind its header.
+COPY_LIMIT = 16 * 1024
+#: RFC 6455 5.2: the most significant bit of a length is 0.
+MAX_LENGTH = 2**63 - 1
+
+IDLE = 0
+PENDING = 1
+WOKEN = 2
+CANCELLED = 3
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Waiter:
+    """What the receiving task awaits: a future that may run its task at once.
+
+    It carries no result, so that a cancelled task loses nothing: the frames stay in the parser.
+    The task drives it as it drives a generator: `__next__` to begin and to end the wait, `throw`
+    or `close` to break it off.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_done", "_loop", "state")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        # The task asks for it by this name: it must run on the same loop.
+        self._loop = loop
+        # What the task's wake-up is given: it takes a true future's result without any lookup.
+        self._done = loop.create_future()
+        self._done.set_result(None)
+        self.state = IDLE
+        self._callback: Callable[[Any], object] | None = None
+        self._context: Context | None = None
+        self._asyncio_future_blocking = False
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self  # type: ignore[return-value]
+
+    def __iter__(self) -> "Waiter":
+        return self
+
+    def __next__(self) -> "Waiter":
+        if self.state != IDLE:
+            self._reset()
+            raise StopIteration
+        self.state = PENDING
+        self._asyncio_future_blocking = True
+        return self
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> None:
+        """For the task: the wait ends with an exception."""
+        self._reset()
+        raise kind if value is None else value
+
+    def close(self) -> None:
+        """For a coroutine that is thrown away."""
+        self._reset()
+
+    def _reset(self) -> None:
+        self.state = IDLE
+        self._callback = None
+        self._context = None
+
+    def add_done_callback(
+        self, callback: Callable[[Any], object], *, context: Context | None = None
+    ) -> None:
+        """For the task, which says here how to wake it."""
+        self._callback = callback
+        self._context = context
+
+    def result(self) -> None:
+        """For the task's wake-up after `cancel`."""
+        raise asyncio.CancelledError
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """For `Task.cancel`; False unless pending, then the task itself raises."""
+        if self.state != PENDING:
+            return False
+        self.state = CANCELLED
+        self._schedule(self)
+        return True
+
+    def wake(self, direct: bool) -> None:
+        """Run the waiting task, at once if `direct`, else in the next loop iteration."""
+        if self.state != PENDING:
+            return
+        self.state = WOKEN
+        if not direct:
+            self._schedule(self._done)
+            return
+        assert self._context is not None
+        assert self._callback is not None
+        try:
+            self._context.run(self._callback, self._done)
+        except RuntimeError:
+            # Its context is entered already, or another task runs: nothing has happened yet.
+            self._schedule(self._done)
+
+    def _schedule(self, future: Any) -> None:
+        assert self._callback is not None
+        self._loop.call_soon(self._callback, future, context=self._context)
+
+
+class Cork:
+    """The read buffer of a thread, and the sessions that hold back what they send."""
+
+    __slots__ = ("active", "buffer", "sessions")
+
+    def __init__(self) -> None:
+        self.buffer = ReadBuffer()
+        self.active = False
+        self.sessions: list[Connection] = []
+
+    def release(self) -> None:
+        """Let go what was sent since the cork became active."""
+        self.active = False
+        while self.sessions:
+            session = self.sessions.pop()
+            session._flush()
+
+
+class Shared(threading.local):
+    """What the sessions of one thread share."""
+
+    def __init__(self) -> None:
+        self.cork = Cork()
+
+
+_shared = Shared()
+
+
+class Connection:
+    """All of a session that happens in one go; `RawWebSocketSession` is what waits."""
+
+    __slots__ = (
+        "_close_received",
+        "_close_sent",
+        "_cork",
+        "_corked",
+        "_ending",
+        "_eof_received",
+        "_eof_sent",
+        "_fd",
+        "_is_closing",
+        "_linger",
+        "_loop",
+        "_lost",
+        "_on_lost",
+        "_out",
+        "_parser",
+        "_paused",
+        "_piece_key",
+        "_piece_left",
+        "_piece_length",
+        "_resuming",
+        "_transport",
+        "_waiter",
+        "_waiters",
+        "_write_paused",
+        "_written",
+        "exception",
+        "extensions",
+        "is_client",
+        "masking",
+        "protocol",
+        "request",
+        "response",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        *,
+        is_client: bool,
+        response: Any,
+        request: Any = None,
+        protocol: "str | None" = None,
+        extensions: "str | None" = None,
+        max_frame_size: int = 16 * 2**20,
+        receive_limit: int = 256 * 2**10,
+        reject: Violation = Violation.ALL,
+        linger: float = 1.0,
+        write_paused: bool = False,
+    ) -> None:
+        self.request = request
+        self.response = response
+        self.is_client = is_client
+        self.protocol = protocol
+        self.extensions = extensions
+        self.masking = is_client
+        self.exception: BaseException | None = None
+        self._close_received: Frame | None = None
+        self._close_sent: Frame | None = None
+        self._transport = transport
+        self._is_closing = transport.is_closing
+        self._loop = asyncio.get_running_loop()
+        self._linger = linger
+        self._cork = _shared.cork
+        self._parser = Parser(
+            self._cork.buffer,
+            is_client=is_client,
+            max_frame_size=max_frame_size,
+            limit=receive_limit,
+            reject=reject,
+            extended=extensions is not None,
+        )
+        self._waiter = Waiter(self._loop)
+        self._waiters: list[asyncio.Future[None]] = []
+        self._on_lost: Callable[[BaseException | None], None] | None = None
+        self._out = bytearray()
+        self._corked = False
+        self._written = 0
+        # Plain TCP is written past the transport while nothing waits in it.
+        plain = os.name == "posix" and transport.get_extra_info("sslcontext") is None
+        sock = transport.get_extra_info("socket")
+        self._fd = sock.fileno() if plain and sock is not None else -1
+        self._paused = False
+        self._resuming = False
+        self._write_paused = write_paused
+        self._eof_received = False
+        self._eof_sent = False
+        self._ending = False
+        self._lost = False
+        # The frame that is being sent in pieces.
+        self._piece_length = 0
+        self._piece_left = 0
+        self._piece_key: bytes | None = None
+
+    def __repr__(self) -> str:
+        role = "client" if self.is_client else "server"
+        state = "closed" if self.closed else "open"
+        peer = self.get_extra_info("peername")
+        return f"<{type(self).__name__} {role} {state} peer={peer!r}>"
+
+    # -- what it is ------------------------------------------------------------------------
+
+    @property
+    def max_frame_size(self) -> int:
+        """The largest payload of a received frame, in bytes; may be set at any time."""
+        return self._parser.max_frame_size
+
+    @max_frame_size.setter
+    def max_frame_size(self, size: int) -> None:
+        if size <= 0:
+            raise ValueError(f"max_frame_size must be at least 1 byte, got {size}")
+        self._parser.max_frame_size = min(size, sys.maxsize)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the TCP connection is gone or going."""
+        return self._gone()
+
+    def _gone(self) -> bool:
+        return self._lost or self._is_closing()
+
+    @property
+    def close_received(self) -> "Frame | None":
+        """The peer's Close frame, once it was received here."""
+        return self._close_received
+
+    @property
+    def close_sent(self) -> "Frame | None":
+        """The Close frame that was sent."""
+        return self._close_sent
+
+    @property
+    def write_backlog(self) -> int:
+        """Bytes that were accepted but not yet handed to the operating system."""
+        waiting = 0 if self._lost else self._transport.get_write_buffer_size()
+        return len(self._out) + waiting
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """As `asyncio.BaseTransport.get_extra_info`."""
+        return self._transport.get_extra_info(name, default)
+
+    # -- receiving -------------------------------------------------------------------------
+
+    def receive_nowait(self) -> "Frame | None":
+        """The next frame if one is there, else None; raises as `receive` does."""
+        frame = self._next()
+        if frame is None and self._ended():
+            raise self._end_of_stream()
+        return frame
+
+    def _next(self) -> "Frame | None":
+        """The next frame for `receive`, None if there is none."""
+        if not self._prepare():
+            return None
+        frame: Frame = self._parser.take()
+        self._taken(frame)
+        return frame
+
+    def _next_batch(self) -> "list[Frame] | None":
+        """All the frames for `batches`, None if there is none."""
+        if not self._prepare():
+            return None
+        frames: list[Frame] = self._parser.take_all()
+        for frame in frames:
+            self._taken(frame)
+        return frames
+
+    def _prepare(self) -> bool:
+        """Whether a whole frame is there to be taken."""
+        parser = self._parser
+        if self._waiter.state != IDLE:
+            raise RuntimeError("another task is receiving from this session already")
+        if parser.pieces:
+            self._leave_pieces()
+        if not parser.frames:
+            parser.settle()
+            if not parser.frames:
+                # What held the reading back may be gone: pieces, or a lower max_frame_size.
+                if self._paused or parser.stalled:
+                    self._relieve()
+                return False
+        return True
+
+    def _leave_pieces(self) -> None:
+        parser = self._parser
+        if parser.cutting and not parser.ready and self._ended():
+            # The rest of the frame will never come.
+            return
+        if parser.cutting or (parser.frames and isinstance(parser.frames[0], Piece)):
+            raise RuntimeError("a frame is half read: take the rest of it from pieces() first")
+        parser.whole()
+
+    def _next_piece(self) -> "Piece | Frame | None":
+        parser = self._parser
+        if self._waiter.state != IDLE:
+            raise RuntimeError("another task is receiving from this session already")
+        if not parser.pieces:
+            parser.pieces = True
+            parser.resume()
+        if not parser.frames:
+            # A control frame comes whole, and has to fit.
+            parser.settle()
+        if not parser.frames:
+            piece = parser.cut()
+            self._relieve()
+            return piece
+        item: Frame | Piece = parser.take()
+        if isinstance(item, Piece):
+            self._relieve()
+            return item
+        self._taken(item)
+        return item if item.is_control else whole_piece(item)
+
+    def _taken(self, frame: Frame) -> None:
+        """Note that the handler has got a frame."""
+        if frame._head & 0x0F == 8 and self._close_received is None:
+            self._close_received = frame
+        if self._paused or self._parser.stalled:
+            self._relieve()
+
+    def _more(self) -> "Waiter | None":
+        """What to await for more to come; None at the end, ProtocolError if that is why."""
+        return None if self._ended() else self._waiter
+
+    def _ended(self) -> bool:
+        """Whether nothing more will come; raises the ProtocolError if that is why."""
+        parser = self._parser
+        if parser.error is not None:
+            self._resume_reading()
+            # A new one each time: an exception that is raised again grows its traceback.
+            raise type(parser.error)(*parser.error.args)
+        if parser.closed:
+            return True
+        return (self._eof_received or self._lost or self._ending) and not parser.stalled
+
+    def _end_of_stream(self) -> EndOfStream:
+        if self._close_received is not None and self._parser.closed:
+            reason = "the peer has sent a Close"
+        elif self._parser.partial:
+            reason = "the peer ended its stream in the middle of a frame"
+        elif self._lost and self.exception is not None:
+            reason = f"the connection was lost: {self.exception}"
+        else:
+            reason = "the peer ended its stream"
+        error = EndOfStream(reason)
+        error.__cause__ = self.exception
+        return error
+
+    def _relieve(self) -> None:
+        """Parse and read on once less than half of the limit waits."""
+        parser = self._parser
+        if parser.weight * 2 >= parser.limit and parser.frames:
+            return
+        if parser.stalled:
+            # In a callback of its own: one connection's burst must not hold the loop.
+            if not self._resuming:
+                self._resuming = True
+                self._loop.call_soon(self._read_on)
+        elif self._paused and not parser.full:
+            self._resume_reading()
+
+    def _read_on(self) -> None:
+        self._resuming = False
+        parser = self._parser
+        parser.resume()
+        if not parser.full:
+            self._resume_reading()
+        if self._lost or self._eof_received or self._ending:
+            # The end was told while these bytes waited, and will not be told again.
+            self._waiter.wake(False)
+        else:
+            self._wake_reader()
+
+    def _pause_reading(self) -> None:
+        if not (self._paused or self._eof_received or self.closed):
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        # After its EOF a stream must not be read again: it would end again.
+        if self._paused and not (self._eof_received or self.closed):
+            self._paused = False
+            self._transport.resume_reading()
+
+    # -- sending ---------------------------------------------------------------------------
+
+    def send_nowait(self, frame: Frame) -> None:
+        """Send a frame without ever waiting; the caller bounds what it lets pile up."""
+        if not isinstance(frame, Frame):
+            raise TypeError(f"send takes a Frame, got {type(frame).__name__}")
+        self._check_sendable()
+        if self._piece_left:
+            raise RuntimeError("a frame is half sent: send the rest of its pieces first")
+        self._put_frame(frame)
+
+    def write(self, data: "bytes | bytearray | memoryview") -> None:
+        """Put any bytes on the wire, with no rule applied; never waits.
+
+        SessionClosed once the connection is lost or closing, or after `write_eof`.
+        """
+        if self._eof_sent or self.closed:
+            raise self._session_closed()
+        self._put(octets(data, "data"))
+
+    def _check_sendable(self) -> None:
+        if self._close_sent is not None or self._eof_sent or self._gone():
+            raise self._session_closed()
+
+    def _session_closed(self) -> SessionClosed:
+        if self._lost or self._transport.is_closing():
+            reason = "the connection is closed"
+        elif self._eof_sent:
+            reason = "the sending half is shut"
+        else:
+            reason = "a Close frame was sent; only write() may follow it"
+        error = SessionClosed(reason)
+        error.__cause__ = self.exception
+        return error
+
+    def _put_frame(self, frame: Frame) -> None:
+        key = self._key_for(frame) if self.masking else None
+        payload = frame._payload
+        if key is None and len(payload) > COPY_LIMIT:
+            append_header(self._out, frame._head, len(payload), None)
+            self._flush_with(payload)
+        else:
+            append_frame(self._out, frame._head, payload, key)
+            self._flush_later()
+        if frame._head & 0x0F == 8:
+            self._close_sent = frame
+
+    def _put_piece(self, piece: Piece) -> None:
+        self._check_sendable()
+        payload = octets(piece.payload, "payload")
+        begins = self._piece_left == 0
+        length = piece.length if begins else self._piece_length
+        expected = 0 if begins else length - self._piece_left
+        end = piece.offset + len(payload)
+        if piece.offset != expected or piece.length != length:
+            raise ValueError(
+                f"the next piece of a frame is at {expected} of {length}, "
+                f"got one at {piece.offset} of {piece.length}"
+            )
+        if end > length or piece.last != (end == length):
+            raise ValueError(
+                f"a piece must end within its frame, and `last` tell whether it ends it: "
+                f"got {piece.offset} to {end} of {length}, last={piece.last}"
+            )
+        if begins:
+            self._begin_pieces(piece)
+        self._piece_left -= len(payload)
+        if self._piece_key is None:
+            self._put(payload)
+        else:
+            append(self._out, payload, rotate(self._piece_key, piece.offset))
+            self._flush_later()
+
+    def _begin_pieces(self, piece: Piece) -> None:
+        frame = Frame(
+            piece.opcode,
+            b"",
+            piece.fin,
+            rsv1=piece.rsv1,
+            rsv2=piece.rsv2,
+            rsv3=piece.rsv3,
+            mask=piece.mask,
+        )
+        if frame.is_control:
+            raise ValueError("a control frame is sent whole, with send()")
+        if piece.length > MAX_LENGTH:
+            raise ValueError(f"a frame has at most 2**63 - 1 bytes, got {piece.length}")
+        self._piece_key = self._key_for(frame)
+        self._piece_length = self._piece_left = piece.length
+        append_header(self._out, frame._head, piece.length, self._piece_key)
+
+    def _key_for(self, frame: Frame) -> "bytes | None":
+        # RFC 6455 5.3: from a strong source of entropy, new for each frame.
+        if not self.masking:
+            return None
+        return frame._mask if frame._mask is not None else os.urandom(4)
+
+    def _put(self, data: bytes) -> None:
+        if len(data) > COPY_LIMIT:
+            self._flush_with(data)
+        else:
+            self._out += data
+            self._flush_later()
+
+    def _flush_later(self) -> None:
+        if not self._cork.active or len(self._out) >= CORK_LIMIT:
+            self._flush()
+        elif not self._corked:
+            self._corked = True
+            self._cork.sessions.append(self)
+
+    def _flush(self) -> None:
+        """Hand over what was sent."""
+        data = self._out
+        self._corked = False
+        if not data or self._lost:
+            return
+        self._written += len(data)
+        if self._direct():
+            sent = write_some(self._fd, data)
+            if sent == len(data):
+                data.clear()
+                return
+            del data[:sent]
+        self._out = bytearray()
+        self._transport.write(data)
+
+    def _flush_with(self, payload: bytes) -> None:
+        """Hand over what was sent, and a payload behind it that is too big to copy."""
+        data = self._out
+        self._out = bytearray()
+        self._written += len(data) + len(payload)
+        sent = write_both(self._fd, data, payload) if self._direct() else 0
+        if sent < len(data):
+            self._transport.write(data[sent:])
+            sent = len(data)
+        sent -= len(data)
+        if sent < len(payload):
+            self._transport.write(memoryview(payload)[sent:])
+
+    def _direct(self) -> bool:
+        """Whether to write past the transport: nothing waits in it, and it is plain TCP."""
+        return (
+            self._fd >= 0
+            and not self._is_closing()
+            and self._transport.get_write_buffer_size() == 0
+        )
+
+    # -- ending ----------------------------------------------------------------------------
+
+    def abort(self) -> None:
+        """Drop the connection at once, unsent bytes included; plain TCP sends a RST."""
+        if self._lost:
+            return
+        self._out.clear()
+        sock = self._transport.get_extra_info("socket")
+        if self._fd >= 0 and not self._transport.is_closing():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self._transport.abort()
+
+    def write_eof(self) -> None:
+        """End the sending half; the peer can go on sending. RuntimeError on TLS."""
+        if not self._transport.can_write_eof():
+            raise RuntimeError("TLS has no half-closed connections: use close() and return")
+        if self._eof_sent or self.closed:
+            return
+        self._flush()
+        self._eof_sent = True
+        try:
+            self._transport.write_eof()
+        except OSError:
+            # The peer was reset and asyncio has not noticed: it reads no more after an EOF.
+            self._transport.abort()
+
+    def _changed(self) -> None:
+        for future in self._waiters:
+            if not future.done():
+                future.set_result(None)
+
+    def _close_transport(self) -> None:
+        # A second close() would leave asyncio's TLS transport without its protocol.
+        if not self._is_closing():
+            self._transport.close()
+
+    def _uncork(self) -> None:
+        """Hand over now what was sent."""
+        self._flush()
+
+    def _stop_receiving(self) -> None:
+        """The handler has returned: send what it sent, throw away what comes."""
+        self._ending = True
+        self._waiter.wake(False)
+        self._flush()
+        self._resume_reading()
+
+    # -- the transport's side --------------------------------------------------------------
+
+    def _start(self, data: bytes) -> None:
+        """Take the transport over; `data` came behind the handshake."""
+        self._transport.set_protocol(cast(asyncio.BufferedProtocol, self))
+        self._transport.resume_reading()
+        self._parser.feed(data)
+        if self._parser.full:
+            self._pause_reading()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Never called: the connection was made long before the upgrade."""
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        if self._ending:
+            return self._cork.buffer.view
+        return self._parser.writable()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._ending:
+            return
+        parser = self._parser
+        parser.written(nbytes)
+        if parser.full:
+            self._pause_reading()
+        self._wake_reader()
+
+    def _wake_reader(self) -> None:
+        """Run the receiving task if there is something for it: last, for it may do anything."""
+        if self._waiter.state != PENDING or not self._parser.ready:
+            return
+        cork = self._cork
+        # A plain transport reads only when the loop calls it; TLS also while a task closes it.
+        if cork.active or (self._fd < 0 and current_task(self._loop) is not None):
+            self._waiter.wake(False)
+            return
+        cork.active = True
+        try:
+            self._waiter.wake(True)
+        finally:
+            cork.release()
+
+    def eof_received(self) -> bool:
+        self._eof_received = True
+        self._waiter.wake(False)
+        self._changed()
+        # Plain TCP stays open for sending; TLS has no halves and closes itself.
+        return self._transport.can_write_eof()
+
+    def connection_lost(self, exc: "BaseException | None") -> None:
+        self._lost = True
+        self.exception = exc
+        self._out.clear()
+        self._waiter.wake(False)
+        self._changed()
+        self._hang_up()
+
+    def _when_lost(self, callback: "Callable[[BaseException | None], None]") -> None:
+        """Call back, in a loop iteration of its own, once the connection is lost."""
+        self._on_lost = callback
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._lost and self._on_lost is not None:
+            self._loop.call_soon(self._on_lost, self.exception)
+            self._on_lost = None
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        self._changed()
