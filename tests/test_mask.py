@@ -1,0 +1,335 @@
+"""Masking and the memory of frames: the two twins, each against the RFC and against the other."""
+
+import random
+import socket
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from .twins import INTERPRETED, compiled_mask
+from .wire import MASK, xor
+
+COMPILED = compiled_mask()
+TWINS = {"interpreted": INTERPRETED.mask} | ({"compiled": COMPILED} if COMPILED else {})
+
+#: Around every step of the loops: 4 octets of a key, 8 of a word, and what is left over.
+SIZES = (*range(18), 31, 32, 33, 1000, 65535)
+KEYS = (None, MASK, bytes(4), b"\xff\x00\xff\x01")
+
+needs_both = pytest.mark.skipif(COMPILED is None, reason="no extension was built")
+
+
+@pytest.fixture(params=TWINS.values(), ids=list(TWINS))
+def mask(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    return random.Random(6455)
+
+
+def masked(payload: bytes, key: "bytes | None") -> bytes:
+    return payload if key is None else xor(payload, key)
+
+
+# -- each against the RFC ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("size", SIZES)
+def test_copy_out(mask: Any, rng: random.Random, size: int, key: "bytes | None") -> None:
+    payload = rng.randbytes(size)
+    data = bytearray(b"before" + payload + b"after")
+    copy = mask.copy_out(data, 6, 6 + size, key)
+    assert type(copy) is bytes
+    assert copy == masked(payload, key)
+    assert data == b"before" + payload + b"after"
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("size", SIZES)
+def test_append(mask: Any, rng: random.Random, size: int, key: "bytes | None") -> None:
+    payload = rng.randbytes(size)
+    out = bytearray(b"before")
+    mask.append(out, payload, key)
+    assert out == b"before" + masked(payload, key)
+
+
+def test_masking_twice_is_nothing(mask: Any, rng: random.Random) -> None:
+    payload = rng.randbytes(1001)
+    out = bytearray()
+    mask.append(out, payload, MASK)
+    assert mask.copy_out(out, 0, len(out), MASK) == payload
+
+
+@pytest.mark.parametrize("offset", range(9))
+def test_rotate(mask: Any, offset: int) -> None:
+    key = mask.rotate(b"abcd", offset)
+    assert key == bytes(b"abcd"[(offset + i) % 4] for i in range(4))
+
+
+def test_rotate_by_more_than_32_bits(mask: Any) -> None:
+    assert mask.rotate(b"abcd", 2**40 + 3) == b"dabc"
+
+
+@pytest.mark.parametrize(
+    ("length", "octets"),
+    [
+        (0, b"\x00"),
+        (125, b"\x7d"),
+        (126, b"\x7e\x00\x7e"),
+        (65535, b"\x7e\xff\xff"),
+        (65536, b"\x7f\x00\x00\x00\x00\x00\x01\x00\x00"),
+        (2**63 - 1, b"\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"),
+    ],
+)
+def test_append_header(mask: Any, length: int, octets: bytes) -> None:
+    out = bytearray(b"before")
+    mask.append_header(out, 0xF2, length, None)
+    mask.append_header(out, 0x02, length, MASK)
+    with_mask = bytes([octets[0] | 0x80]) + octets[1:]
+    assert out == b"before\xf2" + octets + b"\x02" + with_mask + MASK
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
+def test_append_frame(mask: Any, rng: random.Random, size: int) -> None:
+    payload = rng.randbytes(size)
+    for key in (None, MASK):
+        header = bytearray(b"before")
+        mask.append_header(header, 0x82, size, key)
+        out = bytearray(b"before")
+        mask.append_frame(out, 0x82, payload, key)
+        assert out == header + masked(payload, key)
+
+
+# -- writing to a socket -------------------------------------------------------------------
+
+Write = Callable[[int, bytes], int]
+
+
+@pytest.fixture(params=["write_some", "write_both"])
+def write(request: pytest.FixtureRequest, mask: Any) -> Write:
+    """`write_some`, or `write_both` with the bytes cut in two."""
+    if not hasattr(socket, "AF_UNIX"):
+        pytest.skip("there all writes go through the transport")
+    if request.param == "write_some":
+        return lambda fd, data: mask.write_some(fd, bytearray(data))
+    return lambda fd, data: mask.write_both(fd, bytearray(data[:3]), data[3:])
+
+
+@pytest.fixture
+def pair() -> "Iterator[tuple[socket.socket, socket.socket]]":
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        yield ours, theirs
+
+
+def test_what_is_written_arrives(write: Write, pair: "tuple[socket.socket, ...]") -> None:
+    ours, theirs = pair
+    assert write(ours.fileno(), b"some bytes") == 10
+    assert theirs.recv(100) == b"some bytes"
+
+
+def test_a_full_socket_takes_what_fits_then_nothing(
+    write: Write, pair: "tuple[socket.socket, ...]"
+) -> None:
+    ours, _ = pair
+    data = bytes(8 * 2**20)
+    assert 0 < write(ours.fileno(), data) < len(data)
+    while write(ours.fileno(), data):
+        pass
+    assert write(ours.fileno(), data) == 0
+
+
+def test_a_broken_socket_takes_nothing(write: Write, pair: "tuple[socket.socket, ...]") -> None:
+    ours, theirs = pair
+    theirs.close()
+    assert write(ours.fileno(), b"some bytes") == 0
+
+
+# -- a payload that arrives in parts -------------------------------------------------------
+
+
+def arrive(payload: Any, wire: bytes) -> None:
+    """Read bytes in place, as a transport does, in as few reads as there is room for."""
+    while wire:
+        view = payload.view()
+        count = min(len(view), len(wire))
+        view[:count] = wire[:count]
+        payload.wrote(count)
+        wire = wire[count:]
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("size", [1, 4095, 4096, 4097, 10_001, 300_001])
+def test_a_payload_is_read_in_place(
+    mask: Any, rng: random.Random, size: int, key: "bytes | None"
+) -> None:
+    data = rng.randbytes(size)
+    payload = mask.Payload(size, key)
+    assert (payload.filled, payload.missing) == (0, size)
+    arrive(payload, masked(data, key))
+    assert (payload.filled, payload.missing) == (size, 0)
+    assert payload.take() == data
+
+
+@pytest.mark.parametrize("first", [1, 3, 4, 4999])
+def test_a_payload_begins_with_what_was_read_elsewhere(
+    mask: Any, rng: random.Random, first: int
+) -> None:
+    data = rng.randbytes(5000)
+    wire = masked(data, MASK)
+    payload = mask.Payload(5000, MASK)
+    payload.append(bytearray(b"header" + wire[:first] + b"after"), 6, 6 + first)
+    assert (payload.filled, payload.missing) == (first, 5000 - first)
+    arrive(payload, wire[first:])
+    taken = payload.take()
+    assert type(taken) is bytes
+    assert taken == data
+
+
+def test_take_gives_what_came_since_the_last_time(mask: Any, rng: random.Random) -> None:
+    data = rng.randbytes(5000)
+    wire = masked(data, MASK)
+    payload = mask.Payload(5000, MASK)
+    taken = []
+    for start, end in [(0, 1), (1, 3), (3, 10), (10, 4321), (4321, 5000)]:
+        arrive(payload, wire[start:end])
+        assert payload.filled == end - start
+        taken.append(payload.take())
+        assert payload.filled == 0
+    assert b"".join(taken) == data
+    assert payload.missing == 0
+
+
+def test_taking_nothing(mask: Any) -> None:
+    payload = mask.Payload(10, MASK)
+    assert payload.take() == b""
+    payload.view()
+    assert payload.take() == b""
+
+
+def test_what_was_taken_stays_as_it_is(mask: Any) -> None:
+    payload = mask.Payload(8, None)
+    arrive(payload, b"abcd")
+    taken = payload.take()
+    arrive(payload, b"efgh")
+    assert (taken, payload.take()) == (b"abcd", b"efgh")
+
+
+def test_counters_cannot_be_set_in_the_compiled_twin() -> None:
+    if COMPILED is None:
+        pytest.skip("no extension was built")
+    payload = COMPILED.Payload(8, None)
+    with pytest.raises(AttributeError):
+        payload.missing = 0
+
+
+@pytest.mark.parametrize("length", [1, 4000, 4096, 100_000, 2**62, 2**63 - 1])
+def test_the_first_view_is_small(mask: Any, length: int) -> None:
+    assert len(mask.Payload(length, None).view()) == min(length, 4096)
+
+
+def test_a_view_is_at_most_what_arrived_before_and_one_read(mask: Any) -> None:
+    payload = mask.Payload(2**62, None)
+    rooms = []
+    arrived = 0
+    while arrived < 2**21:
+        rooms.append((arrived, len(payload.view())))
+        payload.wrote(rooms[-1][1])
+        arrived += rooms[-1][1]
+    assert all(room == min(max(before, 4096), mask.READ_SIZE) for before, room in rooms)
+
+
+def test_a_view_goes_on_where_the_last_read_ended(mask: Any) -> None:
+    payload = mask.Payload(2**62, None)
+    payload.view()[:5] = b"abcde"
+    payload.wrote(5)
+    assert len(payload.view()) == 4096 - 5
+    assert payload.take() == b"abcde"
+
+
+def test_memory_follows_bytes(mask: Any) -> None:
+    tracemalloc.start()
+    try:
+        payload = mask.Payload(2**62, MASK)
+        arrive(payload, bytes(20))
+        assert payload.filled == 20
+        assert tracemalloc.get_traced_memory()[1] < 20_000
+    finally:
+        tracemalloc.stop()
+
+
+# -- each against the other ----------------------------------------------------------------
+
+
+@needs_both
+@pytest.mark.parametrize("seed", range(50))
+def test_twins_copy_alike(seed: int) -> None:
+    rng = random.Random(seed)
+    data = bytearray(rng.randbytes(rng.randrange(2000)))
+    start, end = sorted(rng.randrange(len(data) + 1) for _ in range(2))
+    key = rng.choice([None, rng.randbytes(4)])
+    ours, theirs = (twin.copy_out(data, start, end, key) for twin in TWINS.values())
+    assert ours == theirs
+
+
+@needs_both
+@pytest.mark.parametrize("name", ["append", "append_frame"])
+@pytest.mark.parametrize("seed", range(50))
+def test_twins_append_alike(seed: int, name: str) -> None:
+    rng = random.Random(seed)
+    before = rng.randbytes(rng.randrange(20))
+    head = [rng.getrandbits(8)] if name == "append_frame" else []
+    payload = rng.randbytes(rng.choice([rng.randrange(130), rng.randrange(70_000)]))
+    key = rng.choice([None, rng.randbytes(4)])
+    outs = []
+    for twin in TWINS.values():
+        out = bytearray(before)
+        getattr(twin, name)(out, *head, payload, key)
+        outs.append(out)
+    assert outs[0] == outs[1]
+
+
+@needs_both
+@pytest.mark.parametrize("seed", range(50))
+def test_twins_rotate_alike(seed: int) -> None:
+    rng = random.Random(seed)
+    key, offset = rng.randbytes(4), rng.getrandbits(62)
+    ours, theirs = (twin.rotate(key, offset) for twin in TWINS.values())
+    assert ours == theirs
+
+
+@needs_both
+@pytest.mark.parametrize("seed", range(100))
+def test_twins_read_payloads_alike(seed: int) -> None:
+    """Any cuts, taken at any time: the same room, the same counts, the same bytes."""
+    rng = random.Random(seed)
+    size = rng.choice([rng.randrange(1, 50), rng.randrange(1, 20_000), 2**62])
+    key = rng.choice([None, rng.randbytes(4)])
+    first = bytearray(rng.randbytes(rng.randrange(min(size, 1000))))
+    ours, theirs = (twin.Payload(size, key) for twin in TWINS.values())
+    for payload in (ours, theirs):
+        payload.append(first, 0, len(first))
+    for _ in range(20):
+        wire = rng.randbytes(rng.choice([1, 5, 5000, 300_000]))[: ours.missing]
+        assert rooms(ours, wire) == rooms(theirs, wire)
+        assert (ours.filled, ours.missing) == (theirs.filled, theirs.missing)
+        if rng.random() < 0.3:
+            assert ours.take() == theirs.take()
+    assert ours.take() == theirs.take()
+
+
+def rooms(payload: Any, wire: bytes) -> "list[int]":
+    """Read bytes in place; how much room there was for each read."""
+    seen = []
+    while wire:
+        view = payload.view()
+        seen.append(len(view))
+        arrive(payload, wire[: len(view)])
+        wire = wire[len(view) :]
+    return seen
