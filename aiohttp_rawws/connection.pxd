@@ -5,6 +5,7 @@ from .frames cimport Frame, octets, whole_piece
 from .mask cimport append, append_frame, append_header, rotate, write_both, write_some
 
 cdef Py_ssize_t CORK_LIMIT, COPY_LIMIT
+cdef long long BREATH, WRITE_COST
 cdef int IDLE, PENDING, WOKEN, CANCELLED
 
 
@@ -40,6 +41,8 @@ cdef class Connection:
     cdef readonly object extensions
     cdef readonly object exception
     cdef public bint masking
+    cdef long long _breath
+    cdef bint _choked
     cdef Frame _close_received
     cdef Frame _close_sent
     cdef Cork _cork
@@ -101,6 +104,7 @@ cdef class Connection:
     cdef _flush(self)
     @cython.locals(data=bytearray, sent=Py_ssize_t)
     cdef _flush_with(self, bytes payload)
+    cdef _count(self, Py_ssize_t size)
     cdef bint _direct(self) except -1
     @cython.locals(cork=Cork)
     cdef _wake_reader(self)

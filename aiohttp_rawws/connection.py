@@ -38,6 +38,10 @@ __all__ = ("Connection", "Waiter")
 CORK_LIMIT = 64 * 1024
 #: A payload over this size is handed to the system as it is, not copied behind its header.
 COPY_LIMIT = 16 * 1024
+#: Over TLS a transport whose connection is lost takes writes and says nothing until the loop runs,
+#: so that a task that only sends must give way after so many bytes, each write counted as some.
+BREATH = 2**20
+WRITE_COST = 1024
 #: RFC 6455 5.2: the most significant bit of a length is 0.
 MAX_LENGTH = 2**63 - 1
 
@@ -170,6 +174,8 @@ class Connection:
     """All of a session that happens in one go; `RawWebSocketSession` is what waits."""
 
     __slots__ = (
+        "_breath",
+        "_choked",
         "_close_received",
         "_close_sent",
         "_cork",
@@ -253,7 +259,9 @@ class Connection:
         self._fd = sock.fileno() if plain and sock is not None else -1
         self._paused = False
         self._resuming = False
-        self._write_paused = write_paused
+        # The transport's buffer is full; or else it is time to let the loop run.
+        self._choked = self._write_paused = write_paused
+        self._breath = BREATH
         self._eof_received = False
         self._eof_sent = False
         self._ending = False
@@ -570,7 +578,7 @@ class Connection:
         self._corked = False
         if not data or self._lost:
             return
-        self._written += len(data)
+        self._count(len(data))
         if self._direct():
             sent = write_some(self._fd, data)
             if sent == len(data):
@@ -584,7 +592,7 @@ class Connection:
         """Hand over what was sent, and a payload behind it that is too big to copy."""
         data = self._out
         self._out = bytearray()
-        self._written += len(data) + len(payload)
+        self._count(len(data) + len(payload))
         sent = write_both(self._fd, data, payload) if self._direct() else 0
         if sent < len(data):
             self._transport.write(data[sent:])
@@ -592,6 +600,20 @@ class Connection:
         sent -= len(data)
         if sent < len(payload):
             self._transport.write(memoryview(payload)[sent:])
+
+    def _count(self, size: int) -> None:
+        """Note that so many bytes are handed over."""
+        self._written += size
+        if self._fd < 0:
+            self._breath -= WRITE_COST + size
+            if self._breath < 0 and not self._write_paused:
+                self._write_paused = True
+                self._loop.call_soon(self._breathe)
+
+    def _breathe(self) -> None:
+        self._breath = BREATH
+        if not self._choked:
+            self.resume_writing()
 
     def _direct(self) -> bool:
         """Whether to write past the transport: nothing waits in it, and it is plain TCP."""
@@ -716,8 +738,8 @@ class Connection:
             self._on_lost = None
 
     def pause_writing(self) -> None:
-        self._write_paused = True
+        self._choked = self._write_paused = True
 
     def resume_writing(self) -> None:
-        self._write_paused = False
+        self._choked = self._write_paused = False
         self._changed()

@@ -83,8 +83,9 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
     async def send(self, frame: Frame) -> None:
         """Send a frame, then wait while the transport's buffer is above its high-water mark.
 
-        A send that does not fill the buffer never gives way to other tasks. Raises SessionClosed
-        after a Close was sent, after `write_eof`, and once the connection is lost or closing.
+        A send that does not fill the buffer never gives way to other tasks (over TLS, once in a
+        mebibyte). Raises SessionClosed after a Close was sent, after `write_eof`, and once the
+        connection is lost or closing.
         """
         self.send_nowait(frame)
         if self._write_paused:

@@ -700,6 +700,13 @@ def test_a_small_frame_waits_for_the_rest_among_the_unparsed_bytes() -> None:
     assert not it.partial
 
 
+def test_one_octet_is_the_beginning_of_a_frame() -> None:
+    it = parser()
+    assert not it.partial
+    it.feed(b"\x82")
+    assert it.partial
+
+
 def test_parsers_may_share_a_buffer() -> None:
     buffer = ReadBuffer()
     parsers = [Parser(buffer, **SERVER) for _ in range(3)]
@@ -768,6 +775,15 @@ def test_a_piece_is_what_has_arrived_since_the_last_one() -> None:
     assert it.weight == FRAME_COST + 3
     assert it.take() == Piece(*common, 7, b"789", True, *rest)
     assert (it.weight, it.cutting, it.fragmented) == (0, False, True)
+
+
+def test_one_octet_is_a_piece() -> None:
+    it = in_pieces()
+    it.feed(octets(0x82, b"Hello")[:7])
+    assert it.ready
+    piece = it.cut()
+    assert (piece.payload, piece.last) == (b"H", False)
+    assert it.cutting
 
 
 def test_nothing_to_cut_in_a_header() -> None:

@@ -1,0 +1,181 @@
+"""Both ends of one connection in the hands of a test, and what its sockets tell."""
+
+import asyncio
+import contextlib
+import fcntl
+import socket
+import ssl
+import struct
+import sys
+import termios
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
+
+from aiohttp import web
+
+from aiohttp_rawws import RawWebSocketSession, add_raw_websocket, setup
+
+from .conftest import Serve
+from .wire import MASK, PATIENCE, Address, Wire
+
+Result = TypeVar("Result")
+Handler: TypeAlias = Callable[[RawWebSocketSession], Awaitable[None]]
+#: The server's and the client's.
+Contexts: TypeAlias = tuple[ssl.SSLContext, ssl.SSLContext]
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def application(handler: Handler, protocol: "str | None" = None, **options: Any) -> web.Application:
+    """An application with one raw route, at "/"."""
+    app = web.Application()
+    setup(app, **options)
+    add_raw_websocket(app.router, "/", handler, protocol)
+    return app
+
+
+async def soon(awaitable: Awaitable[Result]) -> Result:
+    """Its result, which no test should wait for any longer than this."""
+    return await asyncio.wait_for(awaitable, PATIENCE)
+
+
+@contextlib.asynccontextmanager
+async def patience() -> AsyncIterator[None]:
+    """A bound for everything that is awaited inside, without a task of its own."""
+    task = asyncio.current_task()
+    assert task is not None
+    alarm = asyncio.get_running_loop().call_later(PATIENCE, task.cancel)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if alarm.when() > asyncio.get_running_loop().time():
+            raise
+        raise TimeoutError(f"still waiting after {PATIENCE} s") from None
+    finally:
+        alarm.cancel()
+
+
+@contextlib.asynccontextmanager
+async def both_ends(
+    serve: Serve,
+    *,
+    behind: bytes = b"",
+    tls: bool = False,
+    handler_cancellation: bool = False,
+    **options: Any,
+) -> AsyncIterator[tuple[RawWebSocketSession, Wire]]:
+    """A session that the test plays with itself, and its peer.
+
+    The session's handler returns at the end of the block. `behind` are bytes in the segment of
+    the request.
+    """
+    given: asyncio.Future[RawWebSocketSession] = asyncio.get_running_loop().create_future()
+    released = asyncio.Event()
+
+    async def handler(session: RawWebSocketSession) -> None:
+        given.set_result(session)
+        await released.wait()
+
+    address: Address = await serve(
+        application(handler, **options), tls=tls, handler_cancellation=handler_cancellation
+    )
+    wire = await Wire.upgrade(address, behind=behind)
+    try:
+        async with patience():
+            yield await given, wire
+    finally:
+        released.set()
+        await soon(wire.close())
+
+
+@contextlib.asynccontextmanager
+async def running(
+    app: web.Application,
+    tls: "Contexts | None" = None,
+    **options: Any,
+) -> AsyncIterator[tuple[web.AppRunner, Address]]:
+    """A server that the test may look into, and stop when it likes."""
+    runner = web.AppRunner(app, **{"access_log": None, "shutdown_timeout": PATIENCE} | options)
+    await runner.setup()
+    server_tls, client_tls = tls or (None, None)
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_tls).start()
+    try:
+        yield runner, Address(*runner.addresses[0][:2], client_tls)
+    finally:
+        await soon(runner.cleanup())
+
+
+async def forgotten(runner: web.AppRunner) -> None:
+    """Wait until a server has no connection left."""
+    assert runner.server is not None
+    async with patience():
+        while runner.server.connections:
+            await asyncio.sleep(0.001)
+
+
+def long_frame(head: int, payload: bytes) -> bytes:
+    """A client's frame of any size: first octet `head`, a 64-bit length, masked with MASK."""
+    size = len(payload)
+    key = (MASK * (size // 4 + 1))[:size]
+    mixed = int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")
+    return bytes([head, 0xFF]) + size.to_bytes(8, "big") + MASK + mixed.to_bytes(size, "big")
+
+
+def unread(session: RawWebSocketSession) -> int:
+    """How many bytes wait in the kernel for the session to read."""
+    answer = fcntl.ioctl(session.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
+    return int.from_bytes(answer, sys.byteorder)
+
+
+async def turns(number: int = 20) -> None:
+    """Let the loop run; enough for whatever is ready, and for what that makes ready."""
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def taken(session: RawWebSocketSession, wire: Wire) -> None:
+    """Wait until the session has read all that the wire sent."""
+    await turns(3)
+    while wire.writer.transport.get_write_buffer_size() or unread(session):
+        await asyncio.sleep(0)
+    await turns(3)
+
+
+def segments(wire: Wire) -> int:
+    """How many segments with data have come to the wire (Linux: tcpi_data_segs_in)."""
+    sock = wire.writer.get_extra_info("socket")
+    number: int = struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, 11, 256), 152)[0]
+    return number
+
+
+def reset(wire: Wire) -> None:
+    """End the connection of the wire with a RST."""
+    sock = wire.writer.get_extra_info("socket")
+    if sock is not None and not wire.writer.is_closing():
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        wire.writer.transport.abort()
+
+
+def narrow(*ends: "RawWebSocketSession | asyncio.StreamWriter | asyncio.BaseTransport") -> None:
+    """Have the system hold little for the ends of a connection."""
+    for end in ends:
+        sock = end.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
+
+
+async def send_until_full(wire: Wire, chunk: bytes, limit: int) -> int:
+    """Send until nothing moves any more, or `limit` is passed; how many bytes went through.
+
+    A whole number of `chunk`s is sent; what does not go through waits in the wire.
+    """
+    transport = wire.writer.transport
+    written, quiet, before = 0, 0, -1
+    while written < limit and quiet < 50:
+        if transport.get_write_buffer_size() == 0:
+            wire.send(chunk)
+            written += len(chunk)
+        await asyncio.sleep(0)
+        through = written - transport.get_write_buffer_size()
+        quiet = quiet + 1 if through == before else 0
+        before = through
+    return before

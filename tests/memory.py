@@ -1,0 +1,63 @@
+"""A server in a process of its own, which tells how much memory one connection took.
+
+Started by path, it prints its port. At "/frames" it takes one frame, at "/pieces" the pieces of
+one; then it sends a Text: the bytes of payload that came, and by how many bytes the resident
+memory of the process had grown at its peak (Linux).
+"""
+
+import asyncio
+import re
+from pathlib import Path
+
+from aiohttp import web
+
+from aiohttp_rawws import Frame, RawWebSocketSession, add_raw_websocket, setup
+
+
+def memory(field: str) -> int:
+    """A field of the process's memory status, in bytes."""
+    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def forget_peak() -> int:
+    """Make the peak what is resident now, and tell that."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory("VmRSS")
+
+
+async def frames(session: RawWebSocketSession) -> None:
+    before = forget_peak()
+    frame = await session.receive()
+    await report(session, len(frame.payload), memory("VmHWM") - before)
+
+
+async def pieces(session: RawWebSocketSession) -> None:
+    before = forget_peak()
+    size = 0
+    async for piece in session.pieces():
+        size += len(piece.payload)
+        if isinstance(piece, Frame) or piece.last:
+            break
+    await report(session, size, memory("VmHWM") - before)
+
+
+async def report(session: RawWebSocketSession, size: int, growth: int) -> None:
+    await session.send(Frame.text(f"{size} {growth}"))
+
+
+async def main() -> None:
+    app = web.Application()
+    setup(app, max_frame_size=2**30)
+    add_raw_websocket(app.router, "/frames", frames)
+    add_raw_websocket(app.router, "/pieces", pieces)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
