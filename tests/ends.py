@@ -99,7 +99,8 @@ async def running(
     server_tls, client_tls = tls or (None, None)
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_tls).start()
     try:
-        yield runner, Address(*runner.addresses[0][:2], client_tls)
+        host, port = runner.addresses[0][:2]
+        yield runner, Address(host, port, client_tls)
     finally:
         await soon(runner.cleanup())
 

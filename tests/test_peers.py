@@ -62,6 +62,8 @@ class Websockets(Peer):
         )
         async with connecting as connection:
             yield cls(connection)
+        # Python 3.10 complains about a TLS transport that was lost and not closed.
+        connection.transport.close()
 
     async def send(self, data: "str | bytes") -> None:
         await self.connection.send(data)
@@ -127,7 +129,9 @@ class Aiohttp(Peer):
         return message.data, message.extra or ""
 
 
-class Picows(Peer, picows.WSListener):  # type: ignore[misc]
+class Picows(Peer, picows.WSListener):
+    transport: picows.WSTransport
+
     def __init__(self) -> None:
         self.messages: asyncio.Queue[str | bytes] = asyncio.Queue()
         self.pongs: asyncio.Queue[bytes] = asyncio.Queue()
@@ -139,7 +143,7 @@ class Picows(Peer, picows.WSListener):  # type: ignore[misc]
     @contextlib.asynccontextmanager
     async def connect(cls, address: Address) -> AsyncIterator[Peer]:
         self = cls()
-        options = {"ssl_context": address.ssl} if address.ssl else {}
+        options: dict[str, Any] = {"ssl_context": address.ssl} if address.ssl else {}
         self.transport, _ = await picows.ws_connect(
             lambda: self, address.url(), max_frame_size=2**30, **options
         )
@@ -345,7 +349,9 @@ async def test_a_subprotocol(serve: Serve, peer: Any) -> None:
             assert connection.subprotocol == "chat"
             assert await soon(connection.recv()) == "chat"
     else:
-        async with aiohttp.ClientSession() as session:
-            async with session.ws_connect(address.url(), protocols=["chat"]) as socket:
-                assert socket.protocol == "chat"
-                assert await soon(socket.receive_str()) == "chat"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(address.url(), protocols=["chat"]) as socket,
+        ):
+            assert socket.protocol == "chat"
+            assert await soon(socket.receive_str()) == "chat"

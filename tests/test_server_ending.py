@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -74,10 +76,10 @@ async def test_megabytes_of_unread_input_do_not_cost_the_output(
 
     address = await serve(application(handler, linger=PATIENCE), tls=tls)
     wire = await Wire.upgrade(address)
-    wire.writer.transport.pause_reading()
+    wire.transport.pause_reading()
     wire.send(masked(0x82, bytes(60_000)) * (MEGABYTES // 60_000))
     await soon(wire.writer.drain())
-    wire.writer.transport.resume_reading()
+    wire.transport.resume_reading()
     assert await wire.read_to_end() == Frame.binary(bytes(MEGABYTES)).encode()
     await wire.close()
 
@@ -99,6 +101,8 @@ async def test_a_peer_that_sends_on_until_it_hears_the_end(serve: Serve) -> None
 @BOTH
 async def test_a_slow_reader_gets_everything(serve: Serve, tls: bool) -> None:
     """It reads on only as long as it is asked to, a little each time."""
+    if tls and sys.version_info < (3, 11):
+        pytest.skip("a StreamReader of Python 3.10 fails where its TLS transport has ended")
 
     async def handler(session: RawWebSocketSession) -> None:
         session.send_nowait(Frame.binary(bytes(MEGABYTES)))
@@ -122,10 +126,10 @@ async def test_linger_ends_the_wait_for_a_peer_that_does_not_read(
     app = application(handler, linger=0.1)
     async with running(app, contexts if tls else None) as (runner, address):
         wire = await Wire.upgrade(address)
-        wire.writer.transport.pause_reading()
+        wire.transport.pause_reading()
         await forgotten(runner)
         assert not handler_tasks()
-        wire.writer.transport.resume_reading()
+        wire.transport.resume_reading()
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await wire.read(2 * MEGABYTES)
         await wire.close()
@@ -444,7 +448,7 @@ async def test_a_shutdown_wakes_a_handler_that_waits_to_send(contexts: Contexts)
     async with running(application(handler, linger=0.1), shutdown_timeout=10 * PATIENCE) as ends:
         runner, address = ends
         wire = await Wire.upgrade(address)
-        wire.writer.transport.pause_reading()
+        wire.transport.pause_reading()
         await soon(runner.cleanup())
         await wire.close()
 
@@ -485,7 +489,10 @@ async def test_a_handler_that_swallows_the_cancellation_and_goes_on(
             except asyncio.CancelledError:
                 cancelled += 1
 
-    options = {"handler_cancellation": handler_cancellation, "shutdown_timeout": 0.05}
+    options: dict[str, Any] = {
+        "handler_cancellation": handler_cancellation,
+        "shutdown_timeout": 0.05,
+    }
     async with running(application(handler, linger=0.1), **options) as (runner, address):
         wire = await Wire.upgrade(address)
         assert await wire.read_frame() == (0x81, b"ready")
@@ -506,11 +513,11 @@ async def test_a_shutdown_finds_sessions_in_their_linger(contexts: Contexts, tls
     app = application(handler, linger=10 * PATIENCE)
     async with running(app, contexts if tls else None, shutdown_timeout=0.05) as (runner, address):
         wire = await Wire.upgrade(address)
-        wire.writer.transport.pause_reading()
+        wire.transport.pause_reading()
         await asyncio.sleep(0)
         await soon(runner.cleanup())
         assert not handler_tasks()
-        wire.writer.transport.resume_reading()
+        wire.transport.resume_reading()
         with contextlib.suppress(ConnectionError):
             assert len(await wire.read_to_end()) < 2 * MEGABYTES
         await wire.close()

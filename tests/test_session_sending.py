@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -22,11 +23,11 @@ BIG = 4 * 2**20
 
 def refuse_to_read(session: RawWebSocketSession, wire: Wire) -> None:
     narrow(session, wire.writer)
-    wire.writer.transport.pause_reading()
+    wire.transport.pause_reading()
 
 
 def read_again(wire: Wire) -> None:
-    wire.writer.transport.resume_reading()
+    wire.transport.resume_reading()
 
 
 # -- frames ----------------------------------------------------------------------------------
@@ -60,7 +61,7 @@ async def test_what_is_sent_is_the_frame_whatever_it_means(serve: Serve) -> None
         for head in range(256):
             if head & 0x0F == Opcode.CLOSE:
                 continue  # ends sending
-            bits = {f"rsv{n}": bool(head & (0x80 >> n)) for n in (1, 2, 3)}
+            bits: dict[str, Any] = {f"rsv{n}": bool(head & (0x80 >> n)) for n in (1, 2, 3)}
             session.send_nowait(Frame(head & 0x0F, b"x", head >= 0x80, **bits))
             assert await wire.read(3) == bytes([head, 1]) + b"x"
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ssl
 from dataclasses import dataclass
+from typing import cast
 
 from multidict import CIMultiDict
 
@@ -63,6 +64,10 @@ class Wire:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        return cast(asyncio.Transport, self.writer.transport)
 
     @classmethod
     async def open(cls, address: Address) -> "Wire":
