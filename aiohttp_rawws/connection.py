@@ -19,6 +19,7 @@ import threading
 from asyncio import current_task
 from collections.abc import Callable, Generator
 from contextvars import Context
+from functools import partial
 from typing import Any, cast
 
 from .codec import Parser, ReadBuffer
@@ -257,6 +258,8 @@ class Connection:
         plain = os.name == "posix" and transport.get_extra_info("sslcontext") is None
         sock = transport.get_extra_info("socket")
         self._fd = sock.fileno() if plain and sock is not None else -1
+        if self._fd < 0 and sys.version_info < (3, 11):
+            self._is_closing = partial(is_closing, transport)
         self._paused = False
         self._resuming = False
         # The transport's buffer is full; or else it is time to let the loop run.
@@ -311,7 +314,9 @@ class Connection:
     @property
     def write_backlog(self) -> int:
         """Bytes that were accepted but not yet handed to the operating system."""
-        waiting = 0 if self._lost else self._transport.get_write_buffer_size()
+        waiting = 0
+        if not (self._lost or has_failed(self._transport)):
+            waiting = self._transport.get_write_buffer_size()
         return len(self._out) + waiting
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
@@ -486,7 +491,7 @@ class Connection:
             raise self._session_closed()
 
     def _session_closed(self) -> SessionClosed:
-        if self._lost or self._transport.is_closing():
+        if self._gone():
             reason = "the connection is closed"
         elif self._eof_sent:
             reason = "the sending half is shut"
@@ -743,3 +748,12 @@ class Connection:
     def resume_writing(self) -> None:
         self._choked = self._write_paused = False
         self._changed()
+
+
+def has_failed(transport: asyncio.BaseTransport) -> bool:
+    """Whether it is lost but has not told yet, as TLS of Python 3.10 may be: its methods raise."""
+    return transport.get_extra_info("socket") is None
+
+
+def is_closing(transport: asyncio.BaseTransport) -> bool:
+    return transport.is_closing() or has_failed(transport)

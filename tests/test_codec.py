@@ -501,6 +501,11 @@ def test_a_limit_that_is_raised_in_time_lets_the_frame_pass() -> None:
     assert it.parser.error is None
 
 
+def test_limits_by_default() -> None:
+    it = parser()
+    assert (it.max_frame_size, it.limit, it.reject) == (16 * 2**20, 256 * 2**10, ALL.value)
+
+
 def test_limits_may_be_larger_than_any_size() -> None:
     it = parser(max_frame_size=2**70, limit=2**70)
     assert (it.max_frame_size, it.limit) == (sys.maxsize, sys.maxsize)
@@ -784,6 +789,9 @@ def test_one_octet_is_a_piece() -> None:
     piece = it.cut()
     assert (piece.payload, piece.last) == (b"H", False)
     assert it.cutting
+    it.feed(octets(0x82, b"Hello")[7:])
+    piece = it.take()
+    assert (piece.offset, piece.payload, piece.last) == (1, b"ello", True)
 
 
 def test_nothing_to_cut_in_a_header() -> None:
@@ -818,10 +826,14 @@ def test_control_frames_come_whole(size: int) -> None:
     assert it.take() == Frame(9, bytes(size))
 
 
-def test_max_frame_size_is_not_applied_to_data_frames() -> None:
-    it = reader(octets(0x82, bytes(100_000)), True, max_frame_size=10)
-    assert it.outcome[0][0][5] == bytes(100_000)
-    assert it.parser.error is None
+@pytest.mark.parametrize("opcode", range(8))
+def test_max_frame_size_is_not_applied_to_data_frames(opcode: int) -> None:
+    it = in_pieces(max_frame_size=10, reject=NONE)
+    data = octets(0x80 | opcode, bytes(300))
+    it.feed(data[:-1])
+    assert len(it.cut().payload) == 299
+    it.feed(data[-1:])
+    assert (it.take().payload, it.error) == (b"\x00", None)
 
 
 @pytest.mark.parametrize("known", [False, True])
