@@ -8,6 +8,7 @@
 
 from ._build import COMPILED
 from ._version import __version__
+from .client import HandshakeRefused, connect
 from .errors import EndOfStream, FrameTooBig, ProtocolError, RawWebSocketError, SessionClosed
 from .frames import CloseCode, Frame, Opcode, Piece, Violation
 from .plugin import RouteTableDef, add_raw_websocket, raw_websocket, setup
@@ -21,6 +22,7 @@ __all__ = (
     "EndOfStream",
     "Frame",
     "FrameTooBig",
+    "HandshakeRefused",
     "Opcode",
     "Piece",
     "ProtocolError",
@@ -33,6 +35,7 @@ __all__ = (
     "__version__",
     "accept",
     "add_raw_websocket",
+    "connect",
     "raw_websocket",
     "setup",
 )

@@ -1,4 +1,4 @@
-"""Masking (RFC 6455 section 5.3) and the memory of frames: the interpreted twin.
+"""Masking (RFC 6455 section 5.3), the memory of payloads, writing: the interpreted twin.
 
 `mask.pyx` is the compiled twin: the same names, the same meaning to the byte. Only what must
 own memory to be fast stands here; everything above is one source for both builds.

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Masking and the memory of frames: the compiled twin of `mask.py`, which says what for."""
+"""Masking, the memory of payloads, writing: the compiled twin of `mask.py`, which says what for."""
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
 from cpython.bytes cimport (
