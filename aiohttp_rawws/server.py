@@ -97,23 +97,19 @@ class Collector:
         self.lost = asyncio.get_running_loop().create_future()
         self._transport = transport
         self._data = bytearray()
-        self._discards = False
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        if not self._discards:
-            self._data += data
-            if len(self._data) > COLLECT_LIMIT:
-                self._transport.pause_reading()
+        self._data += data
+        if len(self._data) > COLLECT_LIMIT:
+            self._transport.pause_reading()
         return False, b""
 
     def feed_eof(self) -> None:
         """For aiohttp, when the connection is lost."""
-        if not self.lost.done():
-            self.lost.set_result(None)
+        self.lost.set_result(None)
 
     def discard(self) -> None:
-        """Throw away what came, and what comes."""
-        self._discards = True
+        """Throw away what came; aiohttp's protocol is closed next, and hands over no more."""
         self._data.clear()
         if not self._transport.is_closing():
             self._transport.resume_reading()
@@ -168,17 +164,17 @@ class ServiceUnavailable(Refused, web.HTTPServiceUnavailable):
 class UpgradeResponse(web.StreamResponse):
     """The 101. Nothing can be written to it: what follows it is the session's."""
 
+    session: RawWebSocketSession
+
     def __init__(self, headers: CIMultiDict[str]) -> None:
         super().__init__(status=101, headers=headers)
         self.force_close()
-        self.session: RawWebSocketSession | None = None
 
     async def write_eof(self, data: bytes = b"") -> None:
         # aiohttp ends every response; the access log prints `body_length`.
         self._eof_sent = True
         self._req = None
-        if self.session is not None:
-            self._body_length = self.session._written
+        self._body_length = self.session._written
 
 
 def accept(

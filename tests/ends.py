@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import re
 import socket
 import ssl
 import struct
@@ -11,12 +12,17 @@ import termios
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
+import pytest
 from aiohttp import web
 
 from aiohttp_rawws import RawWebSocketSession, add_raw_websocket, setup
 
 from .conftest import Serve
 from .wire import MASK, PATIENCE, Address, Wire
+
+BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+#: aiohttp's option, which must make no difference.
+CANCELLATION = pytest.mark.parametrize("handler_cancellation", [False, True])
 
 Result = TypeVar("Result")
 Handler: TypeAlias = Callable[[RawWebSocketSession], Awaitable[None]]
@@ -43,11 +49,17 @@ async def patience() -> AsyncIterator[None]:
     """A bound for everything that is awaited inside, without a task of its own."""
     task = asyncio.current_task()
     assert task is not None
-    alarm = asyncio.get_running_loop().call_later(PATIENCE, task.cancel)
+    expired = asyncio.Event()
+
+    def expire() -> None:
+        expired.set()
+        task.cancel()
+
+    alarm = asyncio.get_running_loop().call_later(PATIENCE, expire)
     try:
         yield
     except asyncio.CancelledError:
-        if alarm.when() > asyncio.get_running_loop().time():
+        if not expired.is_set():
             raise
         raise TimeoutError(f"still waiting after {PATIENCE} s") from None
     finally:
@@ -113,6 +125,35 @@ async def forgotten(runner: web.AppRunner) -> None:
             await asyncio.sleep(0.001)
 
 
+async def echo(session: RawWebSocketSession) -> None:
+    async for frame in session:
+        await session.send(frame)
+
+
+async def raw_bytes(address: Address, data: bytes) -> bytes:
+    """All that a server answers to `data` until it ends the connection."""
+    wire = await Wire.open(address)
+    wire.send(data)
+    answer = await wire.read_to_end()
+    await wire.close()
+    return answer
+
+
+def only_response(data: bytes) -> tuple[int, bytes]:
+    """The status and the body of the one HTTP response that `data` is."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    assert length is not None
+    assert len(body) == int(length[1])
+    assert len(re.findall(rb"HTTP/1\.\d \d\d\d ", data)) == 1
+    return int(head.split(b" ")[1]), body
+
+
+def handler_tasks() -> list[str]:
+    """The tasks of aiohttp's server that still run a handler."""
+    return [repr(task) for task in asyncio.all_tasks() if "_handle_request" in repr(task)]
+
+
 def long_frame(head: int, payload: bytes) -> bytes:
     """A client's frame of any size: first octet `head`, a 64-bit length, masked with MASK."""
     size = len(payload)
@@ -162,6 +203,16 @@ def narrow(*ends: "RawWebSocketSession | asyncio.StreamWriter | asyncio.BaseTran
         sock = end.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
+
+
+def refuse_to_read(session: RawWebSocketSession, wire: Wire) -> None:
+    """Have the peer read nothing, so that little fits the connection to it."""
+    narrow(session, wire.writer)
+    wire.transport.pause_reading()
+
+
+def read_again(wire: Wire) -> None:
+    wire.transport.resume_reading()
 
 
 async def send_until_full(wire: Wire, chunk: bytes, limit: int) -> int:

@@ -16,11 +16,9 @@ from aiohttp import web
 
 from aiohttp_rawws import Frame, RawWebSocketSession, accept, add_raw_websocket, setup
 
-from .ends import Contexts, forgotten, long_frame, reset, running, soon, turns
+from .ends import BOTH, CANCELLATION, Contexts, forgotten, long_frame, reset, running, soon, turns
 from .wire import Address, Wire, masked, request
 
-BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-CANCELLATION = pytest.mark.parametrize("handler_cancellation", [False, True])
 AT_ONCE = 50
 
 Session = RawWebSocketSession

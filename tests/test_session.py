@@ -3,20 +3,16 @@
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from aiohttp_rawws import (
-    CloseCode,
     EndOfStream,
     Frame,
-    FrameTooBig,
     Opcode,
-    Piece,
-    ProtocolError,
     RawWebSocketError,
     RawWebSocketSession,
     Violation,
@@ -25,79 +21,11 @@ from aiohttp_rawws import (
 )
 
 from .conftest import Serve
-from .ends import application, both_ends, long_frame, patience, reset, soon, taken, turns
+from .ends import BOTH, application, both_ends, long_frame, patience, reset, soon, taken, turns
+from .ways import EVERY_WAY, Way, all_frames, by_batches, by_iteration, by_pieces, by_receive
 from .wire import Wire, masked, request
 
-BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-
 CLOSE = masked(0x88, b"\x03\xe8bye")
-
-
-# -- the ways to receive ---------------------------------------------------------------------
-
-
-async def by_receive(session: RawWebSocketSession) -> AsyncIterator[Frame]:
-    while True:
-        try:
-            frame = await session.receive()
-        except EndOfStream:
-            return
-        yield frame
-
-
-async def by_polling(session: RawWebSocketSession) -> AsyncIterator[Frame]:
-    while True:
-        try:
-            frame = session.receive_nowait()
-        except EndOfStream:
-            return
-        if frame is None:
-            await asyncio.sleep(0)
-        else:
-            yield frame
-
-
-async def by_iteration(session: RawWebSocketSession) -> AsyncIterator[Frame]:
-    async for frame in session:
-        yield frame
-
-
-async def by_batches(session: RawWebSocketSession) -> AsyncIterator[Frame]:
-    async for frames in session.batches():
-        assert frames
-        for frame in frames:
-            yield frame
-
-
-async def by_pieces(session: RawWebSocketSession) -> AsyncIterator[Frame]:
-    """The frames that pieces add up to."""
-    payload = b""
-    async for piece in session.pieces():
-        if isinstance(piece, Frame):
-            assert piece.is_control
-            assert not payload
-            yield piece
-            continue
-        assert piece.offset == len(payload)
-        payload += piece.payload
-        assert piece.last == (len(payload) == piece.length)
-        if piece.last:
-            yield whole(piece, payload)
-            payload = b""
-
-
-def whole(piece: Piece, payload: bytes) -> Frame:
-    rsv = {"rsv1": piece.rsv1, "rsv2": piece.rsv2, "rsv3": piece.rsv3}
-    return Frame(piece.opcode, payload, piece.fin, mask=piece.mask, **rsv)
-
-
-Way = Callable[[RawWebSocketSession], AsyncIterator[Frame]]
-WAYS = [by_receive, by_polling, by_iteration, by_batches, by_pieces]
-EVERY_WAY = pytest.mark.parametrize("way", WAYS)
-
-
-async def all_frames(session: RawWebSocketSession, way: Way = by_receive) -> list[Frame]:
-    return [frame async for frame in way(session)]
 
 
 # -- every frame, in wire order --------------------------------------------------------------
@@ -527,200 +455,6 @@ async def test_a_shielded_receive_goes_on(serve: Serve) -> None:
             await asyncio.wait_for(asyncio.shield(receiving), 0.001)
         wire.send(masked(0x89))
         assert await receiving == Frame.ping()
-
-
-# -- violations ------------------------------------------------------------------------------
-
-VIOLATIONS = {
-    Violation.UNMASKED: b"\x81\x05Hello",
-    Violation.RESERVED_BITS: masked(0xC1, b"rsv1"),
-    Violation.RESERVED_OPCODE: masked(0x83),  # ktor's 83 00
-    Violation.FRAGMENTED_CONTROL: masked(0x09, b"~"),
-    Violation.LONG_CONTROL: masked(0x89, bytes(126)),
-    Violation.UNEXPECTED_CONTINUATION: masked(0x80, b"of what?"),
-    Violation.LENGTH_ENCODING: b"\x82\xfe\x00\x01\x00\x00\x00\x00x",
-    Violation.CLOSE_PAYLOAD: masked(0x88, b"\x03"),
-}
-EACH_VIOLATION = pytest.mark.parametrize(
-    "violation", VIOLATIONS, ids=lambda violation: str(violation.name)
-)
-
-
-@EACH_VIOLATION
-@EVERY_WAY
-async def test_frames_before_a_violation_are_delivered_then_it_is_raised(
-    serve: Serve, way: Way, violation: Violation
-) -> None:
-    frames: list[Frame] = []
-    before = masked(0x82, b"one") + masked(0x89, b"two")
-    async with both_ends(serve, behind=before + VIOLATIONS[violation]) as (session, wire):
-        with pytest.raises(ProtocolError) as caught:
-            async for frame in way(session):
-                frames.append(frame)
-        assert frames == [Frame.binary(b"one"), Frame.ping(b"two")]
-        assert caught.value.violation == violation
-        assert caught.value.close_code == CloseCode.PROTOCOL_ERROR
-        wire.send(masked(0x89, b"ignored") + b"\xff" * 100)
-        await taken(session, wire)
-        for every in WAYS:
-            with pytest.raises(ProtocolError) as again:
-                await anext(every(session))
-            assert str(again.value) == str(caught.value)
-            assert again.value.violation == violation
-
-
-async def test_nothing_is_sent_about_a_violation_but_the_handler_can(serve: Serve) -> None:
-    async with both_ends(serve, behind=masked(0x83)) as (session, wire):
-        with pytest.raises(ProtocolError) as caught:
-            await session.receive()
-        assert not session.closed
-        await session.send(Frame.text("well"))
-        await session.close(caught.value.close_code)
-        # The Text stands first: nothing was sent before it.
-        assert await wire.read(10) == b"\x81\x04well\x88\x02\x03\xea"
-
-
-async def test_a_reason_that_is_not_utf8_has_a_close_code_of_its_own(serve: Serve) -> None:
-    async with both_ends(serve, behind=masked(0x88, b"\x03\xe8\xff")) as (session, wire):
-        with pytest.raises(ProtocolError) as caught:
-            await session.receive()
-        assert caught.value.violation == Violation.CLOSE_PAYLOAD
-        assert caught.value.close_code == CloseCode.INVALID_PAYLOAD
-        assert session.close_received is None
-        await session.close(caught.value.close_code)
-        assert await wire.read(4) == b"\x88\x02\x03\xef"
-
-
-@EACH_VIOLATION
-async def test_a_violation_that_is_let_pass_is_told(serve: Serve, violation: Violation) -> None:
-    lenient = Violation.ALL & ~violation
-    async with both_ends(serve, behind=VIOLATIONS[violation], reject=lenient) as (session, wire):
-        frame = await session.receive()
-        assert frame.violations == violation
-        wire.send(CLOSE)
-        if violation is not Violation.CLOSE_PAYLOAD:
-            assert await session.receive() == Frame.close(1000, "bye")
-    assert VIOLATIONS[violation][0] == frame.encode()[0]
-
-
-async def test_a_new_message_within_a_message(serve: Serve) -> None:
-    behind = masked(0x01, b"a") + masked(0x82, b"b")
-    async with both_ends(serve, behind=behind) as (session, _):
-        assert await session.receive() == Frame.text("a", fin=False)
-        with pytest.raises(ProtocolError) as caught:
-            await session.receive()
-    assert caught.value.violation == Violation.EXPECTED_CONTINUATION
-
-
-async def test_nothing_is_rejected_with_none(serve: Serve) -> None:
-    behind = b"".join([*VIOLATIONS.values(), masked(0x81, b"after the Close")])
-    async with both_ends(serve, behind=behind, reject=Violation.NONE) as (session, wire):
-        wire.end()
-        frames = await all_frames(session)
-    flagged = Violation.NONE
-    for frame in frames:
-        flagged |= frame.violations
-    assert len(frames) == len(VIOLATIONS) + 1
-    assert flagged == Violation.ALL & ~Violation.MASKED & ~Violation.EXPECTED_CONTINUATION
-
-
-@pytest.mark.parametrize("reject", [Violation.ALL, Violation.NONE], ids=["all", "none"])
-async def test_a_length_with_its_top_bit_set_always_raises(serve: Serve, reject: Violation) -> None:
-    behind = masked(0x89) + b"\x82\xff\x80" + bytes(7)
-    async with both_ends(serve, behind=behind, reject=reject) as (session, _):
-        assert await session.receive() == Frame.ping()
-        with pytest.raises(ProtocolError) as caught:
-            await session.receive()
-    assert caught.value.violation == Violation.LENGTH_ENCODING
-    assert not isinstance(caught.value, FrameTooBig)
-
-
-@pytest.mark.parametrize("late", [False, True], ids=["waiting", "not waiting"])
-async def test_a_violation_is_raised_as_soon_as_its_octets_are_there(
-    serve: Serve, late: bool
-) -> None:
-    async with both_ends(serve) as (session, wire):
-        receiving = asyncio.create_task(session.receive())
-        await turns(5 * late)
-        wire.send(b"\xc1\x85")  # RSV1, and not even a masking key
-        with pytest.raises(ProtocolError):
-            await receiving
-
-
-# -- frames that are too big -----------------------------------------------------------------
-
-
-@EVERY_WAY
-async def test_1024_bytes_against_a_limit_of_1023(serve: Serve, way: Way) -> None:
-    if way is by_pieces:
-        pytest.skip("pieces are of frames of any size")
-    behind = masked(0x82, bytes(1023)) + masked(0x82, bytes(1024)) + masked(0x89)
-    frames: list[Frame] = []
-    async with both_ends(serve, behind=behind, max_frame_size=1023) as (session, wire):
-        assert session.max_frame_size == 1023
-        with pytest.raises(FrameTooBig, match="1024") as caught:
-            async for frame in way(session):
-                frames.append(frame)
-        assert frames == [Frame.binary(bytes(1023))]
-        assert (caught.value.size, caught.value.limit) == (1024, 1023)
-        assert caught.value.violation == Violation.NONE
-        for _ in range(3):
-            with pytest.raises(FrameTooBig, match="1024") as again:
-                await session.receive()
-            assert again.value.close_code == CloseCode.MESSAGE_TOO_BIG
-        await session.close(caught.value.close_code)
-        assert await wire.read(4) == b"\x88\x02\x03\xf1"
-
-
-async def test_too_big_is_known_from_the_header(serve: Serve) -> None:
-    async with both_ends(serve, reject=Violation.NONE) as (session, wire):
-        receiving = asyncio.create_task(session.receive())
-        await turns()
-        wire.send(b"\x82\xff" + (2**40).to_bytes(8, "big"))
-        with pytest.raises(FrameTooBig) as caught:
-            await receiving
-    assert caught.value.size == 2**40
-
-
-async def test_the_limit_can_be_raised_while_running(serve: Serve) -> None:
-    async with both_ends(serve, max_frame_size=10) as (session, wire):
-        wire.send(masked(0x82, bytes(10)))
-        assert await session.receive() == Frame.binary(bytes(10))
-        session.max_frame_size = 11
-        wire.send(masked(0x82, bytes(11)))
-        assert await session.receive() == Frame.binary(bytes(11))
-
-
-async def test_the_limit_can_be_raised_for_the_frame_that_waits(serve: Serve) -> None:
-    behind = masked(0x89) + masked(0x82, bytes(11))
-    async with both_ends(serve, behind=behind, max_frame_size=10) as (session, wire):
-        assert await session.receive() == Frame.ping()
-        session.max_frame_size = 11
-        assert await session.receive() == Frame.binary(bytes(11))
-        wire.send(masked(0x8A))
-        assert await session.receive() == Frame.pong()
-
-
-async def test_the_limit_can_be_lowered_while_running(serve: Serve) -> None:
-    async with both_ends(serve) as (session, wire):
-        session.max_frame_size = 10
-        wire.send(masked(0x82, bytes(11)))
-        with pytest.raises(FrameTooBig):
-            await session.receive()
-
-
-@pytest.mark.parametrize("size", [0, -1])
-async def test_the_limit_is_at_least_one_byte(serve: Serve, size: int) -> None:
-    async with both_ends(serve) as (session, _):
-        with pytest.raises(ValueError, match="at least 1"):
-            session.max_frame_size = size
-
-
-async def test_the_limit_may_be_as_good_as_none(serve: Serve) -> None:
-    async with both_ends(serve, max_frame_size=2**100) as (session, wire):
-        session.max_frame_size = 2**64
-        wire.send(masked(0x82, bytes(1000)))
-        assert await session.receive() == Frame.binary(bytes(1000))
 
 
 # -- what it tells ---------------------------------------------------------------------------

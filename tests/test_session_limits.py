@@ -17,6 +17,7 @@ from aiohttp_rawws import COMPILED, EndOfStream, Frame, ProtocolError, RawWebSoc
 from . import memory
 from .conftest import Serve
 from .ends import (
+    BOTH,
     application,
     both_ends,
     long_frame,
@@ -29,7 +30,6 @@ from .ends import (
 )
 from .wire import MASK, PATIENCE, Wire, masked, request
 
-BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 CHUNK = masked(0x82, bytes(32_000))
 EMPTY = masked(0x82)
 CLOSE = masked(0x88)

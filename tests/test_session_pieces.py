@@ -19,10 +19,8 @@ from aiohttp_rawws import (
 )
 
 from .conftest import Serve
-from .ends import application, both_ends, long_frame, narrow, reset, taken, turns
+from .ends import BOTH, application, both_ends, long_frame, narrow, reset, taken, turns
 from .wire import MASK, Wire, masked, xor
-
-BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 
 CLOSE = masked(0x88)
 BIG = random.Random(5).randbytes(2**20 + 3)
