@@ -410,7 +410,6 @@ class Connection:
         """Whether nothing more will come; raises the ProtocolError if that is why."""
         parser = self._parser
         if parser.error is not None:
-            self._resume_reading()
             # A new one each time: an exception that is raised again grows its traceback.
             raise type(parser.error)(*parser.error.args)
         if parser.closed:

@@ -5,6 +5,7 @@ coroutines are fastest where Python runs them itself.
 """
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
@@ -21,8 +22,10 @@ __all__ = ("RawWebSocketSession",)
 
 Item = TypeVar("Item")
 
-#: How often a closing TLS connection looks whether the kernel has sent everything, in seconds.
+#: How often a closing TLS connection looks whether the kernel has sent everything, in seconds,
+#: and in how many turns of the loop it must have.
 FLUSH_POLL = 0.01
+FLUSH_TURNS = 10
 
 
 class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
@@ -127,13 +130,9 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
         over 123 bytes. A second call, or a lost connection, is quiet.
         """
         frame = Frame.close(code, reason)
-        if self.close_sent is not None or self._eof_sent or self.closed:
-            return
-        try:
+        # Closed already, or there is nobody left to tell.
+        with contextlib.suppress(SessionClosed):
             await self.send(frame)
-        except SessionClosed:
-            # Lost while draining: there is nobody left to tell.
-            return
 
     async def wait_closed(self) -> None:
         """Wait until the peer has ended its stream, or the connection is lost.
@@ -177,11 +176,13 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
             await self._change()
 
     async def _close_tls(self) -> None:
-        # The transport says nothing of what its inner transport still holds; the kernel does.
-        while not (self.closed or self._expired):
-            if self.write_backlog == 0 and unsent(self.get_extra_info("socket")) == 0:
-                break
-            await asyncio.sleep(FLUSH_POLL)
+        # The transport says nothing of what the one below the encryption still holds. That goes
+        # on in every turn of the loop in which the kernel has room.
+        turns = 0
+        while turns < FLUSH_TURNS and not (self.closed or self._expired):
+            flushed = self.write_backlog == 0 and unsent(self.get_extra_info("socket")) == 0
+            turns = turns + 1 if flushed else 0
+            await asyncio.sleep(0 if flushed else FLUSH_POLL)
         if self.write_backlog == 0:
             self._close_transport()
             while not (self._lost or self._expired):

@@ -197,12 +197,15 @@ def reset(wire: Wire) -> None:
         wire.writer.transport.abort()
 
 
-def narrow(*ends: "RawWebSocketSession | asyncio.StreamWriter | asyncio.BaseTransport") -> None:
-    """Have the system hold little for the ends of a connection."""
+def narrow(
+    *ends: RawWebSocketSession | asyncio.StreamWriter | asyncio.BaseTransport,
+    size: int = 64 * 1024,
+) -> None:
+    """Have the system hold little for the ends of a connection: at least what it must."""
     for end in ends:
         sock = end.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
 
 def refuse_to_read(session: RawWebSocketSession, wire: Wire) -> None:

@@ -28,6 +28,8 @@ from .ends import (
     reset,
     running,
     soon,
+    turns,
+    unread,
 )
 from .wire import PATIENCE, Wire, masked
 
@@ -70,20 +72,37 @@ async def test_a_handler_that_does_nothing(serve: Serve, tls: bool) -> None:
     await wire.close()
 
 
+async def read_nothing(session: RawWebSocketSession) -> None:
+    pass
+
+
+async def read_some(session: RawWebSocketSession) -> None:
+    await session.receive()
+
+
+async def let_it_pause(session: RawWebSocketSession) -> None:
+    await session.receive()
+    while session.receive_nowait() is None:
+        await asyncio.sleep(0)
+    await turns(50)
+    assert unread(session) > 0
+
+
 @BOTH
-@pytest.mark.parametrize("begun", [False, True], ids=["nothing read", "some read"])
+@pytest.mark.parametrize("begin", [read_nothing, read_some, let_it_pause])
 async def test_megabytes_of_unread_input_do_not_cost_the_output(
-    serve: Serve, tls: bool, begun: bool
+    serve: Serve, begin: Handler, tls: bool
 ) -> None:
     """The peer writes all it has before it reads anything."""
 
     async def handler(session: RawWebSocketSession) -> None:
-        if begun:
-            await session.receive()
+        narrow(session)
+        await begin(session)
         session.send_nowait(Frame.binary(bytes(MEGABYTES)))
 
-    address = await serve(application(handler, linger=PATIENCE), tls=tls)
+    address = await serve(application(handler, linger=PATIENCE, receive_limit=1000), tls=tls)
     wire = await Wire.upgrade(address)
+    narrow(wire.writer)
     wire.transport.pause_reading()
     wire.send(masked(0x82, bytes(60_000)) * (MEGABYTES // 60_000))
     await soon(wire.writer.drain())
@@ -181,6 +200,26 @@ async def test_a_peer_that_ends_first(contexts: Contexts, tls: bool) -> None:
         await forgotten(runner)
 
 
+async def test_a_peer_that_ends_first_and_reads_late(contexts: Contexts) -> None:
+    """The connection ends with the last byte that it reads, not with the linger."""
+
+    async def handler(session: RawWebSocketSession) -> None:
+        narrow(session)
+        await session.wait_closed()
+        while not session.write_backlog:
+            session.send_nowait(Frame.binary(bytes(1000)))
+
+    async with running(application(handler, linger=10 * PATIENCE)) as (runner, address):
+        wire = await Wire.upgrade(address)
+        wire.transport.pause_reading()
+        wire.end()
+        await turns(50)
+        wire.transport.resume_reading()
+        assert len(await wire.read_to_end()) % 1004 == 0
+        await forgotten(runner)
+        await wire.close()
+
+
 @BOTH
 @CANCELLATION
 async def test_a_peer_that_is_reset_meanwhile(
@@ -215,6 +254,20 @@ async def test_a_peer_that_is_reset_during_the_linger(contexts: Contexts, tls: b
         await wire.read(1)
         reset(wire)
         await forgotten(runner)
+
+
+async def test_who_is_left_receiving_hears_of_the_end_at_once(serve: Serve) -> None:
+    """Though the peer takes its time, and there is time to linger."""
+    left: list[asyncio.Task[Frame]] = []
+
+    async def handler(session: RawWebSocketSession) -> None:
+        left.append(asyncio.create_task(session.receive()))
+        await asyncio.sleep(0)
+
+    wire = await Wire.upgrade(await serve(application(handler, linger=10 * PATIENCE)))
+    with pytest.raises(EndOfStream):
+        await soon(left[0])
+    await wire.close()
 
 
 @BOTH

@@ -237,6 +237,7 @@ async def test_abort_while_a_read_is_handled(serve: Serve) -> None:
         async for frame in session:
             session.send_nowait(frame)
             session.abort()
+            assert session.write_backlog == 0
 
     wire = await Wire.upgrade(await serve(application(handler)))
     wire.send(masked(0x81, b"one") + masked(0x81, b"two"))

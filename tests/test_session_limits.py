@@ -92,6 +92,20 @@ async def test_it_goes_on_below_half_of_the_limit(serve: Serve) -> None:
         assert await session.receive() == Frame.binary(b"")
 
 
+async def test_it_goes_on_though_some_frames_wait(serve: Serve) -> None:
+    async with both_ends(serve, receive_limit=30_000) as (session, wire):
+        for size in (14_000, 14_000, 4_000):
+            wire.send(masked(0x82, bytes(size)))
+            await taken(session, wire)
+        wire.send(EMPTY)
+        await session.receive()
+        assert await still_unread(session, len(EMPTY))
+        await session.receive()
+        await taken(session, wire)
+        assert await session.receive() == Frame.binary(bytes(4_000))
+        assert await session.receive() == Frame.binary(b"")
+
+
 async def test_an_incomplete_frame_does_not_count(serve: Serve) -> None:
     frame = long_frame(0x82, bytes(2**20))
     async with both_ends(serve, receive_limit=1) as (session, wire):

@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,6 +16,7 @@ from .ends import (
     BOTH,
     application,
     both_ends,
+    narrow,
     patience,
     read_again,
     refuse_to_read,
@@ -196,6 +198,42 @@ async def test_frames_and_bytes_leave_in_the_order_of_the_calls(
             received += await wire.read(len(sent) - len(received))
         received += await wire.read(len(sent) - len(received))
     assert received == sent
+    await wire.close()
+
+
+@pytest.mark.parametrize("size", [10, 20_000])
+async def test_nothing_overtakes_what_waits(serve: Serve, size: int) -> None:
+    """Not even where the system has room again, and the loop has not run since."""
+    async with both_ends(serve) as (session, wire):
+        refuse_to_read(session, wire)
+        session.send_nowait(Frame.binary(bytes(BIG)))
+        await turns()
+        descriptor = wire.writer.get_extra_info("socket").fileno()
+        received = b"".join(os.read(descriptor, 2**14) for _ in range(8))
+        session.send_nowait(Frame.binary(b"x" * size))
+        received += os.read(descriptor, 2**14)
+        read_again(wire)
+        expected = Frame.binary(bytes(BIG)).encode() + Frame.binary(b"x" * size).encode()
+        received += await wire.read(len(expected) - len(received))
+        assert received == expected
+
+
+@pytest.mark.parametrize("sizes", [[15_000, 15_000, 100_000], [15_000, 10, 60_000, 100_000]])
+async def test_what_the_system_takes_in_part(serve: Serve, sizes: list[int]) -> None:
+    """Frames that leave together, to a peer that has little room."""
+    answers = [Frame.binary(bytes([n]) * size) for n, size in enumerate(sizes)]
+
+    async def handler(session: RawWebSocketSession) -> None:
+        narrow(session, size=1)
+        async for _ in session:
+            for answer in answers:
+                session.send_nowait(answer)
+
+    wire = await Wire.upgrade(await serve(application(handler)))
+    expected = b"".join(answer.encode() for answer in answers)
+    for _ in range(3):
+        wire.send(masked(0x89))
+        assert await wire.read(len(expected)) == expected
     await wire.close()
 
 
