@@ -12,6 +12,8 @@ from .client import HandshakeRefused, connect
 from .errors import EndOfStream, FrameTooBig, ProtocolError, RawWebSocketError, SessionClosed
 from .frames import CloseCode, Frame, Opcode, Piece, Violation
 from .plugin import RouteTableDef, add_raw_websocket, raw_websocket, setup
+from .proxy import proxy
+from .relay import RelayStats, relay
 from .route import RawWebSocketRoute
 from .server import accept
 from .session import RawWebSocketSession
@@ -29,6 +31,7 @@ __all__ = (
     "RawWebSocketError",
     "RawWebSocketRoute",
     "RawWebSocketSession",
+    "RelayStats",
     "RouteTableDef",
     "SessionClosed",
     "Violation",
@@ -36,6 +39,8 @@ __all__ = (
     "accept",
     "add_raw_websocket",
     "connect",
+    "proxy",
     "raw_websocket",
+    "relay",
     "setup",
 )

@@ -31,7 +31,18 @@ from .handshake import accept_key, fold, has_token, lines, new_key, tokens
 from .options import Options, protocol_names
 from .session import RawWebSocketSession
 
-__all__ = ("Connecting", "HandshakeRefused", "connect")
+__all__ = (
+    "OWN_OPTIONS",
+    "Connecting",
+    "HandshakeRefused",
+    "connect",
+    "finish",
+    "hang_up",
+    "negotiated",
+    "take_over",
+    "upgrade_headers",
+    "wrong_answer",
+)
 
 DEFAULTS = Options()
 
@@ -152,10 +163,7 @@ class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[Raw
         traceback: "TracebackType | None",
     ) -> None:
         assert self._session is not None
-        if error is None or isinstance(error, (EndOfStream, asyncio.CancelledError)):
-            await self._session._end()
-        else:
-            self._session.abort()
+        await finish(self._session, error)
 
     async def _connect(self) -> RawWebSocketSession:
         if self._begun:
@@ -172,6 +180,14 @@ class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[Raw
             raise
 
 
+async def finish(session: RawWebSocketSession, error: BaseException | None) -> None:
+    """End the connection of a block that is over, or has raised `error`."""
+    if error is None or isinstance(error, (EndOfStream, asyncio.CancelledError)):
+        await session._end()
+    else:
+        session.abort()
+
+
 def request_headers(
     headers: LooseHeaders | None,
     protocols: str | Sequence[str] | None,
@@ -184,14 +200,7 @@ def request_headers(
         if name in result:
             instead = f"give it as {parameter}=" if parameter else "connect sets it, leave it out"
             raise ValueError(f"{name} is not for headers=: {instead}")
-    result.extend(
-        {
-            "Connection": "Upgrade",
-            "Upgrade": "websocket",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": new_key(),
-        }
-    )
+    result.extend(upgrade_headers())
     # Here no names at all are what None is to a route.
     names = protocol_names(protocols) if protocols or isinstance(protocols, str) else ()
     if names:
@@ -201,6 +210,16 @@ def request_headers(
     if origin is not None:
         result["Origin"] = header_value("origin", origin)
     return result
+
+
+def upgrade_headers() -> dict[str, str]:
+    """The headers that every opening handshake has."""
+    return {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": new_key(),
+    }
 
 
 def header_value(parameter: str, value: object) -> str:

@@ -24,6 +24,8 @@ cdef class Parser:
     cdef unsigned int _violations
     cdef long long _length
     cdef long long _offset
+    cdef Py_ssize_t _passed
+    cdef long long _left
     cdef readonly object frames
     cdef public long long limit
     cdef public long long max_frame_size
@@ -38,6 +40,9 @@ cdef class Parser:
     cdef readonly bint stalled
     cdef readonly object error
     cdef readonly object oversized
+    cdef readonly object sink
+    cdef readonly long long passed_frames
+    cdef readonly long long passed_octets
 
     cpdef feed(self, data)
     @cython.locals(pending=Py_ssize_t)
@@ -45,6 +50,7 @@ cdef class Parser:
     @cython.locals(payload=Payload)
     cpdef written(self, Py_ssize_t count)
     cpdef resume(self)
+    cpdef pass_to(self, sink)
     cpdef settle(self)
     cpdef whole(self)
     cpdef take(self)
@@ -58,6 +64,8 @@ cdef class Parser:
     cdef bint _stopped(self)
     @cython.locals(position=Py_ssize_t, after=Py_ssize_t)
     cdef _parse(self, Py_ssize_t end)
+    @cython.locals(size=Py_ssize_t)
+    cdef _hand_over(self)
     @cython.locals(
         data=bytearray,
         head="unsigned char",
@@ -77,6 +85,17 @@ cdef class Parser:
         Py_ssize_t start,
         Py_ssize_t after,
     ) except -1
+    @cython.locals(present=Py_ssize_t)
+    cdef Py_ssize_t _pass(
+        self,
+        unsigned char head,
+        long long length,
+        Py_ssize_t start,
+        Py_ssize_t position,
+        Py_ssize_t end,
+    ) except -1
+    @cython.locals(size=Py_ssize_t)
+    cdef Py_ssize_t _pass_left(self, Py_ssize_t end) except -1
     cdef _count(self, unsigned char head)
     @cython.locals(payload=Payload)
     cdef _begin(

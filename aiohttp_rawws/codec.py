@@ -7,6 +7,7 @@ functions of what stands on the wire and where in the stream it stands.
 
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from .errors import FrameTooBig, ProtocolError
@@ -71,14 +72,20 @@ class Parser:
     unless AFTER_CLOSE is not in `reject`. Both end the parsing, later bytes are thrown away. A
     frame over `max_frame_size` stops it as `oversized`: an error once nothing else is left
     (`settle`), unless it is wanted in pieces. `whole` goes back from pieces to whole frames.
+
+    With a `sink` frames are checked but not taken apart: `sink(data, size)` gets the octets as
+    they came, of each frame at once what has arrived of it, of a control frame the whole. A Close
+    still goes to `frames`. Only where every violation is rejected: nothing malformed may pass.
     """
 
     __slots__ = (
         "_buffer",
         "_head",
         "_key",
+        "_left",
         "_length",
         "_offset",
+        "_passed",
         "_payload",
         "_pending",
         "_violations",
@@ -92,8 +99,11 @@ class Parser:
         "limit",
         "max_frame_size",
         "oversized",
+        "passed_frames",
+        "passed_octets",
         "pieces",
         "reject",
+        "sink",
         "stalled",
         "weight",
     )
@@ -132,6 +142,13 @@ class Parser:
         self._violations = 0
         self._length = 0
         self._offset = 0
+        self.sink: Callable[[bytearray, int], None] | None = None
+        # What the sink is due of the octets that are being parsed, and of the frame it has in part.
+        self._passed = 0
+        self._left = 0
+        # Frames, and octets of payload, that the sink has got.
+        self.passed_frames = 0
+        self.passed_octets = 0
 
     @property
     def full(self) -> bool:
@@ -151,7 +168,17 @@ class Parser:
     @property
     def cutting(self) -> bool:
         """Whether a frame has been given away in part."""
-        return self._payload is not None and self._offset > 0
+        return self._left > 0 or (self._payload is not None and self._offset > 0)
+
+    @property
+    def between(self) -> bool:
+        """Whether all that is complete was taken, and no data frame has begun."""
+        return not self.frames and self._payload is None and self._left == 0
+
+    @property
+    def left(self) -> int:
+        """How much the sink is still to get of a frame that it has in part, in bytes."""
+        return self._left
 
     def feed(self, data: bytes) -> None:
         """Parse bytes that were not read into place."""
@@ -195,11 +222,21 @@ class Parser:
         if self.oversized is not None or (self.pieces and self._pending):
             self.oversized = None
             self.stalled = True
+        if self.sink is not None:
+            # A new turn: see `_hand_over`.
+            self.weight = 0
         if self.stalled and not self._full():
             pending = self._pending
             self._pending = b""
             self.stalled = False
             self.feed(pending)
+
+    def pass_to(self, sink: "Callable[[bytearray, int], None] | None") -> None:
+        """Give what comes to `sink`; between two frames only. None ends it, at any point."""
+        self.sink = sink
+        self._passed = 0
+        self.pieces = True
+        self.resume()
 
     def settle(self) -> None:
         """Make a frame over `max_frame_size` an error: nothing but it is left to be taken."""
@@ -268,7 +305,7 @@ class Parser:
         )
 
     def _parse(self, end: int) -> None:
-        position = 0
+        position = self._pass_left(end) if self._left > 0 else 0
         while position < end and not self._stopped():
             after = self._frame(position, end)
             if after == position:
@@ -276,9 +313,20 @@ class Parser:
             position = after
         if self.closed or self.error is not None:
             self._pending = b""
-            return
-        self._pending = copy_out(self._buffer.data, position, end, None)
-        self.stalled = position < end and self._full()
+        else:
+            self._pending = copy_out(self._buffer.data, position, end, None)
+            self.stalled = position < end and self._full()
+        if self.sink is not None:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Give the sink its due. What it has got weighs nothing; it only bounds one parsing."""
+        if not self.stalled:
+            self.weight = weigh(self.frames[0]) if self.frames else 0
+        size = self._passed
+        if size > 0:
+            self._passed = 0
+            self.sink(self._buffer.data, size)  # type: ignore[misc]
 
     def _frame(self, start: int, end: int) -> int:
         """Parse the frame at `start`; where it ends, or `start` if it cannot be parsed yet."""
@@ -313,6 +361,8 @@ class Parser:
                     violations |= LENGTH_ENCODING
             if violations & self.reject:
                 return self._fail(violations, start)
+        if self.sink is not None and head & 0x0F != 8:
+            return self._pass(head, length, start, position + (4 if second & 0x80 else 0), end)
         if length > self.max_frame_size and (not self.pieces or head & 0x08):
             self.oversized = FrameTooBig(length, self.max_frame_size)
             return start
@@ -349,6 +399,29 @@ class Parser:
         self.frames.append(make_frame(head, payload, key, violations))
         self.weight += FRAME_COST + len(payload)
         return after
+
+    def _pass(self, head: int, length: int, start: int, position: int, end: int) -> int:
+        """Count a frame as passed, with its payload from `position` on, as far as it is there."""
+        present = end - position
+        if present < 0 or (head & 0x08 and present < length):
+            return start
+        if length < present:
+            present = length
+        self._left = length - present
+        self._count(head)
+        self.passed_frames += 1
+        self.passed_octets += present
+        self.weight += FRAME_COST
+        self._passed = position + present
+        return position + present
+
+    def _pass_left(self, end: int) -> int:
+        """Likewise the next part of a frame that was passed in part."""
+        size = min(self._left, end)
+        self._left -= size
+        self.passed_octets += size
+        self._passed = size
+        return size
 
     def _count(self, head: int) -> None:
         # Control frames may stand between the fragments of a message (section 5.4).

@@ -5,6 +5,7 @@ from .frames cimport Frame, octets, whole_piece
 from .mask cimport append, append_frame, append_header, rotate, write_both, write_some
 
 cdef Py_ssize_t CORK_LIMIT, COPY_LIMIT
+cdef unsigned int ALL
 cdef long long BREATH, WRITE_COST
 cdef int IDLE, PENDING, WOKEN, CANCELLED
 
@@ -63,6 +64,8 @@ cdef class Connection:
     cdef long long _piece_left
     cdef long long _piece_length
     cdef bint _resuming
+    cdef Connection _source
+    cdef Connection _target
     cdef readonly object _transport
     cdef Waiter _waiter
     cdef readonly list _waiters
@@ -78,6 +81,7 @@ cdef class Connection:
     cpdef list _next_batch(self)
     @cython.locals(parser=Parser)
     cpdef _next_piece(self)
+    cdef _refuse_left(self)
     cdef _taken(self, Frame frame)
     cpdef _more(self)
     @cython.locals(parser=Parser)
@@ -87,6 +91,15 @@ cdef class Connection:
     cdef _relieve(self)
     cdef _pause_reading(self)
     cdef _resume_reading(self)
+    cpdef bint _may_pass_to(self, Connection target)
+    cpdef bint _between_frames(self)
+    @cython.locals(parser=Parser)
+    cpdef tuple _passed(self)
+    cpdef _pass_to(self, Connection target)
+    @cython.locals(target=Connection)
+    cpdef _pass(self, bytearray data, Py_ssize_t size)
+    @cython.locals(sent=Py_ssize_t)
+    cdef _put_octets(self, bytearray data, Py_ssize_t size)
     cpdef send_nowait(self, Frame frame)
     cdef bint _gone(self) except -1
     cdef _check_sendable(self)

@@ -43,6 +43,7 @@ COPY_LIMIT = 16 * 1024
 #: so that a task that only sends must give way after so many bytes, each write counted as some.
 BREATH = 2**20
 WRITE_COST = 1024
+ALL = Violation.ALL.value
 #: RFC 6455 5.2: the most significant bit of a length is 0.
 MAX_LENGTH = 2**63 - 1
 
@@ -197,6 +198,8 @@ class Connection:
         "_piece_left",
         "_piece_length",
         "_resuming",
+        "_source",
+        "_target",
         "_transport",
         "_waiter",
         "_waiters",
@@ -273,6 +276,9 @@ class Connection:
         self._piece_length = 0
         self._piece_left = 0
         self._piece_key: bytes | None = None
+        # Who gets the frames of this one as they stand, and whose this one gets.
+        self._target: Connection | None = None
+        self._source: Connection | None = None
 
     def __repr__(self) -> str:
         role = "client" if self.is_client else "server"
@@ -370,6 +376,7 @@ class Connection:
         if parser.cutting and not parser.ready and self._ended():
             # The rest of the frame will never come.
             return
+        self._refuse_left()
         if parser.cutting or (parser.frames and isinstance(parser.frames[0], Piece)):
             raise RuntimeError("a frame is half read: take the rest of it from pieces() first")
         parser.whole()
@@ -378,6 +385,7 @@ class Connection:
         parser = self._parser
         if self._waiter.state != IDLE:
             raise RuntimeError("another task is receiving from this session already")
+        self._refuse_left()
         if not parser.pieces:
             parser.pieces = True
             parser.resume()
@@ -394,6 +402,10 @@ class Connection:
             return item
         self._taken(item)
         return item if item.is_control else whole_piece(item)
+
+    def _refuse_left(self) -> None:
+        if self._parser.left:
+            raise RuntimeError("a frame was relayed in part: its rest means nothing without that")
 
     def _taken(self, frame: Frame) -> None:
         """Note that the handler has got a frame."""
@@ -430,8 +442,10 @@ class Connection:
         return error
 
     def _relieve(self) -> None:
-        """Parse and read on once less than half of the limit waits."""
+        """Parse and read on once less than half of the limit waits, and the target can take it."""
         parser = self._parser
+        if self._target is not None and self._target._write_paused:
+            return
         if parser.weight * 2 >= parser.limit and parser.frames:
             return
         if parser.stalled:
@@ -446,7 +460,9 @@ class Connection:
         self._resuming = False
         parser = self._parser
         parser.resume()
-        if not parser.full:
+        if self._target is not None:
+            self._relieve()
+        elif not parser.full:
             self._resume_reading()
         if self._lost or self._eof_received or self._ending:
             # The end was told while these bytes waited, and will not be told again.
@@ -464,6 +480,56 @@ class Connection:
         if self._paused and not (self._eof_received or self.closed):
             self._paused = False
             self._transport.resume_reading()
+
+    # -- relaying --------------------------------------------------------------------------
+
+    def _may_pass_to(self, target: "Connection") -> bool:
+        """Whether frames may go on as they stand: sound, and masked as the target sends them."""
+        return self._parser.reject == ALL and target.masking != self.is_client
+
+    def _between_frames(self) -> bool:
+        """Whether nothing has come that was not taken, but for less than a header."""
+        return self._parser.between
+
+    def _passed(self) -> "tuple[int, int]":
+        """How many whole frames, and bytes of payload, have gone on as they stood."""
+        parser = self._parser
+        return parser.passed_frames - (parser.left > 0), parser.passed_octets
+
+    def _pass_to(self, target: "Connection | None") -> None:
+        """Give the frames that come to `target` as they stand; between two frames only.
+
+        None ends it, at any point.
+        """
+        if self._target is not None:
+            self._target._source = None
+        self._target = target
+        if target is not None:
+            target._source = self
+        self._parser.pass_to(None if target is None else self._pass)
+        self._relieve()
+
+    def _pass(self, data: bytearray, size: int) -> None:
+        """For the parser: `data[:size]` are frames for the target, the last one maybe in part."""
+        target = cast(Connection, self._target)
+        if target._close_sent is not None or target._eof_sent or target._gone():
+            # Nothing can be sent there any more. Why is seen by whoever receives from it.
+            return
+        target._put_octets(data, size)
+        target._piece_left = self._parser.left
+        if target._write_paused:
+            self._pause_reading()
+
+    def _put_octets(self, data: bytearray, size: int) -> None:
+        if self._out:
+            # A handler that is running has sent them: they come first.
+            self._out += memoryview(data)[:size]
+            self._flush()
+            return
+        self._count(size)
+        sent = write_some(self._fd, data, size) if self._direct() else 0
+        if sent < size:
+            self._transport.write(bytes(memoryview(data)[sent:size]))
 
     # -- sending ---------------------------------------------------------------------------
 
@@ -584,7 +650,7 @@ class Connection:
             return
         self._count(len(data))
         if self._direct():
-            sent = write_some(self._fd, data)
+            sent = write_some(self._fd, data, len(data))
             if sent == len(data):
                 data.clear()
                 return
@@ -699,6 +765,8 @@ class Connection:
         parser.written(nbytes)
         if parser.full:
             self._pause_reading()
+            if self._target is not None:
+                self._relieve()
         self._wake_reader()
 
     def _wake_reader(self) -> None:
@@ -747,6 +815,8 @@ class Connection:
     def resume_writing(self) -> None:
         self._choked = self._write_paused = False
         self._changed()
+        if self._source is not None:
+            self._source._relieve()
 
 
 def has_failed(transport: asyncio.BaseTransport) -> bool:

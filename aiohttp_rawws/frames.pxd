@@ -22,4 +22,7 @@ cpdef Frame make_frame(unsigned char head, bytes payload, bytes mask, unsigned i
 
 cpdef whole_piece(Frame frame)
 
+@cython.locals(frame=Frame)
+cpdef without_mask(item)
+
 cpdef bytes octets(data, what)

@@ -334,6 +334,14 @@ def whole_piece(frame: Frame) -> Piece:
     return make_piece(frame._head, size, 0, frame._payload, frame._mask, frame._violations)
 
 
+def without_mask(item: "Frame | Piece") -> Any:
+    """The same frame or piece without a masking key, so that it is sent under a fresh one."""
+    if isinstance(item, Piece):
+        return item._replace(mask=None)
+    frame = item
+    return make_frame(frame._head, frame._payload, None, frame._violations)
+
+
 def octets(data: BytesLike, what: str) -> bytes:
     """Take any bytes-like object as bytes; TypeError for a str or a number."""
     # Not isinstance: what a subclass of bytes may do differently must not reach the wire.

@@ -10,7 +10,7 @@ cpdef append_header(bytearray out, unsigned char head, long long length, bytes k
 
 cpdef append_frame(bytearray out, unsigned char head, bytes payload, bytes key)
 
-cpdef Py_ssize_t write_some(int fd, bytearray data) except -1
+cpdef Py_ssize_t write_some(int fd, bytearray data, Py_ssize_t size) except -1
 
 cpdef Py_ssize_t write_both(int fd, bytearray head, bytes payload) except -1
 

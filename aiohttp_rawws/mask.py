@@ -52,17 +52,20 @@ def append_frame(out: bytearray, head: int, payload: bytes, key: "bytes | None")
     append(out, payload, key)
 
 
-def write_some(fd: int, data: bytearray) -> int:
-    """Write to a socket what fits now, in one system call; 0 if it is full, or broken."""
+def write_some(fd: int, data: bytearray, size: int) -> int:
+    """Write to a socket what fits now of `data[:size]`, in one system call.
+
+    0 if it is full, or broken.
+    """
     try:
-        return os.write(fd, data)
+        return os.write(fd, memoryview(data)[:size])
     except OSError:
         # The transport is tried next: it meets the same error, and reports it.
         return 0
 
 
 def write_both(fd: int, head: bytearray, payload: bytes) -> int:
-    """Likewise with two buffers."""
+    """Likewise with the whole of two buffers."""
     try:
         return os.writev(fd, (head, payload))
     except OSError:

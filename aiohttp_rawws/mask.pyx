@@ -127,9 +127,9 @@ cpdef append_frame(bytearray out, unsigned char head, bytes payload, bytes key):
     put_payload(target + size, payload, key)
 
 
-cpdef Py_ssize_t write_some(int fd, bytearray data) except -1:
+cpdef Py_ssize_t write_some(int fd, bytearray data, Py_ssize_t size) except -1:
     # The GIL is kept: the socket does not block, and giving it up costs as much as the call.
-    return max(write(fd, PyByteArray_AS_STRING(data), PyByteArray_GET_SIZE(data)), 0)
+    return max(write(fd, PyByteArray_AS_STRING(data), size), 0)
 
 
 cpdef Py_ssize_t write_both(int fd, bytearray head, bytes payload) except -1:

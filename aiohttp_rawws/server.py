@@ -39,7 +39,19 @@ from .handshake import (
 from .options import Options, protocol_names
 from .session import RawWebSocketSession
 
-__all__ = ("INSTALLED", "Handler", "Installed", "accept", "refuse", "serve")
+__all__ = (
+    "INSTALLED",
+    "Handler",
+    "Installed",
+    "PassedRefusal",
+    "accept",
+    "begin",
+    "begin_opening",
+    "options_of",
+    "refuse",
+    "run",
+    "serve",
+)
 
 logger = logging.getLogger("aiohttp_rawws")
 
@@ -53,13 +65,15 @@ COLLECT_LIMIT = 64 * 1024
 
 
 class Handling:
-    """A handler that runs, and the session it has."""
+    """A handler that runs, and the session it has, or is to have."""
 
-    __slots__ = ("__weakref__", "session", "stopped", "task")
+    __slots__ = ("__weakref__", "request", "session", "stopped", "task")
 
-    def __init__(self, session: RawWebSocketSession, task: "asyncio.Task[Any] | None") -> None:
-        self.session = session
-        self.task = task
+    session: RawWebSocketSession
+
+    def __init__(self, request: web.Request) -> None:
+        self.request = request
+        self.task = asyncio.current_task()
         self.stopped = False
 
     def stop(self) -> None:
@@ -67,6 +81,12 @@ class Handling:
         if self.task is not None and not self.stopped:
             self.stopped = True
             self.task.cancel()
+
+    def settle(self) -> None:
+        """The handler has ended: take back the cancellation, and never cancel it again."""
+        if self.stopped and self.task is not None and sys.version_info >= (3, 11):
+            self.task.uncancel()
+        self.task = None
 
 
 class Installed:
@@ -130,8 +150,8 @@ class Collector:
             await asyncio.wait([self.lost], timeout=REFUSAL_LINGER)
 
 
-class Refused(web.HTTPException):
-    """What turns an HTTPException into the answer to an upgrade that is refused."""
+class Refused(web.StreamResponse):
+    """What makes a response the answer to an upgrade that is refused."""
 
     collector: Collector | None = None
 
@@ -161,6 +181,18 @@ class ServiceUnavailable(Refused, web.HTTPServiceUnavailable):
     pass
 
 
+class BadGateway(Refused, web.HTTPBadGateway):
+    pass
+
+
+class GatewayTimeout(Refused, web.HTTPGatewayTimeout):
+    pass
+
+
+class PassedRefusal(Refused):
+    """What another server answered."""
+
+
 class UpgradeResponse(web.StreamResponse):
     """The 101. Nothing can be written to it: what follows it is the session's."""
 
@@ -175,6 +207,88 @@ class UpgradeResponse(web.StreamResponse):
         self._eof_sent = True
         self._req = None
         self._body_length = self.session._written
+
+
+class Opening:
+    """An opening handshake that waits for its answer; the block ends once that was given.
+
+    What comes behind it meanwhile is kept for the session, or thrown away after a refusal.
+    """
+
+    def __init__(self, request: web.Request, transport: asyncio.Transport) -> None:
+        self._request = request
+        self._transport = transport
+        self._collector = Collector(transport)
+        try:
+            request.protocol.set_parser(self._collector)  # type: ignore[arg-type]
+        except AssertionError:
+            # aiohttp asserts that it is the first time.
+            raise RuntimeError("this request has been upgraded or refused already") from None
+
+    def __enter__(self) -> "Opening":
+        return self
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: "BaseException | None",
+        traceback: "TracebackType | None",
+    ) -> None:
+        if error is not None:
+            self._discard()
+
+    def pause(self) -> None:
+        """Let what comes meanwhile wait in the system, until the answer."""
+        self._transport.pause_reading()
+
+    async def accept(
+        self,
+        options: Options,
+        *,
+        protocol: str | None,
+        extensions: str | None,
+        headers: CIMultiDict[str],
+    ) -> RawWebSocketSession:
+        """Answer 101, with `headers` besides those that say so, and take the transport over."""
+        request, transport = self._request, self._transport
+        key = request.headers["Sec-WebSocket-Key"].strip()
+        response = UpgradeResponse(response_headers(key, protocol=protocol, extensions=extensions))
+        response.headers.extend(headers)
+        await response.prepare(request)
+        if request.transport is None:
+            raise ConnectionResetError("the client went away during the upgrade")
+        request.protocol.keep_alive(False)
+        session = response.session = RawWebSocketSession(
+            transport,
+            is_client=False,
+            request=request,
+            response=response,
+            protocol=protocol,
+            extensions=extensions,
+            max_frame_size=options.max_frame_size,
+            receive_limit=options.receive_limit,
+            reject=options.reject,
+            linger=options.linger,
+            write_paused=request.protocol.writing_paused,
+        )
+        session._start(self._collector.take())
+        return session
+
+    def refusal(self, refusal: Refusal) -> Exception:
+        """The HTTPException to raise as the answer."""
+        error: Exception = http_error(self._request, refusal)
+        self.refuse(error)
+        return error
+
+    def refuse(self, response: Any) -> None:
+        """Make `response` the answer, and the last one on the connection."""
+        response.force_close()
+        response.collector = self._collector
+        self._discard()
+
+    def _discard(self) -> None:
+        self._collector.discard()
+        self._request.protocol.close()
 
 
 def accept(
@@ -196,11 +310,18 @@ def accept(
     SessionClosed of a lost session, and ProtocolError end there too, and are logged. Without
     `setup(app)` the default options hold, and a shutdown waits as long as aiohttp's own.
     """
-    installed = request.config_dict.get(INSTALLED)
-    options = installed.options if installed is not None else Options()
     return Accepting(
-        request, options.replace(**overrides), protocol_names(protocol), CIMultiDict(headers or {})
+        request,
+        options_of(request).replace(**overrides),
+        protocol_names(protocol),
+        CIMultiDict(headers or {}),
     )
+
+
+def options_of(request: web.Request) -> Options:
+    """The options of the request's application, or the default ones without `setup`."""
+    installed = request.config_dict.get(INSTALLED)
+    return installed.options if installed is not None else Options()
 
 
 class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
@@ -223,7 +344,8 @@ class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
         if self._handling is not None:
             raise RuntimeError("this request has been upgraded already: call accept() once")
         session = await upgrade(self._request, self._options, self._protocols, self._headers)
-        self._handling = begin(self._request, session)
+        self._handling = begin(self._request)
+        self._handling.session = session
         return session
 
     async def __aexit__(
@@ -233,7 +355,7 @@ class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
         traceback: "TracebackType | None",
     ) -> bool:
         assert self._handling is not None
-        return await finish(self._request, self._handling, error)
+        return await finish(self._handling, error)
 
 
 async def serve(
@@ -241,13 +363,20 @@ async def serve(
 ) -> web.StreamResponse:
     """Upgrade a request, run a raw handler, end the connection; nothing it raises gets out."""
     session = await upgrade(request, options, protocols, CIMultiDict())
-    handling = begin(request, session)
+    return await run(begin(request), session, handler)
+
+
+async def run(
+    handling: Handling, session: RawWebSocketSession, handler: Handler
+) -> web.StreamResponse:
+    """Run a raw handler on a session of its request, and end the connection."""
+    handling.session = session
     error: BaseException | None = None
     try:
         await handler(session)
     except BaseException as raised:
         error = raised
-    settled = await finish(request, handling, error)
+    settled = await finish(handling, error)
     if isinstance(error, Exception) and not settled:
         logger.error("Error in raw WebSocket handler", exc_info=error)
     elif error is not None and not isinstance(error, Exception) and not handling.stopped:
@@ -263,42 +392,23 @@ async def upgrade(
     headers: CIMultiDict[str],
 ) -> RawWebSocketSession:
     """Check the opening handshake, answer 101, and take the transport over."""
+    with begin_opening(request, options, protocols) as opening:
+        return await opening.accept(
+            options,
+            protocol=choose_protocol(tokens(request.headers, "Sec-WebSocket-Protocol"), protocols),
+            extensions=negotiate(request, options),
+            headers=headers,
+        )
+
+
+def begin_opening(request: web.Request, options: Options, protocols: tuple[str, ...]) -> Opening:
+    """Raise the HTTPException that refuses a request, or take its handshake as sound."""
     refusal = refusal_of(request, options, protocols)
     if refusal is not None:
         refuse(request, refusal)
-    transport = request.transport
-    if transport is None:
-        raise ConnectionResetError("the client went away before the upgrade")
-    collector = collect(request, transport)
-    try:
-        protocol = choose_protocol(tokens(request.headers, "Sec-WebSocket-Protocol"), protocols)
-        extensions = negotiate(request, options)
-        key = request.headers["Sec-WebSocket-Key"].strip()
-        response = UpgradeResponse(response_headers(key, protocol=protocol, extensions=extensions))
-        response.headers.extend(headers)
-        await response.prepare(request)
-    except BaseException:
-        collector.discard()
-        request.protocol.close()
-        raise
     if request.transport is None:
-        raise ConnectionResetError("the client went away during the upgrade")
-    request.protocol.keep_alive(False)
-    session = response.session = RawWebSocketSession(
-        transport,
-        is_client=False,
-        request=request,
-        response=response,
-        protocol=protocol,
-        extensions=extensions,
-        max_frame_size=options.max_frame_size,
-        receive_limit=options.receive_limit,
-        reject=options.reject,
-        linger=options.linger,
-        write_paused=request.protocol.writing_paused,
-    )
-    session._start(collector.take())
-    return session
+        raise ConnectionResetError("the client went away before the upgrade")
+    return Opening(request, request.transport)
 
 
 def refusal_of(
@@ -321,40 +431,29 @@ def refusal_of(
 
 def refuse(request: web.Request, refusal: Refusal) -> NoReturn:
     """Raise the HTTPException of a refusal; the connection closes behind it."""
-    error = http_error(request, refusal)
-    error.force_close()
     transport = request.transport
     if transport is not None and is_upgrade(request.headers):
         # Frames may stand behind the request, or come before the answer has left.
-        error.collector = collect(request, transport)
-        error.collector.discard()
-        request.protocol.close()
+        raise Opening(request, transport).refusal(refusal)
+    error = http_error(request, refusal)
+    error.force_close()
     raise error
 
 
-def http_error(request: web.Request, refusal: Refusal) -> Refused:
+def http_error(request: web.Request, refusal: Refusal) -> Any:
+    """The HTTPException of a refusal."""
     if refusal.status == 405:
         allow = tokens(CIMultiDict(refusal.headers), "Allow")
         return MethodNotAllowed(request.method, allow, text=refusal.text)
-    kinds: dict[int, type[Any]] = {
+    kinds = {
         400: BadRequest,
         403: Forbidden,
         426: UpgradeRequired,
+        502: BadGateway,
         503: ServiceUnavailable,
+        504: GatewayTimeout,
     }
-    error: Refused = kinds[refusal.status](headers=refusal.headers, text=refusal.text)
-    return error
-
-
-def collect(request: web.Request, transport: asyncio.Transport) -> Collector:
-    """Have aiohttp give up what stands behind the request."""
-    collector = Collector(transport)
-    try:
-        request.protocol.set_parser(collector)  # type: ignore[arg-type]
-    except AssertionError:
-        # aiohttp asserts that it is the first time.
-        raise RuntimeError("this request has been upgraded or refused already") from None
-    return collector
+    return kinds[refusal.status](headers=refusal.headers, text=refusal.text)
 
 
 def negotiate(request: web.Request, options: Options) -> str | None:
@@ -365,9 +464,9 @@ def negotiate(request: web.Request, options: Options) -> str | None:
     return options.extensions(", ".join(offers))
 
 
-def begin(request: web.Request, session: RawWebSocketSession) -> Handling:
+def begin(request: web.Request) -> Handling:
     """Note that a handler begins, for the shutdown."""
-    handling = Handling(session, asyncio.current_task())
+    handling = Handling(request)
     installed = request.config_dict.get(INSTALLED)
     if installed is not None:
         installed.handlings.add(handling)
@@ -377,16 +476,14 @@ def begin(request: web.Request, session: RawWebSocketSession) -> Handling:
     return handling
 
 
-async def finish(request: web.Request, handling: Handling, error: BaseException | None) -> bool:
+async def finish(handling: Handling, error: BaseException | None) -> bool:
     """End the connection of a handler that has returned, or raised `error`.
 
     Tells whether `error` is dealt with: it is about the peer, and logged.
     """
-    session, task = handling.session, handling.task
-    if handling.stopped and task is not None and sys.version_info >= (3, 11):
-        task.uncancel()
+    session = handling.session
     # From here on there is nothing to stop: `linger` bounds what is left.
-    handling.task = None
+    handling.settle()
     # To be asked first: after an abort every error would be one of a closed session.
     ending = is_ending(session, error)
     try:
@@ -400,7 +497,7 @@ async def finish(request: web.Request, handling: Handling, error: BaseException 
                 logger.warning("Raw WebSocket aborted: %s", error)
             session.abort()
     finally:
-        session._when_lost(request.protocol.connection_lost)
+        session._when_lost(handling.request.protocol.connection_lost)
     return ending or isinstance(error, ProtocolError)
 
 

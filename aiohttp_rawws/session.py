@@ -7,7 +7,7 @@ coroutines are fastest where Python runs them itself.
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 from .connection import Connection
@@ -22,8 +22,8 @@ __all__ = ("RawWebSocketSession",)
 
 Item = TypeVar("Item")
 
-#: How often a closing TLS connection looks whether the kernel has sent everything, in seconds,
-#: and in how many turns of the loop it must have.
+#: How often a connection that ends looks whether the kernel has sent everything, in seconds, and
+#: in how many turns of the loop it must have.
 FLUSH_POLL = 0.01
 FLUSH_TURNS = 10
 
@@ -80,6 +80,18 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
         within a frame that raises RuntimeError.
         """
         return Stream(self, self._next_piece)
+
+    async def _pass_frames(self, target: "RawWebSocketSession") -> None:
+        """Have the frames that come go on to `target` as they stand, up to a Close or the end.
+
+        Between two frames only. Raises ProtocolError where the peer broke a rule.
+        """
+        self._pass_to(target)
+        try:
+            while (waiter := self._more()) is not None:
+                await waiter
+        finally:
+            self._pass_to(None)
 
     # -- sending ---------------------------------------------------------------------------
 
@@ -151,19 +163,36 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
         self._stop_receiving()
         if self._lost:
             return
-        self._expired = False
-        timer = self._loop.call_later(self._linger, self._expire)
         try:
-            if self._transport.can_write_eof():
-                await self._shut_down()
-            else:
-                await self._close_tls()
+            with self._lingering():
+                if self._transport.can_write_eof():
+                    await self._shut_down()
+                else:
+                    await self._close_tls()
         finally:
-            timer.cancel()
             if self.write_backlog == 0:
                 self._close_transport()
             else:
                 self.abort()
+
+    async def _reset(self) -> None:
+        """End the connection with a reset, but behind what was sent, as far as `linger` goes."""
+        self._uncork()
+        try:
+            with self._lingering():
+                await self._flush_out()
+        finally:
+            self.abort()
+
+    @contextlib.contextmanager
+    def _lingering(self) -> Iterator[None]:
+        """Set `_expired` once `linger` seconds have passed in the block."""
+        self._expired = False
+        timer = self._loop.call_later(self._linger, self._expire)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def _shut_down(self) -> None:
         if not self.closed:
@@ -175,14 +204,18 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
                 return
             await self._change()
 
-    async def _close_tls(self) -> None:
-        # The transport says nothing of what the one below the encryption still holds. That goes
-        # on in every turn of the loop in which the kernel has room.
+    async def _flush_out(self) -> None:
+        """Wait until the kernel has sent everything."""
+        # TLS says nothing of what the transport below the encryption still holds. That goes on in
+        # every turn of the loop in which the kernel has room.
         turns = 0
         while turns < FLUSH_TURNS and not (self.closed or self._expired):
             flushed = self.write_backlog == 0 and unsent(self.get_extra_info("socket")) == 0
             turns = turns + 1 if flushed else 0
             await asyncio.sleep(0 if flushed else FLUSH_POLL)
+
+    async def _close_tls(self) -> None:
+        await self._flush_out()
         if self.write_backlog == 0:
             self._close_transport()
             while not (self._lost or self._expired):
