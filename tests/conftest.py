@@ -12,7 +12,7 @@ import pytest_asyncio
 import trustme
 from aiohttp import web
 
-from .wire import Address
+from .wire import PATIENCE, Address, ByHand, Script, Wire, read_opening
 
 try:
     import uvloop
@@ -86,6 +86,36 @@ async def serve(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> Async
     yield start
     for runner in runners:
         await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def by_hand(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> AsyncIterator[ByHand]:
+    """`await by_hand(script, tls=False)` starts a server whose every byte `script` writes."""
+    servers: list[asyncio.Server] = []
+    tasks: list[asyncio.Task[None]] = []
+
+    async def start(script: Script, *, tls: bool = False) -> Address:
+        async def play(wire: Wire) -> None:
+            try:
+                await script(wire, await read_opening(wire))
+            except (asyncio.IncompleteReadError, ConnectionError):
+                # A client that opens a connection may also leave it.
+                return
+            finally:
+                wire.writer.transport.abort()
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            tasks.append(asyncio.create_task(play(Wire(reader, writer))))
+
+        context = server_tls if tls else None
+        servers.append(await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context))
+        host, port = servers[-1].sockets[0].getsockname()
+        return Address(host, port, client_tls if tls else None)
+
+    yield start
+    for server in servers:
+        server.close()
+    await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE)
 
 
 @pytest.fixture(autouse=True)
