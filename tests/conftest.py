@@ -7,12 +7,14 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 import trustme
 from aiohttp import web
 
-from .wire import PATIENCE, Address, ByHand, Script, Wire, read_opening
+from .ends import ingress, left, until
+from .wire import PATIENCE, Address, ByHand, Opening, Script, Wire, answer, read_opening
 
 try:
     import uvloop
@@ -116,6 +118,44 @@ async def by_hand(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> Asy
     for server in servers:
         server.close()
     await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE)
+
+
+@pytest.fixture(name="heard")
+def what_the_upstream_heard() -> list[Opening]:
+    return []
+
+
+@pytest.fixture(name="upstream")
+def an_upstream_that_listens(heard: list[Opening]) -> Script:
+    async def script(wire: Wire, opening: Opening) -> None:
+        heard.append(opening)
+        wire.send(answer(opening))
+        await wire.read_to_end()
+
+    return script
+
+
+@pytest_asyncio.fixture
+async def bare(client_tls: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client session fit for a proxy; a test that is over has left nothing in it."""
+    connector = aiohttp.TCPConnector(ssl=client_tls)
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
+        yield session
+        await until(lambda: not left(session))
+
+
+@pytest_asyncio.fixture
+async def through(serve: Serve, bare: aiohttp.ClientSession) -> Serve:
+    """`await through(upstream, tls=False, **options)` starts a proxy to an Address."""
+
+    async def start(
+        upstream: Address, *, tls: bool = False, handler_cancellation: bool = False, **options: Any
+    ) -> Address:
+        app = ingress(bare, upstream, **options)
+        return await serve(app, tls=tls, handler_cancellation=handler_cancellation)
+
+    return start
 
 
 @pytest.fixture(autouse=True)

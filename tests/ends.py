@@ -10,7 +10,7 @@ import struct
 import sys
 import termios
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import aiohttp
 import pytest
@@ -18,9 +18,12 @@ from aiohttp import web
 from yarl import URL
 
 from aiohttp_rawws import RawWebSocketSession, add_raw_websocket, setup
+from aiohttp_rawws.proxy import proxy
 
-from .conftest import Serve
 from .wire import MASK, PATIENCE, Address, Opening, Wire, read_opening
+
+if TYPE_CHECKING:
+    from .conftest import Serve
 
 BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 #: aiohttp's option, which must make no difference.
@@ -70,7 +73,7 @@ async def patience() -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def both_ends(
-    serve: Serve,
+    serve: "Serve",
     *,
     behind: bytes = b"",
     tls: bool = False,
@@ -295,3 +298,16 @@ class Proxy:
         yield proxy
         server.close()
         await soon(asyncio.gather(*proxy._tasks))
+
+
+def ingress(http: aiohttp.ClientSession, upstream: Address, **options: Any) -> web.Application:
+    """An application that is nothing but a proxy to `upstream`."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        url = URL(upstream.url(request.rel_url.raw_path_qs), encoded=True)
+        return await proxy(request, http, url, **options)
+
+    app = web.Application()
+    setup(app)
+    app.router.add_route("*", "/{tail:.*}", handler)
+    return app

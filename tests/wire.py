@@ -162,3 +162,21 @@ async def read_opening(wire: Wire) -> Opening:
     line, *lines = head.split("\r\n")
     pairs = (each.partition(": ") for each in lines if each)
     return Opening(line, CIMultiDict([(name, value) for name, _, value in pairs]))
+
+
+#: Where nobody listens.
+NOWHERE = Address("127.0.0.1", 1)
+
+
+def asks(*lines: str, path: str = "/") -> bytes:
+    """An opening handshake with more header lines, as they are; Latin-1 for any byte."""
+    return request(path)[:-2] + "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"\r\n"
+
+
+async def tell(address: Address, data: bytes) -> tuple[int, "CIMultiDict[str]"]:
+    """What a visitor gets to `data`, who leaves then."""
+    wire = await Wire.open(address)
+    wire.send(data)
+    head = await wire.read_head()
+    await wire.close()
+    return head
