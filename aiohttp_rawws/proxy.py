@@ -49,6 +49,13 @@ HANDSHAKE = (
     "Sec-WebSocket-Version",
 )
 
+#: What aiohttp makes anew for the request to the upstream, of its URL and without a body, or has
+#: answered itself, with a 100.
+MADE_ANEW = ("Content-Length", "Expect", "Host")
+
+#: What is said anew of the visitor.
+FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
+
 #: What aiohttp would add to a request that the visitor made.
 AUTOMATIC = ("Accept", "Accept-Encoding", "User-Agent")
 
@@ -77,20 +84,28 @@ async def proxy(
     """Answer an upgrade request by what the WebSocket server at `url` answers, and relay.
 
         async def ingress(request: web.Request) -> web.StreamResponse:
-            return await proxy(request, client_session, f"ws://addon:8099{request.rel_url}")
+            url = URL(f"ws://addon:8099{request.rel_url.raw_path_qs}", encoded=True)
+            return await proxy(request, client_session, url)
+
+    Path and query are passed on untouched only if the URL is built like this: of a plain str yarl
+    writes the escapes anew and resolves the `..`, and a `rel_url` of `//a` is printed as `////a`.
 
     A request that is no sound opening handshake is refused as by a raw route. Then the upstream
     is dialled, without following redirects. It gets the visitor's end-to-end headers (cookies and
     authorization too), subprotocols and extensions, `X-Forwarded-For` with the visitor's address
-    appended, `X-Forwarded-Proto` and `X-Forwarded-Host` set; `headers` replace any of these. Its
+    appended, `X-Forwarded-Proto` and `X-Forwarded-Host` set; `headers` replace any of these, and
+    credentials (in `url`, `auth=`, or the client session's) the visitor's authorization. Its
     101 becomes the visitor's, and all goes on as in `relay`, where `tap` and `remask` are
     explained; here the direction is "client" or "upstream", who sent the frame. Any other answer
     is passed on as it is, its body as it was encoded, and the visitor's connection closed. An
     upstream that cannot be reached, or does not speak WebSocket, is a 502, one that does not
-    answer in time (`timeout=aiohttp.ClientTimeout(...)`) a 504.
+    answer in time (`timeout=aiohttp.ClientTimeout(...)`) a 504. Header bytes that are not UTF-8
+    cannot be passed on: a 400 where they are the visitor's, a 502 where they are the upstream's.
+    A visitor that goes away meanwhile is not noticed before the upstream has answered.
 
     `client_session` must have an `aiohttp.DummyCookieJar` (ValueError otherwise): any other would
-    give one visitor's cookies to the next. `options` are those of a route for both sessions
+    give one visitor's cookies to the next. Its own default headers go to the upstream where the
+    visitor sent none of that name. `options` are those of a route for both sessions
     (`max_frame_size`, `receive_limit`, `reject`, `origins`, `linger`; those of `setup` by
     default), and those of `client_session.request` (`ssl`, `timeout`, `proxy` ...). `extensions`
     is a function from the visitor's offer to the one for the upstream, or to None: `lambda offer:
@@ -110,10 +125,15 @@ async def proxy(
         opening.pause()
         handling = server.begin(request)
         sent = upstream_headers(request, extra, offer_of(request, taken.get("extensions")))
+        if not is_utf8(request.raw_path, sent):
+            raise refusal(opening, handling, 400, "Path and headers must be UTF-8 to be passed on.")
+        if has_credentials(client_session, url, request_options):
+            sent.popall("Authorization", None)
         answer = await dial(opening, handling, client_session, url, headers=sent, **request_options)
         if answer.status != 101:
+            handling.settle()
             return await pass_refusal(request, opening, answer)
-        upstream = take_over(opening, answer, session_options)
+        upstream = take_over(request, opening, handling, answer, session_options)
         try:
             visitor = await opening.accept(
                 session_options,
@@ -164,10 +184,20 @@ def end_to_end(headers: MultiMapping[str]) -> "CIMultiDict[str]":
     return passed
 
 
+def is_utf8(line: str, headers: MultiMapping[str]) -> bool:
+    """Whether aiohttp can write what it has read; it drops other bytes and says nothing."""
+    return not any(
+        "\udc80" <= character <= "\udcff"
+        for text in (line, *headers.keys(), *headers.values())
+        if not text.isascii()
+        for character in text
+    )
+
+
 def offer_of(request: web.Request, choose: Callable[[str], str | None] | None) -> str | None:
     """The extensions to offer to the upstream."""
     offer = ", ".join(lines(request.headers, "Sec-WebSocket-Extensions"))
-    return choose(offer) if offer and choose is not None else offer or None
+    return (choose(offer) if offer and choose is not None else offer) or None
 
 
 def upstream_headers(
@@ -175,16 +205,9 @@ def upstream_headers(
 ) -> "CIMultiDict[str]":
     """The headers of the opening handshake with the upstream."""
     headers = end_to_end(request.headers)
-    # aiohttp makes them anew, of the URL and for a request without a body.
-    for name in ("Host", "Content-Length"):
+    for name in (*MADE_ANEW, *FORWARDED, *extra):
         headers.popall(name, None)
-    if request.remote is not None:
-        earlier = lines(request.headers, "X-Forwarded-For")
-        headers["X-Forwarded-For"] = ", ".join([*earlier, request.remote])
-    headers["X-Forwarded-Proto"] = request.scheme
-    headers["X-Forwarded-Host"] = request.host
-    for name in extra:
-        headers.popall(name, None)
+    headers.extend((name, line) for name, line in forwarded(request).items() if name not in extra)
     headers.extend(extra)
     headers.extend(client.upgrade_headers())
     protocols = lines(request.headers, "Sec-WebSocket-Protocol")
@@ -192,7 +215,49 @@ def upstream_headers(
         headers["Sec-WebSocket-Protocol"] = ", ".join(protocols)
     if offer is not None:
         headers["Sec-WebSocket-Extensions"] = offer
+    return of_one_case(headers)
+
+
+def forwarded(request: web.Request) -> "CIMultiDict[str]":
+    """Who the visitor is, and what it asked for."""
+    headers = CIMultiDict({"X-Forwarded-Proto": request.scheme})
+    # Without a Host aiohttp would ask the system, and wait, for the name of this machine.
+    if "Host" in request.headers:
+        headers["X-Forwarded-Host"] = request.host
+    # Over a Unix socket a visitor has no address.
+    steps = (*lines(request.headers, "X-Forwarded-For"), request.remote)
+    addresses = ", ".join(filter(None, steps))
+    if addresses:
+        headers["X-Forwarded-For"] = addresses
     return headers
+
+
+def of_one_case(headers: MultiMapping[str]) -> "CIMultiDict[str]":
+    """The same lines; all those of one name as the first is written.
+
+    Where the case differs, aiohttp would let the last one replace the others.
+    """
+    written: dict[str, str] = {}
+    return CIMultiDict(
+        (written.setdefault(name.lower(), name), value) for name, value in headers.items()
+    )
+
+
+def has_credentials(
+    client_session: aiohttp.ClientSession, url: StrOrURL, request_options: dict[str, Any]
+) -> bool:
+    """Whether aiohttp authorizes the request; it refuses to where a header does so too."""
+    url = URL(url)
+    given = (client_session.auth, request_options.get("auth"), url.raw_user, url.raw_password)
+    return any(each is not None for each in given)
+
+
+def refusal(
+    opening: server.Opening, handling: server.Handling, status: int, text: str
+) -> Exception:
+    """The HTTPException to raise as the answer, which no shutdown cuts short any more."""
+    handling.settle()
+    return opening.refusal(Refusal(status, text))
 
 
 async def dial(
@@ -204,7 +269,7 @@ async def dial(
 ) -> aiohttp.ClientResponse:
     """The upstream's answer; a 502, 503 or 504 if there is none."""
     try:
-        return await client_session.request(
+        answer = await client_session.request(
             "GET",
             url,
             allow_redirects=False,
@@ -218,29 +283,48 @@ async def dial(
     except asyncio.CancelledError:
         if not handling.stopped:
             raise
-        handling.settle()
-        refusal = Refusal(503, "The server is shutting down.")
+        status, text = 503, "The server is shutting down."
     except asyncio.TimeoutError:
-        refusal = Refusal(504, "The upstream did not answer in time.")
+        logger.warning("Proxy: %s did not answer in time", origin(url))
+        status, text = 504, "The upstream did not answer in time."
     except (aiohttp.ClientError, OSError) as error:
-        logger.warning("Proxy: %s cannot be reached: %s", origin(url), error)
-        refusal = Refusal(502, "The upstream cannot be reached.")
-    raise opening.refusal(refusal)
+        logger.warning("Proxy: %s cannot be reached: %s", origin(url), reason(error))
+        status, text = 502, "The upstream cannot be reached."
+    else:
+        if is_utf8(answer.reason or "", answer.headers):
+            return answer
+        client.hang_up(answer)
+        logger.warning("Proxy: %s answered with headers that are not UTF-8", origin(answer.url))
+        status, text = 502, "The upstream's answer cannot be passed on."
+    raise refusal(opening, handling, status, text)
 
 
 def take_over(
-    opening: server.Opening, answer: aiohttp.ClientResponse, options: Options
+    request: web.Request,
+    opening: server.Opening,
+    handling: server.Handling,
+    answer: aiohttp.ClientResponse,
+    options: Options,
 ) -> RawWebSocketSession:
     """Make the connection of the upstream's 101 a session; a 502 if it cannot be."""
     try:
-        wrong = client.wrong_answer(answer.request_info.headers, answer.headers)
+        wrong = wrong_answer(request, answer)
         if not wrong:
             return client.take_over(answer, options)
     except aiohttp.ClientError as error:
-        wrong = str(error)
+        wrong = reason(error)
     client.hang_up(answer)
     logger.warning("Proxy: %s does not speak WebSocket: %s", origin(answer.url), wrong)
-    raise opening.refusal(Refusal(502, "The upstream does not speak WebSocket."))
+    raise refusal(opening, handling, 502, "The upstream does not speak WebSocket.")
+
+
+def wrong_answer(request: web.Request, answer: aiohttp.ClientResponse) -> str:
+    """What is wrong with a 101, "" if it can be passed on."""
+    sent, got = answer.request_info.headers, answer.headers
+    # `extensions`, or the client session's own headers, may have offered what the visitor did not.
+    offered = CIMultiDict(request.headers)
+    offered["Sec-WebSocket-Key"] = sent.get("Sec-WebSocket-Key", "")
+    return client.wrong_answer(sent, got) or client.wrong_answer(offered, got)
 
 
 async def pass_refusal(
@@ -248,7 +332,7 @@ async def pass_refusal(
 ) -> web.StreamResponse:
     """Answer as the upstream did; a body that breaks off there breaks off here."""
     response = server.PassedRefusal(
-        status=answer.status, reason=answer.reason, headers=end_to_end(answer.headers)
+        status=answer.status, reason=answer.reason, headers=refusal_headers(answer)
     )
     opening.refuse(response)
     transport = request.transport
@@ -258,17 +342,40 @@ async def pass_refusal(
             await response.write(data)
         await response.write_eof()
     except (aiohttp.ClientPayloadError, asyncio.TimeoutError) as error:
-        logger.warning("Proxy: %s broke off its refusal: %s", origin(answer.url), error)
+        logger.warning("Proxy: %s broke off its refusal: %s", origin(answer.url), reason(error))
         if transport is not None:
             transport.abort()
+    except ConnectionError as error:
+        logger.debug("Proxy: the visitor went away during a refusal: %s", error)
     finally:
         client.hang_up(answer)
     return response
 
 
-def origin(url: StrOrURL) -> URL:
-    """What may stand in a log: no query and no password."""
-    return URL(url).origin()
+def refusal_headers(answer: aiohttp.ClientResponse) -> "CIMultiDict[str]":
+    """The headers of a refusal, with what the upstream wants instead."""
+    headers = end_to_end(answer.headers)
+    # RFC 6455 section 4.4
+    wanted = ["Sec-WebSocket-Version"]
+    if answer.status == 426:
+        # RFC 9110 section 15.5.22
+        wanted.append("Upgrade")
+        headers["Connection"] = "Upgrade, close"
+    for name in wanted:
+        headers.extend((name, line) for line in answer.headers.getall(name, ()))
+    return headers
+
+
+def origin(url: StrOrURL) -> str:
+    """What may stand in a log: no path, no query and no password."""
+    url = URL(url)
+    return str(url.origin()) if url.absolute else "the upstream"
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, on one line, without the URL that aiohttp adds to some."""
+    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return " ".join(text.split())
 
 
 async def join_and_end(

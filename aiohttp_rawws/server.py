@@ -192,7 +192,13 @@ class GatewayTimeout(Refused, web.HTTPGatewayTimeout):
 
 
 class PassedRefusal(Refused):
-    """What another server answered."""
+    """What another server answered; nothing is said in its name."""
+
+    async def _prepare_headers(self) -> None:
+        made_up = [name for name in ("Content-Type", "Server") if name not in self.headers]
+        await super()._prepare_headers()
+        for name in made_up:
+            self.headers.popall(name, None)
 
 
 class Disconnected(ConnectionResetError):

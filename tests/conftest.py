@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 import trustme
@@ -17,7 +18,8 @@ from aiohttp import web
 
 import aiohttp_rawws
 
-from .wire import Address
+from .ends import ingress, left, until
+from .wire import PATIENCE, Address, ByHand, Opening, Script, Wire, answer, read_opening
 
 try:
     import uvloop
@@ -91,6 +93,74 @@ async def serve(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> Async
     yield start
     for runner in runners:
         await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def by_hand(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> AsyncIterator[ByHand]:
+    """`await by_hand(script, tls=False)` starts a server whose every byte `script` writes."""
+    servers: list[asyncio.Server] = []
+    tasks: list[asyncio.Task[None]] = []
+
+    async def start(script: Script, *, tls: bool = False) -> Address:
+        async def play(wire: Wire) -> None:
+            try:
+                await script(wire, await read_opening(wire))
+            except (asyncio.IncompleteReadError, ConnectionError):
+                # A client that opens a connection may also leave it.
+                return
+            finally:
+                wire.writer.transport.abort()
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            tasks.append(asyncio.create_task(play(Wire(reader, writer))))
+
+        context = server_tls if tls else None
+        servers.append(await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context))
+        host, port = servers[-1].sockets[0].getsockname()
+        return Address(host, port, client_tls if tls else None)
+
+    yield start
+    for server in servers:
+        server.close()
+    await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE)
+
+
+@pytest.fixture(name="heard")
+def what_the_upstream_heard() -> list[Opening]:
+    return []
+
+
+@pytest.fixture(name="upstream")
+def an_upstream_that_listens(heard: list[Opening]) -> Script:
+    async def script(wire: Wire, opening: Opening) -> None:
+        heard.append(opening)
+        wire.send(answer(opening))
+        await wire.read_to_end()
+
+    return script
+
+
+@pytest_asyncio.fixture
+async def bare(client_tls: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client session fit for a proxy; a test that is over has left nothing in it."""
+    connector = aiohttp.TCPConnector(ssl=client_tls)
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
+        yield session
+        await until(lambda: not left(session))
+
+
+@pytest_asyncio.fixture
+async def through(serve: Serve, bare: aiohttp.ClientSession) -> Serve:
+    """`await through(upstream, tls=False, **options)` starts a proxy to an Address."""
+
+    async def start(
+        upstream: Address, *, tls: bool = False, handler_cancellation: bool = False, **options: Any
+    ) -> Address:
+        app = ingress(bare, upstream, **options)
+        return await serve(app, tls=tls, handler_cancellation=handler_cancellation)
+
+    return start
 
 
 @pytest.fixture(autouse=True)

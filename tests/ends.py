@@ -10,15 +10,20 @@ import struct
 import sys
 import termios
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from aiohttp_rawws import RawWebSocketSession, add_raw_websocket, setup
+from aiohttp_rawws.proxy import proxy
 
-from .conftest import Serve
-from .wire import MASK, PATIENCE, Address, Wire
+from .wire import MASK, PATIENCE, Address, Opening, Wire, read_opening
+
+if TYPE_CHECKING:
+    from .conftest import Serve
 
 BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 #: aiohttp's option, which must make no difference.
@@ -68,7 +73,7 @@ async def patience() -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def both_ends(
-    serve: Serve,
+    serve: "Serve",
     *,
     behind: bytes = b"",
     tls: bool = False,
@@ -234,3 +239,75 @@ async def send_until_full(wire: Wire, chunk: bytes, limit: int) -> int:
         quiet = quiet + 1 if through == before else 0
         before = through
     return before
+
+
+def left(session: aiohttp.ClientSession) -> int:
+    """How many connections of a client session are in use."""
+    connector: Any = session.connector
+    return len(connector._acquired) if connector is not None else 0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """For what no event tells."""
+    async with patience():
+        while not condition():
+            await asyncio.sleep(0)
+
+
+class Proxy:
+    """A small HTTP proxy, for CONNECT and for plain requests; `heard` are the requests to it."""
+
+    def __init__(self) -> None:
+        self.heard: list[Opening] = []
+        self.url = ""
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opening = await read_opening(Wire(reader, writer))
+        self.heard.append(opening)
+        method, target, version = opening.line.split(" ")
+        url = URL(f"//{target}" if method == "CONNECT" else target)
+        server_reader, server_writer = await asyncio.open_connection(url.host, url.port)
+        if method == "CONNECT":
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:
+            lines = [f"{name}: {value}" for name, value in opening.headers.items()]
+            head = "\r\n".join([f"{method} {url.path_qs} {version}", *lines, "", ""])
+            server_writer.write(head.encode())
+        await asyncio.gather(self.pump(reader, server_writer), self.pump(server_reader, writer))
+        server_writer.close()
+        writer.close()
+
+    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(2**16):
+                writer.write(data)
+                await writer.drain()
+            writer.write_eof()
+
+    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._tasks.append(asyncio.create_task(self.run(reader, writer)))
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def running(cls) -> "AsyncIterator[Proxy]":
+        proxy = cls()
+        server = await asyncio.start_server(proxy.connected, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        proxy.url = f"http://{host}:{port}"
+        yield proxy
+        server.close()
+        await soon(asyncio.gather(*proxy._tasks))
+
+
+def ingress(http: aiohttp.ClientSession, upstream: Address, **options: Any) -> web.Application:
+    """An application that is nothing but a proxy to `upstream`."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        url = URL(upstream.url(request.rel_url.raw_path_qs), encoded=True)
+        return await proxy(request, http, url, **options)
+
+    app = web.Application()
+    setup(app)
+    app.router.add_route("*", "/{tail:.*}", handler)
+    return app

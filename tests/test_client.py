@@ -11,7 +11,6 @@ import socket
 import ssl
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,8 +41,18 @@ from aiohttp_rawws.client import HandshakeRefused, connect
 from aiohttp_rawws.handshake import accept_key
 
 from .conftest import Serve
-from .ends import application, patience, reset, send_until_full, soon, turns
-from .wire import MASK, PATIENCE, Address, Wire, xor
+from .ends import (
+    Proxy,
+    application,
+    left,
+    patience,
+    reset,
+    send_until_full,
+    soon,
+    turns,
+    until,
+)
+from .wire import MASK, PATIENCE, ByHand, Opening, Script, Wire, answer, xor
 
 BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 MEGABYTES = 8 * 2**20
@@ -54,93 +63,12 @@ CLOSE = b"\x88\x02\x03\xe8"
 # -- both ends -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Opening:
-    """An opening handshake, as it came."""
-
-    line: str
-    headers: "CIMultiDict[str]"
-
-    @property
-    def key(self) -> str:
-        return self.headers["Sec-WebSocket-Key"]
-
-
-Script = Callable[[Wire, Opening], Awaitable[None]]
-ByHand = Callable[..., Awaitable[Address]]
-
-
-def answer(opening: Opening, **changes: "str | list[str]") -> bytes:
-    """A 101; `changes` replace headers, "" drops one, a list gives several lines."""
-    headers: dict[str, str | list[str]] = {
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Accept": accept_key(opening.key),
-    }
-    headers |= {name.replace("_", "-"): value for name, value in changes.items()}
-    lines = ["HTTP/1.1 101 Switching Protocols"]
-    for name, value in headers.items():
-        values = value if isinstance(value, list) else [value] if value else []
-        lines += [f"{name}: {line}" for line in values]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-async def read_opening(wire: Wire) -> Opening:
-    head = (await wire.reader.readuntil(b"\r\n\r\n")).decode()
-    line, *lines = head.split("\r\n")
-    pairs = (each.partition(": ") for each in lines if each)
-    return Opening(line, CIMultiDict([(name, value) for name, _, value in pairs]))
-
-
-@pytest_asyncio.fixture
-async def by_hand(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> AsyncIterator[ByHand]:
-    """`await by_hand(script, tls=False)` starts a server whose every byte `script` writes."""
-    servers: list[asyncio.Server] = []
-    tasks: list[asyncio.Task[None]] = []
-
-    async def start(script: Script, *, tls: bool = False) -> Address:
-        async def play(wire: Wire) -> None:
-            try:
-                await script(wire, await read_opening(wire))
-            except (asyncio.IncompleteReadError, ConnectionError):
-                # A client that opens a connection may also leave it.
-                return
-            finally:
-                wire.writer.transport.abort()
-
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            tasks.append(asyncio.create_task(play(Wire(reader, writer))))
-
-        context = server_tls if tls else None
-        servers.append(await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context))
-        host, port = servers[-1].sockets[0].getsockname()
-        return Address(host, port, client_tls if tls else None)
-
-    yield start
-    for server in servers:
-        server.close()
-    await soon(asyncio.gather(*tasks))
-
-
 @pytest_asyncio.fixture
 async def http(client_tls: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSession]:
     """The user's own client session; a test that is over has left nothing in it."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_tls)) as session:
         yield session
         await until(lambda: not left(session))
-
-
-def left(session: aiohttp.ClientSession) -> int:
-    """How many connections of a client session are in use."""
-    connector: Any = session.connector
-    return len(connector._acquired) if connector is not None else 0
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """For what no event tells."""
-    async with patience():
-        while not condition():
-            await asyncio.sleep(0)
 
 
 def transport(wire: Wire) -> asyncio.Transport:
@@ -1099,52 +1027,6 @@ async def test_a_unix_socket(tmp_path: Path) -> None:
 
 
 # -- proxies ---------------------------------------------------------------------------------
-
-
-class Proxy:
-    """A small HTTP proxy, for CONNECT and for plain requests; `heard` are the requests to it."""
-
-    def __init__(self) -> None:
-        self.heard: list[Opening] = []
-        self.url = ""
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        opening = await read_opening(Wire(reader, writer))
-        self.heard.append(opening)
-        method, target, version = opening.line.split(" ")
-        url = URL(f"//{target}" if method == "CONNECT" else target)
-        server_reader, server_writer = await asyncio.open_connection(url.host, url.port)
-        if method == "CONNECT":
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        else:
-            lines = [f"{name}: {value}" for name, value in opening.headers.items()]
-            head = "\r\n".join([f"{method} {url.path_qs} {version}", *lines, "", ""])
-            server_writer.write(head.encode())
-        await asyncio.gather(self.pump(reader, server_writer), self.pump(server_reader, writer))
-        server_writer.close()
-        writer.close()
-
-    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(2**16):
-                writer.write(data)
-                await writer.drain()
-            writer.write_eof()
-
-    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tasks.append(asyncio.create_task(self.run(reader, writer)))
-
-    @classmethod
-    @contextlib.asynccontextmanager
-    async def running(cls) -> "AsyncIterator[Proxy]":
-        proxy = cls()
-        server = await asyncio.start_server(proxy.connected, "127.0.0.1", 0)
-        host, port = server.sockets[0].getsockname()
-        proxy.url = f"http://{host}:{port}"
-        yield proxy
-        server.close()
-        await soon(asyncio.gather(*proxy._tasks))
 
 
 @BOTH

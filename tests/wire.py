@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import cast
 
 from multidict import CIMultiDict
+
+from aiohttp_rawws.handshake import accept_key
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # the sample nonce of RFC 6455 section 1.3
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -121,3 +124,59 @@ class Wire:
         self.writer.close()
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             await self.writer.wait_closed()
+
+
+@dataclass(frozen=True)
+class Opening:
+    """An opening handshake, as it came."""
+
+    line: str
+    headers: "CIMultiDict[str]"
+
+    @property
+    def key(self) -> str:
+        return self.headers["Sec-WebSocket-Key"]
+
+
+Script = Callable[[Wire, Opening], Awaitable[None]]
+ByHand = Callable[..., Awaitable[Address]]
+
+
+def answer(opening: Opening, **changes: "str | list[str]") -> bytes:
+    """A 101; `changes` replace headers, "" drops one, a list gives several lines."""
+    headers: dict[str, str | list[str]] = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Accept": accept_key(opening.key),
+    }
+    headers |= {name.replace("_", "-"): value for name, value in changes.items()}
+    lines = ["HTTP/1.1 101 Switching Protocols"]
+    for name, value in headers.items():
+        values = value if isinstance(value, list) else [value] if value else []
+        lines += [f"{name}: {line}" for line in values]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def read_opening(wire: Wire) -> Opening:
+    head = (await wire.reader.readuntil(b"\r\n\r\n")).decode()
+    line, *lines = head.split("\r\n")
+    pairs = (each.partition(": ") for each in lines if each)
+    return Opening(line, CIMultiDict([(name, value) for name, _, value in pairs]))
+
+
+#: Where nobody listens.
+NOWHERE = Address("127.0.0.1", 1)
+
+
+def asks(*lines: str, path: str = "/") -> bytes:
+    """An opening handshake with more header lines, as they are; Latin-1 for any byte."""
+    return request(path)[:-2] + "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"\r\n"
+
+
+async def tell(address: Address, data: bytes) -> tuple[int, "CIMultiDict[str]"]:
+    """What a visitor gets to `data`, who leaves then."""
+    wire = await Wire.open(address)
+    wire.send(data)
+    head = await wire.read_head()
+    await wire.close()
+    return head
