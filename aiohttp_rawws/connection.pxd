@@ -112,6 +112,7 @@ cdef class Connection:
     cpdef _put_piece(self, piece)
     @cython.locals(frame=Frame)
     cdef _begin_pieces(self, piece)
+    cdef _put_wire(self, bytes data)
     cdef _put(self, bytes data)
     cdef _flush_later(self)
     @cython.locals(data=bytearray, sent=Py_ssize_t)

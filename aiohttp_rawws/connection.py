@@ -572,7 +572,9 @@ class Connection:
     def _put_frame(self, frame: Frame) -> None:
         key = self._key_for(frame) if self.masking else None
         payload = frame._payload
-        if key is None and len(payload) > COPY_LIMIT:
+        if key is None and frame._wire is not None:
+            self._put_wire(frame._wire)
+        elif key is None and len(payload) > COPY_LIMIT:
             append_header(self._out, frame._head, len(payload), None)
             self._flush_with(payload)
         else:
@@ -630,6 +632,13 @@ class Connection:
         if not self.masking:
             return None
         return frame._mask if frame._mask is not None else os.urandom(4)
+
+    def _put_wire(self, data: bytes) -> None:
+        if self._out or self._cork.active:
+            self._put(data)
+        else:
+            # Nothing to gather it with: not even a copy is needed.
+            self._flush_with(data)
 
     def _put(self, data: bytes) -> None:
         if len(data) > COPY_LIMIT:

@@ -13,12 +13,16 @@ cdef class Frame:
     cdef unsigned int _violations
     cdef bytes _payload
     cdef bytes _mask
+    cdef bytes _wire
 
     cdef bint _equals(self, Frame other)
 
 
 @cython.locals(frame=Frame)
 cpdef Frame make_frame(unsigned char head, bytes payload, bytes mask, unsigned int violations)
+
+@cython.locals(prepared=Frame)
+cpdef Frame prepare(Frame frame)
 
 cpdef whole_piece(Frame frame)
 

@@ -112,7 +112,7 @@ class Frame:
     (`text`, `ping`, `close` ...) also keep the rules of RFC 6455.
     """
 
-    __slots__ = ("_head", "_mask", "_payload", "_violations")
+    __slots__ = ("_head", "_mask", "_payload", "_violations", "_wire")
 
     def __init__(
         self,
@@ -142,6 +142,8 @@ class Frame:
         self._payload = octets(payload, "payload")
         self._mask = mask
         self._violations = 0
+        # All its octets, if it is prepared to be sent to many.
+        self._wire: bytes | None = None
 
     @classmethod
     def text(cls, text: str, fin: bool = True) -> "Frame":
@@ -306,7 +308,18 @@ def make_frame(head: int, payload: bytes, mask: "bytes | None", violations: int)
     frame._payload = payload
     frame._mask = mask
     frame._violations = violations
+    frame._wire = None
     return frame
+
+
+def prepare(frame: Frame) -> Frame:
+    """The same frame with its octets kept, so that sending it to many serializes it once.
+
+    Only where it is sent unmasked, by servers: each frame of a client has a key of its own.
+    """
+    prepared = make_frame(frame._head, frame._payload, None, frame._violations)
+    prepared._wire = prepared.encode()
+    return prepared
 
 
 def make_piece(
