@@ -1,6 +1,6 @@
 """Frames to messages and back, and the reply that a control frame asks for. Knows no I/O."""
 
-from codecs import getincrementaldecoder
+from codecs import utf_8_decode
 from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
@@ -15,7 +15,6 @@ BINARY = Opcode.BINARY
 CLOSE = Opcode.CLOSE
 PING = Opcode.PING
 
-Utf8Decoder = getincrementaldecoder("utf-8")
 # The constructor of a NamedTuple is Python code around this, and takes twice as long.
 new = tuple.__new__
 
@@ -82,13 +81,14 @@ class MessageAssembler:
 
     __slots__ = (
         "_buffer",
-        "_decoder",
         "_error",
         "_fragments",
         "_idle",
         "_left",
+        "_length",
         "_opcode",
         "_size",
+        "_tail",
         "max_fragments",
         "max_message_size",
         "validate_utf8",
@@ -113,12 +113,14 @@ class MessageAssembler:
         self._error: ProtocolError | None = None
         # The message so far. One buffer, for a list of small parts costs many times their bytes.
         self._buffer = bytearray()
-        self._decoder = Utf8Decoder()
+        # Its end, if that may be the beginning of a character.
+        self._tail = b""
         self._opcode: int = BINARY
         self._fragments = 0
         # What the frames have declared so far, in bytes.
         self._size = 0
-        # How much of a frame in pieces is still to come.
+        # A frame in pieces: how long it is, and how much of it is still to come.
+        self._length = 0
         self._left = 0
 
     def feed(self, item: Frame | Piece) -> Message | None:
@@ -162,14 +164,16 @@ class MessageAssembler:
             return None
         if self._error is not None:
             self._fail(self._error)
-        left = self._left or length
-        if offset != length - left or len(item.payload) > left:
+        begins = not self._left
+        left, expected = (length, length) if begins else (self._left, self._length)
+        if length != expected or offset != length - left or len(item.payload) > left:
             raise ValueError(
-                f"pieces must follow each other: {left} bytes of {length} are still to come, "
-                f"got {len(item.payload)} at {offset}"
+                f"pieces must follow each other: of {expected} bytes {left} are still to come, "
+                f"got {len(item.payload)} at {offset} of {length}"
             )
-        if not self._left:
+        if begins:
             self._begin(item, length)
+        self._length = length
         self._left = left - len(item.payload)
         return self._take(item.payload, last=item.fin and not self._left)
 
@@ -200,12 +204,7 @@ class MessageAssembler:
     def _take(self, payload: bytes, last: bool) -> Message | None:
         text = self.validate_utf8 and self._opcode == TEXT
         if text:
-            try:
-                self._decoder.decode(payload, last)
-            except UnicodeDecodeError as error:
-                # RFC 6455 8.1.
-                message = f"a text is not UTF-8: {error.reason}"
-                self._fail(ProtocolError(Violation.NONE, CloseCode.INVALID_PAYLOAD, message))
+            self._judge_text(self._tail + payload, last)
         self._buffer += payload
         if not last:
             return None
@@ -213,11 +212,22 @@ class MessageAssembler:
         self._idle = True
         return Message(self._opcode, data.decode() if text else bytes(data))
 
+    def _judge_text(self, data: bytes, last: bool) -> None:
+        """Judge what has come since the last whole character (section 8.1)."""
+        try:
+            self._tail = data[utf_8_decode(data, "strict", last)[1] :]
+            if b"\xed\xa0" <= self._tail < b"\xee":
+                # The decoder would wait for the rest of a surrogate.
+                self._tail.decode()
+        except UnicodeDecodeError as error:
+            message = f"a text is not UTF-8: {error.reason}"
+            self._fail(ProtocolError(Violation.NONE, CloseCode.INVALID_PAYLOAD, message))
+
     def _forget(self) -> bytearray:
         """Let go what has come; and give it away."""
         data = self._buffer
         self._buffer = bytearray()
-        self._decoder.reset()
+        self._tail = b""
         self._left = 0
         return data
 
