@@ -84,24 +84,20 @@ class Heartbeat:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._live()
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None
+        for timer in (self._next, self._alarm):
+            if timer is not None:
+                timer.cancel()
+        self._next = self._alarm = None
         if self._block.__exit__(kind, error, traceback):
             raise TimeoutError(f"the peer was silent for {self._timeout} s after a ping") from error
 
     def feed(self, frame: Frame | Piece) -> None:
         """Take note of what was received."""
         if self._alarm is not None:
-            self._live()
-        if frame.opcode is PONG:
-            self._answered(frame.payload)
-
-    def _live(self) -> None:
-        if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+        if frame.opcode is PONG:
+            self._answered(frame.payload)
 
     def _answered(self, payload: bytes) -> None:
         for number, (sent, moment) in enumerate(self._unanswered):
