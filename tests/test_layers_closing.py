@@ -25,6 +25,7 @@ from .ends import (
     application,
     both_ends,
     long_frame,
+    read_again,
     refuse_to_read,
     reset,
     soon,
@@ -181,6 +182,7 @@ async def test_a_peer_that_does_not_read(serve: Serve, tls: bool) -> None:
         assert session.close_sent == Frame.close(1000)
         assert session.write_backlog > 0
         session.abort()
+        read_again(wire)
 
 
 async def test_a_peer_that_ends_its_stream(serve: Serve) -> None:

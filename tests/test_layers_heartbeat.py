@@ -79,46 +79,52 @@ async def test_a_pong_tells_the_round_trip_time(serve: Serve, tls: bool) -> None
 
 
 async def test_a_late_pong_answers_its_own_ping(serve: Serve) -> None:
-    async with both_ends(serve) as (session, wire):
-        async with Heartbeat(session, 2 * SHORT, LONG) as heartbeat:
-            pings = [await next_ping(wire) for _ in range(3)]
-            wire.send(masked(0x8A, pings[1]))
-            await feed(session, heartbeat)
-            assert heartbeat.rtt is not None
-            assert heartbeat.rtt > 2 * SHORT - 0.01
-            wire.send(masked(0x8A, pings[2]))
-            await feed(session, heartbeat)
-            assert heartbeat.rtt < 2 * SHORT
+    async with (
+        both_ends(serve) as (session, wire),
+        Heartbeat(session, 2 * SHORT, LONG) as heartbeat,
+    ):
+        pings = [await next_ping(wire) for _ in range(3)]
+        wire.send(masked(0x8A, pings[1]))
+        await feed(session, heartbeat)
+        assert heartbeat.rtt is not None
+        assert heartbeat.rtt > 2 * SHORT - 0.01
+        wire.send(masked(0x8A, pings[2]))
+        await feed(session, heartbeat)
+        assert heartbeat.rtt < 2 * SHORT
 
 
 async def test_pongs_that_answer_nothing(serve: Serve) -> None:
     """Unasked ones, one for a ping that a later one stands for, and one that comes twice."""
-    async with both_ends(serve) as (session, wire):
-        async with Heartbeat(session, SHORT, LONG) as heartbeat:
-            wire.send(masked(0x8A) + masked(0x8A, b"unasked!"))
-            await feed(session, heartbeat, 2)
-            assert heartbeat.rtt is None
-            pings = [await next_ping(wire) for _ in range(2)]
-            wire.send(masked(0x8A, pings[1]))
-            await feed(session, heartbeat)
-            rtt = heartbeat.rtt
-            assert rtt is not None
-            wire.send(masked(0x8A, pings[0]) + masked(0x8A, pings[1]) + masked(0x8A, b"unasked!"))
-            await feed(session, heartbeat, 3)
-            # Its payload in another frame is no answer either.
-            wire.send(masked(0x82, await next_ping(wire)))
-            await feed(session, heartbeat)
-            assert heartbeat.rtt == rtt
+    async with (
+        both_ends(serve) as (session, wire),
+        Heartbeat(session, SHORT, LONG) as heartbeat,
+    ):
+        wire.send(masked(0x8A) + masked(0x8A, b"unasked!"))
+        await feed(session, heartbeat, 2)
+        assert heartbeat.rtt is None
+        pings = [await next_ping(wire) for _ in range(2)]
+        wire.send(masked(0x8A, pings[1]))
+        await feed(session, heartbeat)
+        rtt = heartbeat.rtt
+        assert rtt is not None
+        wire.send(masked(0x8A, pings[0]) + masked(0x8A, pings[1]) + masked(0x8A, b"unasked!"))
+        await feed(session, heartbeat, 3)
+        # Its payload in another frame is no answer either.
+        wire.send(masked(0x82, await next_ping(wire)))
+        await feed(session, heartbeat)
+        assert heartbeat.rtt == rtt
 
 
 async def test_pings_that_are_never_answered_are_forgotten(serve: Serve) -> None:
-    async with both_ends(serve) as (session, wire):
-        async with Heartbeat(session, 0.001, LONG) as heartbeat:
-            pings = [await next_ping(wire) for _ in range(70)]
-            heartbeat.feed(Frame.pong(pings[0]))
-            assert heartbeat.rtt is None
-            heartbeat.feed(Frame.pong(pings[-1]))
-            assert heartbeat.rtt is not None
+    async with (
+        both_ends(serve) as (session, wire),
+        Heartbeat(session, 0.001, LONG) as heartbeat,
+    ):
+        pings = [await next_ping(wire) for _ in range(70)]
+        heartbeat.feed(Frame.pong(pings[0]))
+        assert heartbeat.rtt is None
+        heartbeat.feed(Frame.pong(pings[-1]))
+        assert heartbeat.rtt is not None
 
 
 # -- life ------------------------------------------------------------------------------------
@@ -185,13 +191,15 @@ async def test_without_a_ping_silence_is_no_matter(serve: Serve) -> None:
 @BOTH
 async def test_what_came_while_the_loop_was_held_up_counts(serve: Serve, tls: bool) -> None:
     """The loop comes to its timers first, and to reading then."""
-    async with both_ends(serve, tls=tls) as (session, wire):
-        async with Heartbeat(session, SHORT, SHORT) as heartbeat:
-            await next_ping(wire)
-            asyncio.get_running_loop().call_soon(time.sleep, 4 * SHORT)
-            wire.send(masked(0x81, b"in time"))
-            await feed(session, heartbeat)
-            await next_ping(wire)
+    async with (
+        both_ends(serve, tls=tls) as (session, wire),
+        Heartbeat(session, SHORT, SHORT) as heartbeat,
+    ):
+        await next_ping(wire)
+        asyncio.get_running_loop().call_soon(time.sleep, 4 * SHORT)
+        wire.send(masked(0x81, b"in time"))
+        await feed(session, heartbeat)
+        await next_ping(wire)
 
 
 async def test_whatever_the_block_awaits_is_broken_off(serve: Serve) -> None:
@@ -202,6 +210,7 @@ async def test_whatever_the_block_awaits_is_broken_off(serve: Serve) -> None:
                 while True:
                     await session.send(Frame.binary(bytes(2**20)))
         session.abort()
+        read_again(wire)
 
 
 # -- when no ping can be sent ----------------------------------------------------------------
