@@ -256,6 +256,35 @@ async def test_it_can_be_cancelled(serve: Serve) -> None:
         assert await session.receive() == Frame.close(4000, "bye")
 
 
+async def test_its_time_is_over_when_it_returns(serve: Serve) -> None:
+    async with both_ends(serve) as (session, wire):
+        wire.send(CLOSED)
+        assert await close_handshake(session, timeout=0.05) == Frame.close(4000, "bye")
+        await asyncio.sleep(0.1)
+
+
+async def test_a_cancelled_task_can_still_wait_for_the_peer(serve: Serve) -> None:
+    """As a handler does when the server stops."""
+    async with both_ends(serve) as (session, wire):
+        closes: list[Frame | None] = []
+
+        async def handler() -> None:
+            try:
+                await session.receive()
+            except asyncio.CancelledError:
+                closes.append(await close_handshake(session, 1001, timeout=0.05))
+                wire.send(CLOSED)
+                closes.append(await close_handshake(session, timeout=LONG))
+                raise
+
+        task = asyncio.create_task(handler())
+        await turns()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert closes == [None, Frame.close(4000, "bye")]
+
+
 async def test_two_ends(serve: Serve) -> None:
     """Each begins the handshake at the same time as the other."""
     closed = asyncio.get_running_loop().create_future()

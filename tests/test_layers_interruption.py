@@ -84,6 +84,24 @@ async def test_another_cancellation_goes_on(first: bool) -> None:
     assert task.cancelled()
 
 
+async def test_a_task_that_was_cancelled_before() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.sleep(LONG)
+        except asyncio.CancelledError:
+            with Interruption() as block:
+                loop.call_soon(block.interrupt)
+                await asyncio.sleep(LONG)
+            raise KeyError from None
+
+    task = asyncio.create_task(run())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(KeyError):
+        await task
+
+
 async def test_one_within_another() -> None:
     """The outer one ends the outer block, whatever the inner one waits for."""
     loop = asyncio.get_running_loop()
