@@ -356,6 +356,14 @@ async def test_a_timeout_within_the_block(serve: Serve) -> None:
         assert (await session.receive()).payload == b"kept"
 
 
+async def test_what_comes_behind_the_block_is_left_alone(serve: Serve) -> None:
+    """Also where a Ping was not answered yet."""
+    async with both_ends(serve) as (session, wire):
+        async with Heartbeat(session, SHORT, 2 * SHORT):
+            await next_ping(wire)
+        assert await nothing_sent(wire, 4 * SHORT)
+
+
 async def test_it_lets_go_of_its_session(serve: Serve) -> None:
     beats: list[Any] = []
 
