@@ -114,11 +114,8 @@ class Heartbeat:
             # One that waits in front of the same backlog is as good as another.
             if not (self._unanswered and self._session.write_backlog):
                 self._ping()
-        except SessionClosed:
-            self._next.cancel()
-            return
-        except RuntimeError:
-            # A frame is half sent, and nothing may stand between its pieces.
+        except (SessionClosed, RuntimeError):
+            # Nothing can be sent any more; or a frame is half sent, and nothing may stand in it.
             return
         if self._alarm is None:
             self._alarm = self._loop.call_later(self._timeout, self._expire)
