@@ -158,9 +158,10 @@ def test_control_frames_change_nothing() -> None:
 
 
 def test_without_validation_a_text_is_bytes() -> None:
-    texts: list[Item] = [Frame(1, b"\xff"), *pieces(Frame(1, b"ab"), 1), Frame(1, b"\xff", False)]
+    texts: list[Item] = [Frame(1, b"a"), Frame(1, b"\xff"), *pieces(Frame(1, b"ab"), 1)]
+    texts.append(Frame(1, b"\xff", False))
     found = assemble([*texts, Frame.continuation(b"c")], validate_utf8=False)
-    assert found == [(1, b"\xff"), (1, b"ab"), (1, b"\xffc")]
+    assert found == [(1, b"a"), (1, b"\xff"), (1, b"ab"), (1, b"\xffc")]
     assert all(type(message.data) is bytes for message in found)
 
 
