@@ -227,7 +227,6 @@ class MessageAssembler:
         """Let go what has come; and give it away."""
         data = self._buffer
         self._buffer = bytearray()
-        self._tail = b""
         self._left = 0
         return data
 
