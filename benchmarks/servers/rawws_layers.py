@@ -10,13 +10,14 @@ from .rawws import run_rawws
 async def echo(session: aiohttp_rawws.RawWebSocketSession) -> None:
     messages = MessageAssembler()
     async for frame in session:
-        answer = reply(frame)
-        if answer is not None:
-            await session.send(answer)
         message = messages.feed(frame)
         if message is not None:
             data = message.data
             await session.send(Frame.text(data) if isinstance(data, str) else Frame.binary(data))
+            continue
+        answer = reply(frame)
+        if answer is not None:
+            await session.send(answer)
 
 
 if __name__ == "__main__":
