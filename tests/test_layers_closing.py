@@ -137,7 +137,7 @@ async def test_it_ends_with_the_close_where_frames_may_follow_it(serve: Serve) -
 @BOTH
 async def test_a_silent_peer(serve: Serve, tls: bool) -> None:
     async with both_ends(serve, tls=tls) as (session, wire):
-        async with lasting(0.1, 1):
+        async with lasting(0.1, 5):
             assert await close_handshake(session, timeout=0.1) is None
         assert not is_cancelled()
         assert await wire.read_frame() == (0x88, CLOSE)
@@ -164,7 +164,7 @@ async def test_a_peer_that_floods_does_not_prolong_it(
                 await asyncio.sleep(0)
 
         flooding = asyncio.create_task(flood())
-        async with lasting(0.2, 1):
+        async with lasting(0.2, 5):
             assert await close_handshake(session, timeout=0.2) is None
         flooding.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -177,7 +177,7 @@ async def test_a_peer_that_does_not_read(serve: Serve, tls: bool) -> None:
     async with both_ends(serve, tls=tls, linger=0.1) as (session, wire):
         refuse_to_read(session, wire)
         session.send_nowait(Frame.binary(bytes(2**23)))
-        async with lasting(0.1, 1):
+        async with lasting(0.1, 5):
             assert await close_handshake(session, timeout=0.1) is None
         assert session.close_sent == Frame.close(1000)
         assert session.write_backlog > 0

@@ -55,7 +55,7 @@ async def test_it_pings_at_intervals(serve: Serve, tls: bool) -> None:
         start = time.monotonic()
         async with Heartbeat(session, SHORT, LONG):
             pings = [await next_ping(wire) for _ in range(4)]
-        assert 4 * SHORT - 0.01 < time.monotonic() - start < 4 * SHORT + 1
+        assert 4 * SHORT - 0.01 < time.monotonic() - start < 4 * SHORT + 5
         assert len(set(pings)) == 4
         assert all(len(ping) == 8 for ping in pings)
         assert await nothing_sent(wire, 3 * SHORT)
@@ -64,14 +64,14 @@ async def test_it_pings_at_intervals(serve: Serve, tls: bool) -> None:
 @BOTH
 async def test_a_pong_tells_the_round_trip_time(serve: Serve, tls: bool) -> None:
     async with both_ends(serve, tls=tls) as (session, wire):
-        async with Heartbeat(session, SHORT, LONG) as heartbeat:
+        async with Heartbeat(session, 4 * SHORT, LONG) as heartbeat:
             assert heartbeat.rtt is None
             ping = await next_ping(wire)
-            await asyncio.sleep(SHORT / 2)
+            await asyncio.sleep(3 * SHORT)
             wire.send(masked(0x8A, ping))
             await feed(session, heartbeat)
             assert heartbeat.rtt is not None
-            assert SHORT / 2 - 0.01 < heartbeat.rtt < SHORT / 2 + 1
+            assert 3 * SHORT - 0.01 < heartbeat.rtt < 3 * SHORT + 5
             first = heartbeat.rtt
             await next_ping(wire)
             assert heartbeat.rtt == first
@@ -84,16 +84,16 @@ async def test_a_pong_tells_the_round_trip_time(serve: Serve, tls: bool) -> None
 async def test_a_late_pong_answers_its_own_ping(serve: Serve) -> None:
     async with (
         both_ends(serve) as (session, wire),
-        Heartbeat(session, 2 * SHORT, LONG) as heartbeat,
+        Heartbeat(session, 4 * SHORT, LONG) as heartbeat,
     ):
         pings = [await next_ping(wire) for _ in range(3)]
         wire.send(masked(0x8A, pings[1]))
         await feed(session, heartbeat)
         assert heartbeat.rtt is not None
-        assert heartbeat.rtt > 2 * SHORT - 0.01
+        assert heartbeat.rtt > 4 * SHORT - 0.01
         wire.send(masked(0x8A, pings[2]))
         await feed(session, heartbeat)
-        assert heartbeat.rtt < 2 * SHORT
+        assert heartbeat.rtt < 4 * SHORT
 
 
 async def test_pongs_that_answer_nothing(serve: Serve) -> None:
@@ -140,7 +140,7 @@ async def test_silence_ends_the_block(serve: Serve, tls: bool) -> None:
         with pytest.raises(TimeoutError, match=r"the peer was silent for 0\.1 s"):
             async with Heartbeat(session, SHORT, 2 * SHORT) as heartbeat:
                 await session.receive()
-        assert 3 * SHORT - 0.01 < time.monotonic() - start < 1
+        assert 3 * SHORT - 0.01 < time.monotonic() - start < 5
         assert heartbeat.rtt is None
         assert not is_cancelled()
         # It tells, and does nothing else.
