@@ -2,7 +2,7 @@
 
 RawWebSocketError
  +- ProtocolError               the peer broke RFC 6455
- |   +- FrameTooBig             the peer's frame is over `max_frame_size`
+ |   +- FrameTooBig             the peer's frame is over `max_frame_size`, or a message too big
  +- EndOfStream (EOFError)      nothing more will be received: the peer's fault, or nobody's
  +- SessionClosed (ConnectionError)  nothing more can be sent
  +- HandshakeRefused (aiohttp.WSServerHandshakeError)  the server said no; see `client`
@@ -37,15 +37,19 @@ class ProtocolError(RawWebSocketError):
 
 
 class FrameTooBig(ProtocolError):
-    """A frame's payload is over the limit; `size` and `limit` in bytes, close code 1009."""
+    """A frame's payload, or what a layer makes of frames, is over the limit; close code 1009.
 
-    def __init__(self, size: int, limit: int) -> None:
-        message = (
-            f"a frame of {size} bytes is over max_frame_size ({limit}); "
-            "raise the limit or read it with pieces()"
-        )
+    `size` and `limit` in bytes; `message` says which limit if it is not `max_frame_size`.
+    """
+
+    def __init__(self, size: int, limit: int, message: str | None = None) -> None:
+        if message is None:
+            message = (
+                f"a frame of {size} bytes is over max_frame_size ({limit}); "
+                "raise the limit or read it with pieces()"
+            )
         super().__init__(Violation.NONE, CloseCode.MESSAGE_TOO_BIG, message)
-        self.args = (size, limit)
+        self.args = (size, limit, message)
         self.size = size
         self.limit = limit
 

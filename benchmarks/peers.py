@@ -32,6 +32,7 @@ PEERS = {
     for peer in (
         Peer("rawws", "rawws", ours=True),
         Peer("rawws-batches", "rawws_batches", ours=True),
+        Peer("rawws-layers", "rawws_layers", ours=True),
         Peer("rawws-python", "rawws", ours=True, interpreted=True),
         Peer("aiohttp", "aiohttp_websocket"),
         Peer("picows", "picows_listener"),

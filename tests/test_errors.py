@@ -19,6 +19,7 @@ from aiohttp_rawws import (
 ERRORS = [
     ProtocolError(Violation.RESERVED_BITS | Violation.UNMASKED, 1002, "two rules"),
     FrameTooBig(1024, 1023),
+    FrameTooBig(1024, 1023, "a message of 1024 bytes is over the limit"),
     EndOfStream("the peer ended its stream"),
     SessionClosed("the connection is closed"),
 ]
@@ -56,6 +57,12 @@ def test_frame_too_big() -> None:
 def test_frame_too_big_tells_what_to_do() -> None:
     told = str(FrameTooBig(1024, 1023))
     assert all(word in told for word in ("1024", "1023", "max_frame_size", "pieces()"))
+
+
+def test_frame_too_big_for_another_limit() -> None:
+    error = FrameTooBig(1024, 1023, "a message of 1024 bytes is over the limit")
+    assert (error.size, error.limit, error.close_code) == (1024, 1023, 1009)
+    assert str(error) == error.message == "a message of 1024 bytes is over the limit"
 
 
 @pytest.mark.parametrize("copied", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])

@@ -117,6 +117,8 @@ def test_the_wheel_holds_the_compiled_modules_and_their_sources(wheel: Path) -> 
         compiled = [n for n in names if n.startswith(f"aiohttp_rawws/{name}.")]
         assert [n for n in compiled if n.endswith((".so", ".pyd"))]
     assert "aiohttp_rawws/py.typed" in names
+    layers = (ROOT / "aiohttp_rawws" / "layers").glob("*.py")
+    assert {path.relative_to(ROOT).as_posix() for path in layers} <= set(names)
     assert not [name for name in names if name.endswith(".c")]
     assert not [name for name in names if name.startswith(("tests", "demo", "benchmarks"))]
 

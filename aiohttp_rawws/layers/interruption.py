@@ -1,0 +1,46 @@
+"""Breaking off what a task does inside a block, as `asyncio.timeout` does; Python 3.10 has none."""
+
+import asyncio
+import sys
+from types import TracebackType
+
+__all__ = ("Interruption",)
+
+
+class Interruption:
+    """A block that `interrupt` ends from outside, by cancelling the task that runs it.
+
+    The cancellation ends where the block does, if no other came to it. Python 3.10 does not
+    count cancellations: there another one that comes on top ends with it.
+    """
+
+    __slots__ = ("_count", "_others", "_task")
+
+    def __enter__(self) -> "Interruption":
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("only what a task does can be interrupted")
+        self._task = task
+        self._count = 0
+        if sys.version_info >= (3, 11):
+            self._others = task.cancelling()
+        return self
+
+    def interrupt(self) -> None:
+        """End the block; from a callback of the loop."""
+        self._count += 1
+        self._task.cancel()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Whether the block ended because of `interrupt`; the exception then goes no further."""
+        if sys.version_info >= (3, 11):
+            for _ in range(self._count):
+                self._task.uncancel()
+            if self._task.cancelling() > self._others:
+                return False
+        return self._count > 0 and isinstance(error, asyncio.CancelledError)
