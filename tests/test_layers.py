@@ -35,7 +35,7 @@ def handler_of(code: str) -> Callable[[RawWebSocketSession], Awaitable[None]]:
 def test_public_names() -> None:
     assert sorted(layers.__all__) == list(layers.__all__)
     for name in layers.__all__:
-        assert getattr(layers, name).__module__.startswith("aiohttp_rawws.layers.")
+        assert getattr(layers, name).__module__.startswith("aiohttp_rawws.")
 
 
 def test_all_that_is_shown_runs() -> None:

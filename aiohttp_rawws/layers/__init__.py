@@ -24,8 +24,19 @@ A handler that sends a Close of its own, `close_handshake(session)` included, an
 receiving asks `session.close_sent is None` before it answers anything.
 """
 
+from ..frames import prepare
+from .broadcast import broadcast
 from .closing import close_handshake
 from .heartbeat import Heartbeat
 from .messages import Message, MessageAssembler, fragment, reply
 
-__all__ = ("Heartbeat", "Message", "MessageAssembler", "close_handshake", "fragment", "reply")
+__all__ = (
+    "Heartbeat",
+    "Message",
+    "MessageAssembler",
+    "broadcast",
+    "close_handshake",
+    "fragment",
+    "prepare",
+    "reply",
+)

@@ -1,0 +1,38 @@
+"""One frame to many sessions."""
+
+from collections.abc import Callable, Iterable
+
+from ..errors import SessionClosed
+from ..frames import Frame, prepare
+from ..session import RawWebSocketSession
+
+__all__ = ("broadcast",)
+
+
+def broadcast(
+    sessions: Iterable[RawWebSocketSession],
+    frame: Frame,
+    *,
+    max_backlog: int = 2**20,
+    laggard: Callable[[RawWebSocketSession], object] | None = None,
+) -> int:
+    """Send a frame to each of the sessions, serialized once; how many it was sent to.
+
+    Never waits. A session that has more than `max_backlog` bytes still to hand to the system is a
+    laggard: it is left out, and `laggard(session)` is called, which may drop it
+    (`laggard=RawWebSocketSession.abort`) or note that it missed something; None does nothing.
+    Sessions that have sent a Close, or are closed, are left out. `sessions` may change meanwhile.
+    """
+    prepared = prepare(frame)
+    number = 0
+    for session in tuple(sessions):
+        if session.write_backlog > max_backlog:
+            if laggard is not None:
+                laggard(session)
+            continue
+        try:
+            session.send_nowait(prepared)
+        except SessionClosed:
+            continue
+        number += 1
+    return number
