@@ -339,6 +339,7 @@ async def test_the_options_are_those_of_both_sessions(
         await by_hand(upstream.script),
         tap=lambda direction, frame: seen.append(frame),
         max_frame_size=4,
+        linger=0.1,
         reject=Violation.ALL & ~(Violation.UNMASKED | Violation.MASKED),
     )
     wire = await opened(upstream, ours)
@@ -435,7 +436,7 @@ async def test_the_client_session_ends_during_the_relay(
     connector = aiohttp.TCPConnector(ssl=client_tls)
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as http:
-        app = ingress(http, await by_hand(upstream.script, tls=tls))
+        app = ingress(http, await by_hand(upstream.script, tls=tls), linger=0.1)
         async with running(app) as (runner, ours):
             wire = await opened(upstream, ours)
             closing = asyncio.create_task(http.close())
