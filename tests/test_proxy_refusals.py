@@ -414,6 +414,30 @@ async def test_lost_right_behind_the_101(
     await wire.close()
 
 
+async def test_lost_before_it_is_taken_over(
+    by_hand: ByHand, upstream: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def lose(*args: Any) -> None:
+        args[2].response.connection.transport.abort()
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_end.append(lose)
+    jar = aiohttp.DummyCookieJar()
+    async with (
+        aiohttp.ClientSession(cookie_jar=jar, trace_configs=[tracing]) as http,
+        running(ingress(http, await by_hand(upstream))) as (_, ours),
+    ):
+        await gives(502, "lost right behind the 101")(ours, caplog)
+
+
+async def test_a_url_that_is_none(through: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """A mistake of the handler, not of the upstream."""
+    ours = await through(Address("", 1))
+    assert only_response(await raw_bytes(ours, request() + JUNK))[0] == 500
+    assert caplog.records[0].exc_info is not None
+    assert isinstance(caplog.records[0].exc_info[1], aiohttp.InvalidURL)
+
+
 @pytest.mark.parametrize("name", ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"])
 async def test_what_the_client_session_offers_the_visitor_has_not(
     by_hand: ByHand, name: str, caplog: pytest.LogCaptureFixture
@@ -574,7 +598,7 @@ async def test_bad_options(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     ours = await through(await by_hand(upstream), **options)
-    assert only_response(await raw_bytes(ours, request() + JUNK))[0] == 500
+    assert only_response(await raw_bytes(ours, request()))[0] == 500
     assert caplog.records[0].exc_info is not None
     with pytest.raises(Exception, match=message):
         raise Exception(f"{type(error := caplog.records[0].exc_info[1]).__name__}: {error}")
