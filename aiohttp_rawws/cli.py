@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> None:
     """Proxy until a signal comes. Raises Failure."""
     logging.basicConfig(stream=sys.stderr)
     logging.root.handlers[0].setFormatter(Plain())
+    fill_standard_files()
     run_on_a_loop(serve(options))
 
 
@@ -99,7 +100,7 @@ class Ingress:
 
     def make_app(self) -> web.Application:
         app = web.Application()
-        setup(app, max_frame_size=self._options.max_frame_size)
+        setup(app, **({"max_frame_size": self._options.max_frame_size} if self._views else {}))
         app.router.add_route("*", "/{path:.*}", self.watch if self._views else self.answer)
         app.on_response_prepare.append(note_upgrade)
         return app
@@ -187,7 +188,7 @@ def capture(path: str, stop: Stop) -> Iterator[Capture]:
 
 def standard_output() -> FileIO:
     """Standard output as it is: no buffer that could wait, or be written at the very end."""
-    # Not there if the command was started with it closed: its number may be another file's then.
+    # Not there if the command was started with it closed.
     if sys.stdout is None:
         raise Failure("cannot write to standard output: it is closed")
     return FileIO(sys.stdout.fileno(), "w", closefd=False)
@@ -206,8 +207,18 @@ def end_on_signals(stop: Stop) -> None:
         signal.signal(each, end)
 
 
+def fill_standard_files() -> None:
+    """Keep sockets from the numbers of standard files that the command was started without."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+
+
 def reason_of(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror):
+        # Without what asyncio and socket put into their messages.
+        return os.strerror(error.errno)
+    return getattr(error, "strerror", str(error))
 
 
 class Plain(logging.Formatter):
