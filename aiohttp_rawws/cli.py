@@ -113,6 +113,10 @@ class Ingress:
         except web.HTTPException as refusal:
             watch.refused(refusal.status)
             raise
+        except Exception as error:
+            # A visitor that has gone meanwhile, or what aiohttp answers to an error of ours.
+            watch.refused(None if isinstance(error, ConnectionError) else 500)
+            raise
         if response.status == 101:
             watch.ended(getattr(response, "relay_stats", None))
         else:
@@ -215,10 +219,11 @@ def fill_standard_files() -> None:
 
 
 def reason_of(error: Exception) -> str:
-    if isinstance(error, OSError) and not isinstance(error, socket.gaierror):
-        # Without what asyncio and socket put into their messages.
-        return os.strerror(error.errno)
-    return getattr(error, "strerror", str(error))
+    number = getattr(error, "errno", None)
+    if number is None or isinstance(error, socket.gaierror):
+        return getattr(error, "strerror", None) or str(error)
+    # Without what `create_server` adds to it.
+    return os.strerror(number)
 
 
 class Plain(logging.Formatter):

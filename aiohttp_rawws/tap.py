@@ -174,7 +174,8 @@ class Watch:
         extensions = response.headers.get("Sec-WebSocket-Extensions")
         self._event("open", {**self._request, "protocol": protocol, "extensions": extensions})
 
-    def refused(self, status: int) -> None:
+    def refused(self, status: int | None) -> None:
+        """Tell what was answered, None if there was nobody left to answer."""
         self._event("refused", {**self._request, "status": status})
 
     def tap(self, direction: str, frame: Frame) -> None:
@@ -254,7 +255,8 @@ def open_line(fields: dict[str, Any]) -> str:
 
 
 def refused_line(fields: dict[str, Any]) -> str:
-    return f"{request_line(fields)}: {fields['status']}"
+    status = fields["status"]
+    return f"{request_line(fields)}: {'the visitor has gone' if status is None else status}"
 
 
 def request_line(fields: dict[str, Any]) -> str:
