@@ -102,25 +102,15 @@ class Ingress:
         app = web.Application()
         setup(app, **({"max_frame_size": self._options.max_frame_size} if self._views else {}))
         app.router.add_route("*", "/{path:.*}", self.watch if self._views else self.answer)
-        app.on_response_prepare.append(note_upgrade)
+        app.on_response_prepare.append(note_answer)
         return app
 
     async def watch(self, request: web.Request) -> web.StreamResponse:
         watch = Watch(self._views, next(self._numbers), request)
         WATCH.set(watch)
-        try:
-            response = await self.answer(request, tap=watch.tap)
-        except web.HTTPException as refusal:
-            watch.refused(refusal.status)
-            raise
-        except Exception as error:
-            # A visitor that has gone meanwhile, or what aiohttp answers to an error of ours.
-            watch.refused(None if isinstance(error, ConnectionError) else 500)
-            raise
+        response = await self.answer(request, tap=watch.tap)
         if response.status == 101:
             watch.ended(getattr(response, "relay_stats", None))
-        else:
-            watch.refused(response.status)
         return response
 
     async def answer(self, request: web.Request, tap: Tap | None = None) -> web.StreamResponse:
@@ -132,11 +122,11 @@ class Ingress:
         return await proxy(request, self._client_session, url, **options)
 
 
-async def note_upgrade(request: web.Request, response: web.StreamResponse) -> None:
-    """Tell of an upgrade before its first frame."""
+async def note_answer(request: web.Request, response: web.StreamResponse) -> None:
+    """Tell of an answer before it goes out, and before the first frame."""
     watch = WATCH.get(None)
-    if watch is not None and response.status == 101:
-        watch.opened(response)
+    if watch is not None:
+        watch.answered(response)
 
 
 def no_offer(offer: str) -> None:

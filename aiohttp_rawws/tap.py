@@ -169,14 +169,13 @@ class Watch:
             "address": address_of(request.get_extra_info("peername")),
         }
 
-    def opened(self, response: web.StreamResponse) -> None:
-        protocol = response.headers.get("Sec-WebSocket-Protocol")
-        extensions = response.headers.get("Sec-WebSocket-Extensions")
-        self._event("open", {**self._request, "protocol": protocol, "extensions": extensions})
-
-    def refused(self, status: int | None) -> None:
-        """Tell what was answered, None if there was nobody left to answer."""
-        self._event("refused", {**self._request, "status": status})
+    def answered(self, response: web.StreamResponse) -> None:
+        if response.status == 101:
+            protocol = response.headers.get("Sec-WebSocket-Protocol")
+            extensions = response.headers.get("Sec-WebSocket-Extensions")
+            self._event("open", {**self._request, "protocol": protocol, "extensions": extensions})
+        else:
+            self._event("refused", {**self._request, "status": response.status})
 
     def tap(self, direction: str, frame: Frame) -> None:
         self._frames[direction] += 1
@@ -255,8 +254,7 @@ def open_line(fields: dict[str, Any]) -> str:
 
 
 def refused_line(fields: dict[str, Any]) -> str:
-    status = fields["status"]
-    return f"{request_line(fields)}: {'the visitor has gone' if status is None else status}"
+    return f"{request_line(fields)}: {fields['status']}"
 
 
 def request_line(fields: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ from websockets.asyncio.server import serve as websockets_serve
 from aiohttp_rawws import Frame, RawWebSocketSession, __version__, accept, add_raw_websocket
 from aiohttp_rawws.__main__ import main
 from aiohttp_rawws.handshake import accept_key
-from aiohttp_rawws.tap import Capture, Output, Stop
+from aiohttp_rawws.tap import Capture, Output, Stop, address_of
 
 from .conftest import Serve
 from .ends import application, echo, narrow, patience, reset
@@ -205,6 +205,7 @@ async def test_on_an_address_of_ipv6(serve: Serve) -> None:
         assert command.told.startswith("Listening on ws://[::1]:")
         await visit(command)
         assert re.match(r"#1 open: GET / from \[::1\]:\d+, no", await command.line())
+        await command.stop()
 
 
 # -- options of the connection to the upstream -----------------------------------------------
@@ -229,6 +230,7 @@ async def test_extensions_are_offered_unless_told_not_to(serve: Serve, hidden: b
         await wire.read_to_end()
         await wire.close()
         line = opened(await command.line())
+        await command.stop()
     assert answer.get("Sec-WebSocket-Extensions") == (None if hidden else "x-test; a=1")
     assert offers == [] if hidden else ["x-test"]
     shown = "no extensions" if hidden else "extensions x-test; a=1"
@@ -400,6 +402,10 @@ async def test_who_ended_first_and_why(serve: Serve) -> None:
     assert re.fullmatch(r"Relay dropped: upstream broke the protocol: .*\n", errors)
 
 
+def test_a_visitor_who_has_gone_has_no_address() -> None:
+    assert address_of(None) == ""
+
+
 @ONE_LOOP
 async def test_refusals_have_a_line_too(serve: Serve, unused_tcp_port: int) -> None:
     async with proxying(await serve(application(echo)), "--tap") as command:
@@ -534,6 +540,12 @@ def frames_of(records: list[dict[str, Any]], direction: str) -> list[Frame]:
     return frames
 
 
+async def written(path: Path, text: str) -> None:
+    async with patience():
+        while text not in path.read_text():  # noqa: ASYNC240
+            await asyncio.sleep(0.01)
+
+
 @ONE_LOOP
 async def test_a_capture_holds_the_exact_frames(serve: Serve, tmp_path: Path) -> None:
     upstream = await serve(application(echo, "chat", extensions=lambda offer: "x-test"))
@@ -551,6 +563,7 @@ async def test_a_capture_holds_the_exact_frames(serve: Serve, tmp_path: Path) ->
         answer = await wire.read_to_end()
         address = name(wire)
         await wire.close()
+        await written(path, '"end"')
         refused = await Wire.open(command.address)
         refused.send(request("/?c"))
         assert (await refused.read_head())[0] == 400
@@ -623,6 +636,7 @@ async def test_a_capture_on_standard_output(serve: Serve) -> None:
             "payload": "aGVsbG8=",
         }
         await wire.close()
+        await command.stop()
 
 
 @ONE_LOOP
@@ -692,7 +706,10 @@ async def test_a_tap_and_a_capture(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "capture"
     async with proxying(await serve(application(sink)), "--tap", "--capture", path) as command:
         await visit(command)
-        assert len(await command.lines(4)) == len(path.read_text().splitlines())
+        assert len(await command.lines(4)) == 4
+        await written(path, '"end"')
+        assert await command.stop() == (0, "", "")
+    assert len(path.read_text().splitlines()) == 4
 
 
 @ONE_LOOP
