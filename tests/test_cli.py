@@ -208,6 +208,17 @@ async def test_on_an_address_of_ipv6(serve: Serve) -> None:
         await command.stop()
 
 
+@ONE_LOOP
+async def test_more_connections_than_a_client_of_aiohttp_makes(serve: Serve) -> None:
+    async with proxying(await serve(application(echo))) as command:
+        wires = await asyncio.gather(*(Wire.upgrade(command.address) for _ in range(120)))
+        for wire in wires:
+            wire.send(CLOSE)
+            assert await wire.read_to_end() == b"\x88\x02\x03\xe8"
+            await wire.close()
+        assert await command.stop() == (0, "", "")
+
+
 # -- options of the connection to the upstream -----------------------------------------------
 
 
