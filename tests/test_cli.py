@@ -683,7 +683,7 @@ async def test_a_visitor_that_goes_before_the_answer(serve: Serve) -> None:
 
 @ONE_LOOP
 async def test_an_upstream_whose_headers_cannot_be_passed_on() -> None:
-    """The extensions hold a control, which aiohttp does not send; and then one that it does."""
+    """A control that aiohttp does not send, one that it does, one in what was not offered."""
 
     async def upstream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -692,16 +692,16 @@ async def test_an_upstream_whose_headers_cannot_be_passed_on() -> None:
         accepted = accept_key(key[1]).encode()
         writer.write(
             b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
-            b"Sec-WebSocket-Extensions: x-test;a=" + bad.pop(0) + b"\r\n"
+            b"Sec-WebSocket-Extensions: " + bad.pop(0) + b"\r\n"
             b"Sec-WebSocket-Accept: " + accepted + b"\r\n\r\n"
         )
         writer.close()
 
-    bad = [b"\x1b[31m", b"\xc2\x9b1m"]
+    bad = [b"x-test;a=\x1b[31m", b"x-test;a=\xc2\x9b1m", b"\x1b[31m"]
     async with await asyncio.start_server(upstream, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         async with proxying(f"ws://127.0.0.1:{port}", "--tap") as command:
-            for _ in range(2):
+            for _ in range(3):
                 wire = await Wire.open(command.address)
                 wire.send(request(Sec_WebSocket_Extensions="x-test"))
                 await wire.read_to_end()
@@ -709,6 +709,7 @@ async def test_an_upstream_whose_headers_cannot_be_passed_on() -> None:
             _, out, errors = await command.stop()
     assert re.search(r"#1 refused: GET / from \S+: 50[02]\n", out)
     assert r"no subprotocol, extensions x-test;a=\x9b1m" in out
+    assert r"extensions that were not offered: \x1b[31m" in errors
     assert (out + errors).replace("\n", "").isprintable()
 
 
