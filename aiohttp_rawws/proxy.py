@@ -111,9 +111,10 @@ async def proxy(
     is a function from the visitor's offer to the one for the upstream, or to None: `lambda offer:
     None` keeps the frames free of compression, for a tap.
 
-    Returns the response, which the handler has to return. Raises the `web.HTTPException` of a
-    refusal, TypeError for an option that makes no sense here, ValueError for a header of the
-    handshake in `headers`.
+    Returns the response, which the handler has to return; the `relay_stats` of a 101 are the
+    `RelayStats`, or None if a shutdown ended it. Raises the `web.HTTPException` of a refusal,
+    TypeError for an option that makes no sense here, ValueError for a header of the handshake in
+    `headers`.
     """
     check_cookies(client_session)
     check_tap(tap)
@@ -390,6 +391,7 @@ async def join_and_end(
     try:
         stats = await join(visitor, upstream, tap=tap, remask=remask, names=sides, directions=sides)
         logger.debug("Proxied to %s: %s", origin(upstream.response.url), stats)
+        visitor.response.relay_stats = stats
     except asyncio.CancelledError:
         await asyncio.gather(visitor._end(), upstream._end())
         raise

@@ -37,6 +37,7 @@ from .handshake import (
     tokens,
 )
 from .options import Options, protocol_names
+from .relay import RelayStats
 from .session import RawWebSocketSession
 
 __all__ = (
@@ -209,6 +210,8 @@ class UpgradeResponse(web.StreamResponse):
     """The 101. Nothing can be written to it: what follows it is the session's."""
 
     session: RawWebSocketSession
+    #: Of a proxied connection that has ended by itself.
+    relay_stats: RelayStats | None = None
 
     def __init__(self, headers: CIMultiDict[str]) -> None:
         super().__init__(status=101, headers=headers)
