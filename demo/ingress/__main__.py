@@ -26,7 +26,8 @@ ROUNDS = 3
 
 ROW = "{:42}{:>6}{:>6}  {}"
 FIGURE_ROW = "{:42}{:>9}{:>9}{:>8}"
-RED, GREEN, PLAIN = ("\033[31m", "\033[32m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
+COLOURS = {True: "\033[32m", False: "\033[31m"}
+PLAIN = "\033[0m"
 
 
 def main() -> None:
@@ -43,31 +44,35 @@ async def compare() -> bool:
     python = f"{platform.python_implementation()} {platform.python_version()}"
     print(f"aiohttp {aiohttp.__version__}, {LOOPS.__name__}, {python}, {build}\n")
     jar = aiohttp.DummyCookieJar()
-    async with upstream_server() as upstream, aiohttp.ClientSession(cookie_jar=jar) as client:
-        async with both(upstream, client) as lines:
-            kept = await probe_all(lines)
-        async with both(upstream, client) as lines:
-            await measure_all(lines)
+    async with (
+        upstream_server() as upstream,
+        aiohttp.ClientSession(cookie_jar=jar) as client,
+        both(upstream, client) as lines,
+    ):
+        kept = await probe_all(lines)
+        await measure_all(lines)
     return kept
 
 
 @contextlib.asynccontextmanager
-async def both(upstream: Upstream, client: aiohttp.ClientSession) -> AsyncIterator[list[Line]]:
+async def both(
+    upstream: Upstream, client: aiohttp.ClientSession, *, narrow: bool = False
+) -> AsyncIterator[list[Line]]:
     """The usual loop and ours, each a new process."""
     async with contextlib.AsyncExitStack() as stack:
-        starting = [stack.enter_async_context(running(name, upstream.url)) for name in MODULES]
-        yield [Line(proxy, upstream, client) for proxy in [await each for each in starting]]
+        starting = (running(module, upstream.url, narrow=narrow) for module in MODULES)
+        proxies = await asyncio.gather(*map(stack.enter_async_context, starting))
+        yield [Line(proxy, upstream, client) for proxy in proxies]
 
 
 async def probe_all(lines: list[Line]) -> bool:
     print(ROW.format("what passes through", "usual", "ours", "seen"))
     count = [0, 0]
     for probe in PROBES:
-        usual, ours = await judge_both(probe, lines)
-        notes = [f"usual: {usual.seen}"] * bool(usual.seen) + [f"ours: {ours.seen}"] * bool(
-            ours.seen
-        )
-        print(row(probe.promise, usual, ours, "; ".join(notes)), flush=True)
+        usual, ours = verdicts = await judge_both(probe, lines)
+        seen = zip(("usual", "ours"), verdicts, strict=True)
+        notes = "; ".join(f"{who}: {verdict.seen}" for who, verdict in seen if verdict.seen)
+        print(ROW.format(probe.promise, word(usual), word(ours), notes).rstrip(), flush=True)
         count[0] += usual.kept
         count[1] += ours.kept
     print(ROW.format("", *count, f"of {len(PROBES)}\n"))
@@ -77,17 +82,13 @@ async def probe_all(lines: list[Line]) -> bool:
 async def judge_both(probe: Probe, lines: list[Line]) -> list[Verdict]:
     if not probe.alone:
         return await asyncio.gather(*(judge(probe, line) for line in lines))
-    async with both(lines[0].upstream, lines[0].client) as fresh:
+    async with both(lines[0].upstream, lines[0].client, narrow=True) as fresh:
         return await asyncio.gather(*(judge(probe, line) for line in fresh))
 
 
-def row(promise: str, usual: Verdict, ours: Verdict, notes: str) -> str:
-    line = ROW.format(promise, word(usual), word(ours), notes).rstrip()
-    return line.replace("FAIL", f"{RED}FAIL{PLAIN}").replace("pass", f"{GREEN}pass{PLAIN}")
-
-
 def word(verdict: Verdict) -> str:
-    return "pass" if verdict.kept else "FAIL"
+    word = "  pass" if verdict.kept else "  FAIL"
+    return f"{COLOURS[verdict.kept]}{word}{PLAIN}" if sys.stdout.isatty() else word
 
 
 async def measure_all(lines: list[Line]) -> None:

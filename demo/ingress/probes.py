@@ -5,6 +5,7 @@ A probe returns what it has measured, or "", and raises `Lost` where something g
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple
@@ -38,6 +39,9 @@ SLOW = 1.2
 #: How much more memory a proxy may take for a peer that is slow, in bytes.
 GROWTH_LIMIT = 8 * MIB
 
+#: Where it is plain that there is no limit, in bytes.
+ENOUGH = 64 * MIB
+
 #: What a slow visitor is sent, if all of it fits somewhere, in bytes.
 FLOOD = 256 * MIB
 
@@ -52,7 +56,7 @@ HANDSHAKE = (
 
 
 class Probe(NamedTuple):
-    """`promise` is what is probed; `alone` asks for a proxy that has done nothing else yet."""
+    """`promise` is what is probed; `alone` asks for a proxy that is narrow and has done nothing."""
 
     promise: str
     run: Callable[[Line], Awaitable[str]]
@@ -226,8 +230,18 @@ async def read_slowly(line: Line, frame: Frame) -> str:
                     raise Lost(f"visitor got {told(got)} for {told(frame)}")
             await asyncio.sleep(0.1)
 
-    async with line.joined() as (visitor, upstream), beside(flood(upstream, frame)):
-        return await in_flat_memory(line, read(visitor))
+    connector = aiohttp.TCPConnector(socket_factory=narrow_socket)
+    async with aiohttp.ClientSession(connector=connector) as client:
+        narrow = Line(line.proxy, line.upstream, client)
+        async with narrow.joined() as (visitor, upstream), beside(flood(upstream, frame)):
+            return await in_flat_memory(line, read(visitor))
+
+
+def narrow_socket(address: "tuple[Any, ...]") -> socket.socket:
+    """A socket for which the system holds little, as for the narrow proxy."""
+    sock = socket.socket(*address[:3])
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+    return sock
 
 
 async def flood(session: RawWebSocketSession, frame: Frame) -> None:
@@ -267,7 +281,7 @@ async def upload(url: URL) -> None:
     assert url.host is not None
     _, writer = await asyncio.open_connection(url.host, url.port)
     try:
-        writer.write(HANDSHAKE.format(path=url.path, host=url.host).encode())
+        writer.write(HANDSHAKE.format(path=url.raw_path, host=url.host).encode())
         data = UPLOAD.encode()
         for _ in range(UPLOAD_FRAMES):
             writer.write(data)
@@ -290,19 +304,18 @@ async def in_flat_memory(line: Line, work: Coroutine[Any, Any, None]) -> str:
     if before is None:
         await work
         return "memory is measured on Linux only"
-    most = before
+    grown = 0
     task = asyncio.ensure_future(work)
     try:
-        while not task.done():
+        while not task.done() and grown < ENOUGH:
             await asyncio.wait([task], timeout=0.02)
-            most = max(most, line.proxy.resident() or 0)
+            grown = max(grown, (line.proxy.resident() or 0) - before)
+        if grown > GROWTH_LIMIT:
+            raise Lost(f"{grown / MIB:.1f} MiB more")
         await task
     finally:
         task.cancel()
-    grown = f"{(most - before) / MIB:.1f} MiB more"
-    if most - before > GROWTH_LIMIT:
-        raise Lost(grown)
-    return grown
+    return f"{grown / MIB:.1f} MiB more"
 
 
 PROBES = (

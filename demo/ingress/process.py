@@ -1,8 +1,8 @@
 """A proxy in a process of its own, so that its memory and its CPU time can be told.
 
-`python -m demo.ingress.process MODULE UPSTREAM` serves what `make_app(upstream)` of that module
-gives, on a free port of 127.0.0.1, which it prints. It ends with its input, so that it cannot
-outlive whoever started it.
+`python -m demo.ingress.process MODULE UPSTREAM SEND_BUFFER` serves what `make_app(upstream)` of
+that module gives, on a free port of 127.0.0.1, which it prints. It ends with its input, so that it
+cannot outlive whoever started it.
 """
 
 import asyncio
@@ -32,6 +32,9 @@ LOOPS = importlib.import_module("uvloop" if importlib.util.find_spec("uvloop") e
 #: How long a proxy may take to start, in seconds.
 START_TIMEOUT = 20.0
 
+#: What the system holds for each visitor of a narrow proxy, in bytes.
+SEND_BUFFER = 32 * 1024
+
 
 @dataclass(frozen=True)
 class Proxy:
@@ -56,14 +59,19 @@ class Proxy:
 
 
 @contextlib.asynccontextmanager
-async def running(module: str, upstream: URL) -> AsyncIterator[Proxy]:
-    """Start the proxy of a module in front of `upstream`, for as long as the block lasts."""
+async def running(module: str, upstream: URL, *, narrow: bool = False) -> AsyncIterator[Proxy]:
+    """Start the proxy of a module in front of `upstream`, for as long as the block lasts.
+
+    A `narrow` one can send little that is not read: it soon feels that a visitor is slow, where
+    the system would take some mebibytes first.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         __spec__.name,
         module,
         str(upstream),
+        str(SEND_BUFFER if narrow else 0),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
@@ -82,13 +90,16 @@ async def running(module: str, upstream: URL) -> AsyncIterator[Proxy]:
         await process.wait()
 
 
-def serve(module: str, upstream: str) -> None:
+def serve(module: str, upstream: str, send_buffer: str) -> None:
     threading.Thread(target=end_with_input, daemon=True).start()
     # What goes wrong in a proxy is what the probes are to find out.
     logging.disable()
-    listener = socket.create_server(("127.0.0.1", 0))
-    print(listener.getsockname()[1], flush=True)
     app = importlib.import_module(module).make_app(URL(upstream))
+    listener = socket.create_server(("127.0.0.1", 0))
+    if int(send_buffer):
+        # What it accepts has the same.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(send_buffer))
+    print(listener.getsockname()[1], flush=True)
     web.run_app(app, sock=listener, print=None, access_log=None, loop=LOOPS.new_event_loop())
 
 
