@@ -100,7 +100,7 @@ async def measure_all(lines: list[Line]) -> None:
         usual, ours = await costs(figure, lines)
         ratio = f"{usual / ours:.1f}"
         print(FIGURE_ROW.format(figure.title, f"{usual:.2f}", f"{ours:.2f}", ratio), flush=True)
-    print("To see the order of it; `python -m benchmarks.echo` measures properly.")
+    print("This shows the order of it; benchmarks/ is for measuring.")
 
 
 async def costs(figure: Figure, lines: list[Line]) -> list[float]:

@@ -6,7 +6,9 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from aiohttp_rawws import proxy
+import aiohttp_rawws
+
+CLIENT = web.AppKey("CLIENT", aiohttp.ClientSession)
 
 
 def make_app(upstream: URL) -> web.Application:
@@ -18,12 +20,12 @@ def make_app(upstream: URL) -> web.Application:
             yield
 
     async def ingress(request: web.Request) -> web.StreamResponse:
-        return await proxy(request, request.app[CLIENT], upstream.join(request.rel_url))
+        url = upstream.join(request.rel_url)
+        return await aiohttp_rawws.proxy(request, request.app[CLIENT], url)
 
     app = web.Application()
+    # So that a shutdown does not wait for the visitors to leave.
+    aiohttp_rawws.setup(app)
     app.cleanup_ctx.append(dialling)
     app.router.add_get("/{path:.*}", ingress)
     return app
-
-
-CLIENT = web.AppKey("CLIENT", aiohttp.ClientSession)
