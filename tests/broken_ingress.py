@@ -120,17 +120,19 @@ async def forward(source: RawWebSocketSession, target: RawWebSocketSession, faul
 
 async def queue(source: RawWebSocketSession, target: RawWebSocketSession) -> None:
     """Read whatever comes, send when there is room."""
-    waiting: asyncio.Queue[Frame] = asyncio.Queue()
+    # With a kibibyte for each frame, so that it shows soon on any machine.
+    waiting: asyncio.Queue[tuple[Frame, bytearray]] = asyncio.Queue()
 
     async def send() -> None:
         while True:
-            await target.send(await waiting.get())
+            frame, _ = await waiting.get()
+            await target.send(frame)
 
     sending = asyncio.ensure_future(send())
     try:
         async for frames in source.batches():
             for frame in frames:
-                waiting.put_nowait(frame)
+                waiting.put_nowait((frame, bytearray(1024)))
     finally:
         sending.cancel()
 

@@ -105,8 +105,11 @@ async def measure_all(lines: list[Line]) -> None:
 
 async def costs(figure: Figure, lines: list[Line]) -> list[float]:
     """Of each line the median; the lines take turns, so that a slow spell meets them all."""
-    rounds = [[await cost(line, figure) for line in lines] for _ in range(ROUNDS)]
-    return [statistics.median(of_one) for of_one in zip(*rounds, strict=True)]
+    of_each: list[list[float]] = [[] for _ in lines]
+    for _ in range(ROUNDS):
+        for line, its_costs in zip(lines, of_each, strict=True):
+            its_costs.append(await cost(line, figure))
+    return [statistics.median(its_costs) for its_costs in of_each]
 
 
 if __name__ == "__main__":

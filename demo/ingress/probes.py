@@ -37,7 +37,7 @@ PROBE_TIMEOUT = 15.0
 SLOW = 1.2
 
 #: How much more memory a proxy may take for a peer that is slow, in bytes.
-GROWTH_LIMIT = 8 * MIB
+GROWTH_LIMIT = 16 * MIB
 
 #: Where it is plain that there is no limit, in bytes.
 ENOUGH = 64 * MIB
