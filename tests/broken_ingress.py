@@ -45,10 +45,15 @@ def make_app(upstream: URL) -> web.Application:
         )
         if fault in ("early 101", "a list while dialling", "forgetful while dialling"):
             return await early(request, connecting, fault)
+        # aiohttp 3.13 would keep whatever comes too early.
+        assert request.transport is not None
+        request.transport.pause_reading()
         try:
             server = await connecting
         except HandshakeRefused as refused:
             return refusal(refused, fault)
+        finally:
+            request.transport.resume_reading()
         chosen = offered[0] if fault == "first subprotocol" else server.protocol
         async with accept(request, protocol=chosen, max_frame_size=64 * 2**20) as visitor:
             await both(visitor, server, fault)
