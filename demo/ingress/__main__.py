@@ -1,0 +1,116 @@
+"""`python -m demo.ingress`: the same probes for the usual loop and for ours, and what both cost.
+
+Takes about twenty seconds. The exit status is 0 if ours keeps every promise.
+"""
+
+import asyncio
+import contextlib
+import platform
+import statistics
+import sys
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+from aiohttp_rawws import COMPILED
+
+from .figures import FIGURES, Figure, cost
+from .line import Line, Upstream, upstream_server
+from .probes import PROBES, Probe, Verdict, judge
+from .process import LOOPS, running
+
+USUAL, OURS = MODULES = ("demo.ingress.usual", "demo.ingress.ours")
+
+#: The rounds of a figure; their median is shown.
+ROUNDS = 3
+
+ROW = "{:42}{:>6}{:>6}  {}"
+FIGURE_ROW = "{:42}{:>9}{:>9}{:>8}"
+COLOURS = {True: "\033[32m", False: "\033[31m"}
+PLAIN = "\033[0m"
+
+
+def main() -> None:
+    try:
+        kept = LOOPS.run(compare())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0 if kept else 1)
+
+
+async def compare() -> bool:
+    """Print both tables; whether ours has kept every promise."""
+    build = "compiled" if COMPILED else "interpreted"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    print(f"aiohttp {aiohttp.__version__}, {LOOPS.__name__}, {python}, {build}\n")
+    jar = aiohttp.DummyCookieJar()
+    async with (
+        upstream_server() as upstream,
+        aiohttp.ClientSession(cookie_jar=jar) as client,
+        both(upstream, client) as lines,
+    ):
+        kept = await probe_all(lines)
+        await measure_all(lines)
+    return kept
+
+
+@contextlib.asynccontextmanager
+async def both(
+    upstream: Upstream, client: aiohttp.ClientSession, *, narrow: bool = False
+) -> AsyncIterator[list[Line]]:
+    """The usual loop and ours, each a new process."""
+    async with contextlib.AsyncExitStack() as stack:
+        starting = (running(module, upstream.url, narrow=narrow) for module in MODULES)
+        proxies = await asyncio.gather(*map(stack.enter_async_context, starting))
+        yield [Line(proxy, upstream, client) for proxy in proxies]
+
+
+async def probe_all(lines: list[Line]) -> bool:
+    print(ROW.format("what passes through", "usual", "ours", "seen"))
+    count = [0, 0]
+    for probe in PROBES:
+        usual, ours = verdicts = await judge_both(probe, lines)
+        seen = zip(("usual", "ours"), verdicts, strict=True)
+        notes = "; ".join(f"{who}: {verdict.seen}" for who, verdict in seen if verdict.seen)
+        print(ROW.format(probe.promise, word(usual), word(ours), notes).rstrip(), flush=True)
+        count[0] += usual.kept
+        count[1] += ours.kept
+    print(ROW.format("", *count, f"of {len(PROBES)}\n"))
+    return count[1] == len(PROBES)
+
+
+async def judge_both(probe: Probe, lines: list[Line]) -> list[Verdict]:
+    if not probe.alone:
+        return await asyncio.gather(*(judge(probe, line) for line in lines))
+    async with both(lines[0].upstream, lines[0].client, narrow=True) as fresh:
+        return await asyncio.gather(*(judge(probe, line) for line in fresh))
+
+
+def word(verdict: Verdict) -> str:
+    word = "  pass" if verdict.kept else "  FAIL"
+    return f"{COLOURS[verdict.kept]}{word}{PLAIN}" if sys.stdout.isatty() else word
+
+
+async def measure_all(lines: list[Line]) -> None:
+    if lines[0].proxy.cpu_seconds() is None:
+        print("What a message costs is measured on Linux only.")
+        return
+    print(FIGURE_ROW.format("CPU of the proxy, us per echoed message", "usual", "ours", "ratio"))
+    for figure in FIGURES:
+        usual, ours = await costs(figure, lines)
+        ratio = f"{usual / ours:.1f}"
+        print(FIGURE_ROW.format(figure.title, f"{usual:.2f}", f"{ours:.2f}", ratio), flush=True)
+    print("This shows the order of it; benchmarks/ is for measuring.")
+
+
+async def costs(figure: Figure, lines: list[Line]) -> list[float]:
+    """Of each line the median; the lines take turns, so that a slow spell meets them all."""
+    of_each: list[list[float]] = [[] for _ in lines]
+    for _ in range(ROUNDS):
+        for line, its_costs in zip(lines, of_each, strict=True):
+            its_costs.append(await cost(line, figure))
+    return [statistics.median(its_costs) for its_costs in of_each]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""An ingress that would be right but for one fault, which the path names: `/{fault}/...`.
+
+The fault "none" is none. Whatever fails then is the fault's doing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from aiohttp_rawws import Frame, HandshakeRefused, Opcode, RawWebSocketSession, accept, connect
+
+__all__ = ("make_app",)
+
+CLIENT = web.AppKey("CLIENT", aiohttp.ClientSession)
+#: With a cookie jar.
+JAR = web.AppKey("JAR", aiohttp.ClientSession)
+
+
+def make_app(upstream: URL) -> web.Application:
+    async def dialling(app: web.Application) -> AsyncIterator[None]:
+        no_jar = aiohttp.DummyCookieJar()
+        async with (
+            aiohttp.ClientSession(cookie_jar=no_jar) as app[CLIENT],
+            aiohttp.ClientSession() as app[JAR],
+        ):
+            yield
+
+    async def ingress(request: web.Request) -> web.StreamResponse:
+        fault, path = request.match_info["fault"], request.match_info["path"]
+        offered = [
+            name.strip()
+            for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+            if name.strip()
+        ]
+        cookie = {"Cookie": request.headers["Cookie"]} if "Cookie" in request.headers else {}
+        connecting = connect(
+            request.app[JAR if fault == "cookie jar" else CLIENT],
+            upstream / path,
+            protocols=offered,
+            headers={} if fault == "no cookies" else cookie,
+            max_frame_size=(16 if fault == "16 MiB at most" else 64) * 2**20,
+        )
+        if fault in ("early 101", "a list while dialling", "forgetful while dialling"):
+            return await early(request, connecting, fault)
+        # aiohttp 3.13 would keep whatever comes too early.
+        assert request.transport is not None
+        request.transport.pause_reading()
+        try:
+            server = await connecting
+        except HandshakeRefused as refused:
+            return refusal(refused, fault)
+        finally:
+            request.transport.resume_reading()
+        chosen = offered[0] if fault == "first subprotocol" else server.protocol
+        async with accept(request, protocol=chosen, max_frame_size=64 * 2**20) as visitor:
+            await both(visitor, server, fault)
+        return response_of(visitor)
+
+    app = web.Application()
+    app.cleanup_ctx.append(dialling)
+    app.router.add_get("/{fault}/{path}", ingress)
+    return app
+
+
+def response_of(session: RawWebSocketSession) -> web.StreamResponse:
+    response: web.StreamResponse = session.response
+    return response
+
+
+def refusal(refused: HandshakeRefused, fault: str) -> web.Response:
+    headers = {} if refused.headers is None else dict(refused.headers)
+    for name in ("Content-Length", "Content-Type", "Connection"):
+        headers.pop(name, None)
+    return web.Response(
+        status=502 if fault == "502" else refused.status,
+        body=b"" if fault == "no body" else refused.body,
+        headers={} if fault == "no headers" else headers,
+    )
+
+
+async def early(
+    request: web.Request, connecting: Awaitable[RawWebSocketSession], fault: str
+) -> web.StreamResponse:
+    """Accept first, then dial."""
+    async with accept(request) as visitor:
+        dialling = asyncio.ensure_future(one(connecting))
+        waiting: list[Frame] = []
+        while not dialling.done() and fault != "early 101":
+            frame = visitor.receive_nowait()
+            if frame is None:
+                await asyncio.sleep(0)
+            elif fault == "a list while dialling":
+                waiting.append(frame)
+        server = await dialling
+        for frame in waiting:
+            await server.send(frame)
+        await both(visitor, server, fault)
+    return response_of(visitor)
+
+
+async def one(connecting: Awaitable[RawWebSocketSession]) -> RawWebSocketSession:
+    return await connecting
+
+
+async def both(visitor: RawWebSocketSession, server: RawWebSocketSession, fault: str) -> None:
+    try:
+        await asyncio.gather(forward(visitor, server, fault), forward(server, visitor, fault))
+    finally:
+        server.abort()
+
+
+async def forward(source: RawWebSocketSession, target: RawWebSocketSession, fault: str) -> None:
+    if fault == "unbounded":
+        await queue(source, target)
+    else:
+        fragments: list[Frame] = []
+        async for frame in source:
+            for changed in change(frame, fault, fragments):
+                await target.send(changed)
+        end(source, target, fault)
+
+
+async def queue(source: RawWebSocketSession, target: RawWebSocketSession) -> None:
+    """Read whatever comes, send when there is room."""
+    # With a kibibyte for each frame, so that it shows soon on any machine.
+    waiting: asyncio.Queue[tuple[Frame, bytearray]] = asyncio.Queue()
+
+    async def send() -> None:
+        while True:
+            frame, _ = await waiting.get()
+            await target.send(frame)
+
+    sending = asyncio.ensure_future(send())
+    try:
+        async for frames in source.batches():
+            for frame in frames:
+                waiting.put_nowait((frame, bytearray(1024)))
+    finally:
+        sending.cancel()
+
+
+def change(frame: Frame, fault: str, fragments: list[Frame]) -> Iterator[Frame]:
+    if frame.opcode == Opcode.PING and fault == "ping()":
+        yield Frame.ping(b"")
+    elif frame.opcode == Opcode.PONG and fault == "pong()":
+        yield Frame.pong(b"")
+    elif frame.opcode == Opcode.CLOSE and fault == "close 1000":
+        yield Frame.close(1000, frame.close_reason)
+    elif frame.opcode == Opcode.CLOSE and fault == "no reason":
+        yield Frame.close(frame.close_code)
+    elif not frame.is_control and fault == "reassembled":
+        fragments.append(frame)
+        if frame.fin:
+            message = b"".join(part.payload for part in fragments)
+            yield Frame(fragments[0].opcode, message)
+            fragments.clear()
+    elif not frame.payload and not frame.fin and fault == "no empty fragments":
+        return
+    else:
+        yield frame
+
+
+def end(source: RawWebSocketSession, target: RawWebSocketSession, fault: str) -> None:
+    if source.close_received is not None or target.closed:
+        return
+    reset = source.exception is not None
+    if fault == "a Close of its own":
+        target.send_nowait(Frame.close(1001))
+    elif fault == ("FIN for a reset" if reset else "reset for a FIN"):
+        target.write_eof() if reset else target.abort()
+    elif fault == "both halves":
+        target.write_eof()
+        source.write_eof()
+    elif fault != "deaf":
+        target.abort() if reset else target.write_eof()
