@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+import os
 import random
 import subprocess
 import sys
@@ -42,13 +43,17 @@ TEXT = json.dumps([{"id": n, "name": f"name {n}", "even": n % 2 == 0} for n in r
 NOISE = random.Random(7692).randbytes(5000)
 
 PROFILE = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
 @pytest.fixture(params=[zlib, zlib_ng.zlib_ng], ids=["zlib", "zlib-ng"], autouse=True)
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deflate, "zlib", request.param)
+    monkeypatch.setattr(deflate, "IDLE", {})
 
 
 # Negotiation: what a server answers.
@@ -360,7 +365,7 @@ def test_mem_level_goes_from_accept_to_the_session() -> None:
     """It shows in how much memory a block takes."""
     sizes = []
     for mem_level in (1, 9):
-        made = of(accept(NAME, mem_level=mem_level), is_client=False)
+        made = of(accept(NAME, level=6, mem_level=mem_level), is_client=False)
         assert made is not None
         sizes.append(len(made.encode(Frame.binary(random.Random(0).randbytes(10**5))).payload))
     assert sizes[0] != sizes[1]
@@ -606,6 +611,27 @@ def test_a_window_of_8_bits_is_read_but_not_written() -> None:
         assert server.decode(Frame(Opcode.BINARY, payload, rsv1=True)) == frame
 
 
+def test_compressors_are_lent_for_a_message_where_no_context_is_taken_over() -> None:
+    connections = [pair(server_no_context_takeover=True) for _ in range(20)]
+    frames = fragments(Opcode.TEXT, [TEXT, b"", TEXT])
+    for _ in range(3):
+        for frame in frames:
+            for server, client in connections:
+                assert client.decode(server.encode(frame)) == frame
+    [idle] = deflate.IDLE.values()
+    assert len(idle) == deflate.MAX_IDLE == len(set(map(id, idle)))
+    for server, client in connections:
+        assert client.decode(server.encode(Frame.text("a"))) == Frame.text("a")
+    assert len(idle) == deflate.MAX_IDLE
+
+
+def test_a_message_without_end_keeps_its_compressor() -> None:
+    (one, _), (other, reads) = (pair(server_no_context_takeover=True) for _ in range(2))
+    one.encode(Frame.text("Hello", fin=False))
+    assert deflate.IDLE == {}
+    assert reads.decode(other.encode(Frame.text("Hello"))) == Frame.text("Hello")
+
+
 # Streams that end, are cut off, or are none.
 
 
@@ -736,6 +762,9 @@ def by_zlib(payload: bytes) -> "bytes | None":
     st.integers(0, 300),
     st.booleans(),
 )
+@example(HELLO_FINAL[:-1], [], 7, False)
+@example(HELLO_FINAL[:-1] * 2, [], 7, True)
+@example(b"\x01", [], 0, False)
 def test_garbage_is_what_an_oracle_says(
     payload: bytes, changes: list[tuple[int, int, bytes]], cut: int, fresh: bool
 ) -> None:

@@ -31,6 +31,15 @@ NAME = "permessage-deflate"
 #: The default of `max_size`: that of a session's `max_frame_size`.
 MAX_SIZE = 16 * 2**20
 
+#: zlib's levels by default: that of speed is aiohttp's choice too.
+LEVEL = 1
+MEM_LEVEL = 8
+
+#: Compressors at a full flush, which are as good as new, by their settings. Where no context is
+#: taken over a connection borrows one for a message, and holds none between two.
+IDLE: dict[tuple[int, int, int], list[Any]] = {}
+MAX_IDLE = 8
+
 #: How often one frame may end a DEFLATE stream and begin another. Each costs far more than the
 #: two bytes it takes on the wire; encoders end one per message, if any.
 MAX_STREAMS = 16
@@ -103,12 +112,11 @@ class PermessageDeflate:
         "_inflated",
         "_inflater",
         "_inflating",
-        "_level",
-        "_mem_level",
         "_receives_fresh",
         "_receives_window",
         "_sends_fresh",
         "_sends_window",
+        "_settings",
         "max_size",
     )
 
@@ -120,8 +128,8 @@ class PermessageDeflate:
         client_no_context_takeover: bool = False,
         server_max_window_bits: int = 15,
         client_max_window_bits: int = 15,
-        level: int = -1,
-        mem_level: int = 8,
+        level: int = LEVEL,
+        mem_level: int = MEM_LEVEL,
         max_size: int = MAX_SIZE,
     ) -> None:
         """What was agreed; `of` is the way to it, unless an extension was negotiated by hand."""
@@ -133,8 +141,7 @@ class PermessageDeflate:
         self._receives_fresh, self._receives_window = receives
         # zlib cannot: where it must not look further back than 256 bytes, nothing is compressed.
         self._compresses = self._sends_window > 8
-        self._level = level
-        self._mem_level = mem_level
+        self._settings = level, self._sends_window, mem_level
         if index(max_size) < 1:
             raise ValueError(f"max_size must be at least 1 byte, got {max_size}")
         self.max_size = max_size
@@ -155,8 +162,8 @@ class PermessageDeflate:
         client_no_context_takeover: bool = False,
         server_max_window_bits: int = 15,
         client_max_window_bits: int = 15,
-        level: int = -1,
-        mem_level: int = 8,
+        level: int = LEVEL,
+        mem_level: int = MEM_LEVEL,
     ) -> str | None:
         """Answer a client's `Sec-WebSocket-Extensions`; None if it offers nothing to take.
 
@@ -168,8 +175,8 @@ class PermessageDeflate:
         `server_no_context_takeover` has each of our messages compressed on its own,
         `client_no_context_takeover` each of the client's. `server_max_window_bits` (9 to 15)
         limits our window; `client_max_window_bits` (8 to 15) the client's, if its offer lets us.
-        What the client asks for is given. `level` (0 to 9, -1: zlib's default) and `mem_level`
-        (1 to 9) are zlib's. ValueError or TypeError for other settings.
+        What the client asks for is given. `level` (0 to 9, or -1 for zlib's default; 1) and
+        `mem_level` (1 to 9; 8) are zlib's. ValueError or TypeError for other settings.
         """
         check_settings(level, mem_level, server_max_window_bits, client_max_window_bits)
         if server_max_window_bits < 9:
@@ -192,8 +199,8 @@ class PermessageDeflate:
         client_no_context_takeover: bool = False,
         server_max_window_bits: int = 15,
         client_max_window_bits: int | None = 15,
-        level: int = -1,
-        mem_level: int = 8,
+        level: int = LEVEL,
+        mem_level: int = MEM_LEVEL,
     ) -> str:
         """The `Sec-WebSocket-Extensions` of a client, for `connect(extensions=...)`.
 
@@ -249,8 +256,8 @@ class PermessageDeflate:
             client_no_context_takeover=agreed.client_no_context_takeover,
             server_max_window_bits=agreed.server_max_window_bits or 15,
             client_max_window_bits=agreed.client_max_window_bits or 15,
-            level=settings[0].level if settings else -1,
-            mem_level=settings[0].mem_level if settings else 8,
+            level=settings[0].level if settings else LEVEL,
+            mem_level=settings[0].mem_level if settings else MEM_LEVEL,
             max_size=max_size,
         )
 
@@ -307,18 +314,26 @@ class PermessageDeflate:
             return frame
         deflater = self._deflater
         if deflater is None:
-            deflater = self._deflater = zlib.compressobj(
-                self._level, zlib.DEFLATED, -self._sends_window, self._mem_level
-            )
-        payload = deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
-        self._deflating = not head & FIN
-        if head & FIN:
+            deflater = self._deflater = self._new_deflater()
+        fin = head & FIN
+        flush = zlib.Z_FULL_FLUSH if fin and self._sends_fresh else zlib.Z_SYNC_FLUSH
+        payload = deflater.compress(payload) + deflater.flush(flush)
+        self._deflating = not fin
+        if fin:
             # zlib flushes nothing twice: there is none if the last fragment is empty.
             payload = payload[:-4] or EMPTY
             if self._sends_fresh:
-                # A new one costs no more than to reset this, and no memory in between.
                 self._deflater = None
+                idle = IDLE.setdefault(self._settings, [])
+                if len(idle) < MAX_IDLE:
+                    idle.append(deflater)
         return make_frame(head, payload, mask, 0)
+
+    def _new_deflater(self) -> Any:
+        if self._sends_fresh and (idle := IDLE.get(self._settings)):
+            return idle.pop()
+        level, window, mem_level = self._settings
+        return zlib.compressobj(level, zlib.DEFLATED, -window, mem_level)
 
     def _inflate(self, data: bytes, fin: int) -> bytes:
         """Inflate the payload of a frame, which ends its message if `fin`."""
@@ -352,6 +367,9 @@ class PermessageDeflate:
         """
         for _ in range(MAX_STREAMS):
             data = inflater.unused_data
+            if not (data or fin):
+                # What comes next will be found behind the end, as if it had been here.
+                return inflater, out
             inflater = zlib.decompressobj(-self._receives_window)
             if len(out) >= room:
                 return inflater, out
