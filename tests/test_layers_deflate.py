@@ -1,5 +1,6 @@
 """permessage-deflate: what is negotiated, and frames in and out, with zlib alone as the oracle."""
 
+import contextlib
 import functools
 import itertools
 import json
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import tracemalloc
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import aiohttp
@@ -371,7 +372,52 @@ def test_mem_level_goes_from_accept_to_the_session() -> None:
     assert sizes[0] != sizes[1]
 
 
+@pytest.mark.parametrize("answer", [NAME, f"{NAME}; client_max_window_bits=15"])
+def test_a_clients_hints_bind_it_whatever_the_answer(answer: str) -> None:
+    """Sections 7.1.1.2 and 7.1.2.2."""
+    hints = f"{NAME}; client_no_context_takeover; client_max_window_bits=9"
+    client = of(answer, hints)
+    assert client is not None
+    frame = Frame.binary(NOISE[:1000] * 2)  # no match is nearer than 1000 bytes
+    payload = client.encode(frame).payload
+    assert len(payload) > 2000
+    assert client.encode(frame).payload == payload
+    unlimited = of(NAME, f"{NAME}; client_max_window_bits")
+    assert unlimited is not None
+    assert len(unlimited.encode(frame).payload) < 1100
+    assert len(unlimited.encode(frame).payload) < 100
+
+
+def test_parameters_hold_in_their_direction() -> None:
+    """What a server sends by the server's, and what a client does by the client's."""
+    frame = Frame.binary(NOISE[:1000] * 2)
+    sides = [
+        of(f"{NAME}; server_max_window_bits=9; client_no_context_takeover", is_client=False),
+        of(
+            f"{NAME}; server_no_context_takeover; client_max_window_bits=9",
+            f"{NAME}; client_max_window_bits",
+        ),
+    ]
+    for side in sides:
+        assert side is not None
+        assert len(side.encode(frame).payload) > 2000
+        assert len(side.encode(Frame.text("Hello")).payload) == len(HELLO)
+        assert len(side.encode(Frame.text("Hello")).payload) < len(HELLO)
+
+
 # Frames.
+
+
+@contextlib.contextmanager
+def traced() -> Iterator[Callable[[], int]]:
+    """Have memory traced; gives a function for the peak within, in bytes."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        yield lambda: peak
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
 
 
 def pair(**options: Any) -> tuple[PermessageDeflate, PermessageDeflate]:
@@ -456,6 +502,7 @@ def test_empty_messages(fresh: bool) -> None:
     """Section 7.2.3.6."""
     server, client = pair(server_no_context_takeover=fresh)
     for opcode in (Opcode.TEXT, Opcode.BINARY) * 2:
+        assert client.decode(server.encode(Frame(opcode))) == Frame(opcode)
         sent = server.encode(Frame(opcode))
         assert sent == Frame(opcode, b"\x00", rsv1=True)
         assert client.decode(sent) == Frame(opcode)
@@ -625,6 +672,30 @@ def test_compressors_are_lent_for_a_message_where_no_context_is_taken_over() -> 
     assert len(idle) == deflate.MAX_IDLE
 
 
+def test_a_fragment_takes_over_from_the_one_before() -> None:
+    server, _ = pair(server_no_context_takeover=True)
+    sizes = [len(server.encode(frame).payload) for frame in fragments(2, [NOISE] * 3)]
+    assert sizes[0] > len(NOISE) > 20 * sizes[1]
+    assert sizes[0] > len(NOISE) > 20 * sizes[2]
+
+
+@pytest.mark.parametrize(("fresh", "least", "most"), [(False, 280, 600), (True, 0, 10)])
+def test_what_a_connection_keeps_between_messages(fresh: bool, least: int, most: int) -> None:
+    """In KiB; both directions have had a message."""
+    agreed = {"server_no_context_takeover": fresh, "client_no_context_takeover": fresh}
+    pairs = [pair(**agreed) for _ in range(10)]
+    tracemalloc.start()
+    try:
+        for server, client in pairs:
+            client.decode(server.encode(Frame.text("Hello")))
+            server.decode(client.encode(Frame.text("Hello")))
+        deflate.IDLE.clear()
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert least * 1024 <= kept / 20 < most * 1024
+
+
 def test_a_message_without_end_keeps_its_compressor() -> None:
     (one, _), (other, reads) = (pair(server_no_context_takeover=True) for _ in range(2))
     one.encode(Frame.text("Hello", fin=False))
@@ -687,6 +758,14 @@ def test_a_size_that_a_final_block_reaches() -> None:
         reader(max_size=999).decode(text(final + b"\x00"))
 
 
+def test_a_bomb_behind_a_final_block_that_is_just_too_big() -> None:
+    """Then there is room for no byte, which zlib takes for no limit."""
+    payload = zlib.compress(bytes(1001), wbits=-15) + bomb(2**26)
+    with traced() as peak, pytest.raises(FrameTooBig):
+        reader(max_size=1000).decode(text(payload))
+    assert peak() < 2**20
+
+
 @pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize("level", [1, 6, 9])
 @pytest.mark.parametrize("data", [b"Hello", TEXT, b"a" * 300], ids=["short", "json", "run"])
@@ -717,6 +796,33 @@ def test_a_final_block_cut_off_at_any_byte(fresh: bool) -> None:
         with pytest.raises(ProtocolError) as caught:
             reader(client_no_context_takeover=fresh).decode(text(payload[:size]))
         assert broken(caught, 1007)
+
+
+def cut_final_block(code: list[int]) -> bytes:
+    """A final block with a Huffman code of its own (RFC 1951 section 3.2.7) and no end.
+
+    `code` has the length of each symbol's code in bits; number 256 is the end of block.
+    """
+    bits = "101" + f"{len(code) - 257:05b}"[::-1]  # BFINAL, BTYPE 2, HLIT; low bits first
+    bits += "00000" + "1111"  # one distance code, 19 codes for lengths:
+    bits += "000" * 3 + "001" * 16  # none for repeats, else of 4 bits, each what it stands for
+    bits += "".join(f"{length:04b}" for length in [*code, 1])
+    bits += "0" * (-len(bits) % 8)  # the shortest code, some times
+    return int(bits[::-1], 2).to_bytes(len(bits) // 8, "little")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        # 0 is a literal, 10 the end of block
+        [1, *range(3, 16), 15, *[0] * 241, 2],
+        # 0, 10 and 110 are literals, 1110000000 is the end of block
+        [1, 2, 3, *[11] * 248, 12, 13, 14, 15, 15, 10, *[11] * 5],
+    ],
+)
+def test_a_final_block_that_would_end_in_the_probe(code: list[int]) -> None:
+    """The 16 zeroes and 16 ones that a message implies are literals; a one is left of them."""
+    assert decoded(cut_final_block(code)) is None
 
 
 def test_a_message_cut_off_between_fragments() -> None:
@@ -875,16 +981,11 @@ def gigabyte() -> bytes:
 @pytest.mark.parametrize("cut", [0, 500, 2**19])
 def test_a_bomb_is_stopped_while_it_is_inflated(gigabyte: bytes, cut: int) -> None:
     inflater = reader(max_size=2**20)
-    tracemalloc.start()
-    try:
-        with pytest.raises(FrameTooBig) as caught:
-            inflater.decode(text(gigabyte[:cut], fin=False))
-            inflater.decode(Frame.continuation(gigabyte[cut:]))
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    with traced() as peak, pytest.raises(FrameTooBig) as caught:
+        inflater.decode(text(gigabyte[:cut], fin=False))
+        inflater.decode(Frame.continuation(gigabyte[cut:]))
     # The message twice, as zlib's blocks and as bytes, and its payload three times.
-    assert peak < 6 * 2**20
+    assert peak() < 6 * 2**20
     assert broken(caught, 1009)
     assert (caught.value.size, caught.value.limit) == (2**20 + 1, 2**20)
     assert "inflates to more than max_size (1048576 bytes)" in str(caught.value)

@@ -27,7 +27,7 @@ from websockets.extensions.permessage_deflate import (
     ServerPerMessageDeflateFactory,
 )
 
-from aiohttp_rawws import Frame, Opcode, RawWebSocketSession, connect
+from aiohttp_rawws import Frame, HandshakeRefused, Opcode, RawWebSocketSession, connect
 from aiohttp_rawws.layers import PermessageDeflate
 
 from .conftest import Serve
@@ -140,16 +140,6 @@ async def converse(url: str, options: "dict[str, Any]") -> str:
         return str(session.extensions)
 
 
-async def hear_no(url: str, options: "dict[str, Any]") -> None:
-    """Have our client make an offer that is declined."""
-    async with (
-        patience(),
-        aiohttp.ClientSession() as client,
-        connect(client, url, extensions=PermessageDeflate.offer(**options)) as session,
-    ):
-        assert PermessageDeflate.of(session) is None
-
-
 def octets(message: "str | bytes") -> bytes:
     return message.encode() if isinstance(message, str) else message
 
@@ -217,7 +207,12 @@ async def test_aiohttp_as_server(serve: Serve, options: dict[str, Any], compress
     if compress:
         await converse(url, options)
     else:
-        await hear_no(url, options)
+        async with (
+            patience(),
+            aiohttp.ClientSession() as client,
+            connect(client, url, extensions=PermessageDeflate.offer(**options)) as session,
+        ):
+            assert PermessageDeflate.of(session) is None
 
 
 # websockets.
@@ -356,14 +351,17 @@ async def test_ws_as_server(node: Path, options: dict[str, Any], theirs: dict[st
         assert process.stdout is not None
         port = int(await asyncio.wait_for(process.stdout.readline(), PATIENCE))
         url = f"ws://127.0.0.1:{port}/"
-        if declines(theirs, options):
-            await hear_no(url, options)
-        else:
+        if not declines(theirs, options):
             await converse(url, options)
+            return
+        async with aiohttp.ClientSession() as client:
+            with pytest.raises(HandshakeRefused) as caught:
+                await connect(client, url, extensions=PermessageDeflate.offer(**options))
+        assert caught.value.status == 400
 
 
 def declines(theirs: dict[str, Any], options: dict[str, Any]) -> bool:
-    """Whether `ws` declines: it wants to limit a window, and is not let, or to less."""
+    """Whether `ws` refuses us: it wants to limit a window, and is not let, or not to so little."""
     limits = "clientMaxWindowBits" in theirs
     window = options.get("server_max_window_bits", 15)
     return bool(

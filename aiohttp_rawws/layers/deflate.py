@@ -50,10 +50,8 @@ RSV2_RSV3 = 0x30
 CONTROL = 0x08
 OPCODE = 0x0F
 
-# The end of every sync flush, which does not travel behind a message's last block (RFC 7692
-# section 7.2.1), and all of an empty message (section 7.2.3.6).
+# The end of every flush, which does not travel behind a message's last block (RFC 7692 7.2.1).
 TAIL = b"\x00\x00\xff\xff"
-EMPTY = b"\x00"
 
 # An empty block and a final one. Where a stream stands between two blocks they give nothing and
 # end it there; anywhere else they give something, are an error, or do not end it.
@@ -320,8 +318,7 @@ class PermessageDeflate:
         payload = deflater.compress(payload) + deflater.flush(flush)
         self._deflating = not fin
         if fin:
-            # zlib flushes nothing twice: there is none if the last fragment is empty.
-            payload = payload[:-4] or EMPTY
+            payload = payload[:-4]
             if self._sends_fresh:
                 self._deflater = None
                 idle = IDLE.setdefault(self._settings, [])
@@ -383,16 +380,12 @@ class PermessageDeflate:
     def _broken(self, message: str, violation: Violation = Violation.NONE) -> ProtocolError:
         """What the peer did wrong, to be raised now and from now on."""
         code = CloseCode.PROTOCOL_ERROR if violation else CloseCode.INVALID_PAYLOAD
-        return self._failed(ProtocolError(violation, code, f"{message} (RFC 7692)"))
+        self._error = ProtocolError(violation, code, f"{message} (RFC 7692)")
+        return self._error
 
     def _too_big(self) -> ProtocolError:
-        error = FrameTooBig(self.max_size + 1, self.max_size)
+        self._error = error = FrameTooBig(self.max_size + 1, self.max_size)
         error.message = f"a message inflates to more than max_size ({self.max_size} bytes)"
-        return self._failed(error)
-
-    def _failed(self, error: ProtocolError) -> ProtocolError:
-        self._error = error
-        self._inflater = None
         return error
 
 
