@@ -641,6 +641,12 @@ def test_after_an_error_nothing_is_decoded_but_control_frames_pass() -> None:
         assert caught.value is first.value
     close = Frame.close(1000)
     assert inflater.decode(close) is close
+    inflater = reader(max_size=4)
+    for _ in range(2):
+        with pytest.raises(FrameTooBig):
+            inflater.decode(text(HELLO))
+    with pytest.raises(FrameTooBig):
+        inflater.decode(Frame.text("plain"))
 
 
 def test_errors_of_the_caller() -> None:

@@ -328,7 +328,7 @@ class PermessageDeflate:
         return make_frame(head, payload, mask, 0)
 
     def _new_deflater(self) -> Any:
-        if self._sends_fresh and (idle := IDLE.get(self._settings)):
+        if idle := IDLE.get(self._settings):
             return idle.pop()
         level, window, mem_level = self._settings
         return zlib.compressobj(level, zlib.DEFLATED, -window, mem_level)
