@@ -27,6 +27,7 @@ receiving asks `session.close_sent is None` before it answers anything.
 from ..frames import prepare
 from .broadcast import broadcast
 from .closing import close_handshake
+from .deflate import PermessageDeflate
 from .heartbeat import Heartbeat
 from .messages import Message, MessageAssembler, fragment, reply
 
@@ -34,6 +35,7 @@ __all__ = (
     "Heartbeat",
     "Message",
     "MessageAssembler",
+    "PermessageDeflate",
     "broadcast",
     "close_handshake",
     "fragment",
