@@ -1,7 +1,7 @@
 """The folder of results: what the document is made of.
 
 Each run leaves there a folder with the suite's reports (`index.html` to read), and `run.json` that
-tells what ran. Cases of several runs with one peer add up.
+tells what ran. Runs with one peer add up, as long as all versions are the same.
 """
 
 import json
@@ -45,12 +45,16 @@ def reports(results: Path, role: str, agent: str) -> Path:
 def store(results: Path, role: str, agent: str, peer: str, cases: Sequence[str]) -> None:
     """Tell what ran; the reports are in their folder already."""
     path = reports(results, role, agent) / "run.json"
-    earlier = json.loads(path.read_text())["cases"] if path.exists() else []
+    about = circumstances(peer)
+    earlier = json.loads(path.read_text()) if path.exists() else {"about": {}, "cases": []}
+    # What another version did does not count.
+    same = {**earlier["about"], "date": about["date"]} == about
+    everything = {*cases, *(earlier["cases"] if same else ())}
     run = {
         "role": role,
         "agent": agent,
-        "about": circumstances(peer),
-        "cases": sorted({*earlier, *cases}, key=verdicts.in_order),
+        "about": about,
+        "cases": sorted(everything, key=verdicts.in_order),
     }
     path.write_text(json.dumps(run, indent=1) + "\n")
 

@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+# websockets takes 4096 fragments of a message; the suite sends 65537. It asks when it is imported.
+os.environ.setdefault("WEBSOCKETS_MAX_FRAGMENTS", str(2**17))
+
 ROOT = Path(__file__).parent.parent.parent.parent
 #: The name of each peer, and its package.
 PEERS = {
