@@ -126,6 +126,7 @@ class Suite:
 
         It finds the suite's URL and its own name in AUTOBAHN_URL and AUTOBAHN_AGENT. The rest is
         as with `fuzz_servers`, but the reports tell of what was done by the end of `timeout`.
+        Raises `SuiteError` if the client does not start.
         """
         url = f"ws://127.0.0.1:{_free_port()}"
         with self._running("fuzzingserver", {"url": url}, selection, folder) as process:
@@ -133,6 +134,8 @@ class Suite:
             environment = {**os.environ, "AUTOBAHN_URL": url, "AUTOBAHN_AGENT": agent}
             try:
                 status = subprocess.run(command, env=environment, timeout=timeout).returncode
+            except OSError as error:
+                raise SuiteError(f"the client did not start: {error}") from None
             except subprocess.TimeoutExpired:
                 print(f"client stopped after {timeout} seconds", file=sys.stderr)
             else:
@@ -184,7 +187,7 @@ def _run(*command: "str | Path") -> str:
 
 
 def _install(folder: Path, python: Path) -> None:
-    _run(sys.executable, "-m", "venv", "--clear", folder)
+    _run(sys.executable, "-m", "venv", folder)
     pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "-q")
     _run(*pip, "--use-pep517", *REQUIREMENTS)
     if not _succeeds(*pip, "--only-binary=:all:", ACCELERATION):
