@@ -158,7 +158,7 @@ class Parser:
     @property
     def partial(self) -> bool:
         """Whether the bytes so far end in the middle of a frame."""
-        return len(self._pending) > 0 or self._payload is not None
+        return len(self._pending) > 0 or self._payload is not None or self._left > 0
 
     @property
     def ready(self) -> bool:

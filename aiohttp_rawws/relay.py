@@ -93,6 +93,7 @@ async def join(
     ends = Ends()
     there = Direction(a, b, names[0], directions[0], ends, tap, remask)
     back = Direction(b, a, names[1], directions[1], ends, tap, remask)
+    there.opposite, back.opposite = back, there
     tasks = [asyncio.ensure_future(direction.run()) for direction in (there, back)]
     try:
         await asyncio.gather(*tasks)
@@ -143,6 +144,8 @@ class Ends:
 class Direction:
     """One direction of a relay: what `source` receives, `target` sends."""
 
+    opposite: "Direction"
+
     def __init__(
         self,
         source: RawWebSocketSession,
@@ -157,6 +160,8 @@ class Direction:
         self.target = target
         self.side = side
         self.label = label
+        #: No more frames will come from `source`: it has sent its Close, or is gone.
+        self.done = asyncio.Event()
         self._ends = ends
         self._tap = tap
         self._remask = remask
@@ -170,35 +175,45 @@ class Direction:
 
     async def run(self) -> None:
         """Pass on all that comes, then the end."""
-        source, target = self.source, self.target
         try:
-            await (self._pass_frames() if self._tap is None else self._show_frames(self._tap))
+            await self._pass_all()
         except ProtocolError as error:
-            self._ends.note(self.side, "violation", error)
-            logger.warning("Relay dropped: %s broke the protocol: %s", self.side, error)
-            await target._end()
-            source.abort()
+            await self._drop(error)
             return
+        source = self.source
         if source.close_received is not None:
             self._ends.note(self.side, "close")
         await source.wait_closed()
         if source.exception is not None:
             self._ends.note(self.side, "lost", source.exception)
-            await target._reset()
+            await self.target._reset()
         else:
             self._ends.note(self.side, "end of stream")
-            await self._end_target()
+            await self._pass_end()
 
-    async def _end_target(self) -> None:
+    async def _drop(self, error: ProtocolError) -> None:
+        self._ends.note(self.side, "violation", error)
+        logger.warning("Relay dropped: %s broke the protocol: %s", self.side, error)
+        await self.target._end()
+        self.source.abort()
+
+    async def _pass_end(self) -> None:
+        """Do to the target what the source's peer did: end its sending half, or all of it."""
         source, target = self.source, self.target
         if not source.closed and target._transport.can_write_eof():
             target.write_eof()
             return
         if not source.closed and source.close_received is not None:
-            # TLS has no halves, and the reply to that Close is on its way.
+            # TLS has no halves, and the reply to that Close may be on its way.
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(target.wait_closed(), target._linger)
+                await asyncio.wait_for(self.opposite.done.wait(), target._linger)
         await target._end()
+
+    async def _pass_all(self) -> None:
+        try:
+            await (self._pass_frames() if self._tap is None else self._show_frames(self._tap))
+        finally:
+            self.done.set()
 
     async def _pass_frames(self) -> None:
         source, target = self.source, self.target

@@ -116,7 +116,7 @@ def write(request: pytest.FixtureRequest, mask: Any) -> Write:
     if not hasattr(socket, "AF_UNIX"):
         pytest.skip("there all writes go through the transport")
     if request.param == "write_some":
-        return lambda fd, data: mask.write_some(fd, bytearray(data))
+        return lambda fd, data: mask.write_some(fd, bytearray(data) + b"more", len(data))
     return lambda fd, data: mask.write_both(fd, bytearray(data[:3]), data[3:])
 
 
