@@ -15,7 +15,7 @@ from aiohttp import web
 from .autobahn import __main__ as program
 from .autobahn import octets, port, records, transparent, verdicts
 from .autobahn.document import GROUPS, document
-from .autobahn.peers import ROOT, command, serving
+from .autobahn.peers import PEERS, ROOT, command, serving
 from .autobahn.suite import ALIASES, Selection
 from .autobahn.transparent import Counts, compare, count, is_illegal
 from .autobahn.verdicts import Verdict, missing
@@ -334,9 +334,6 @@ def test_the_verdicts_decide_the_status(
 
 # -- the peers -----------------------------------------------------------------------------
 
-#: `ours` waits for the layers.
-NAMES = ["aiohttp", "websockets", "picows"]
-
 
 async def echoes(url: str) -> None:
     async with aiohttp.ClientSession() as client, client.ws_connect(url, compress=15) as socket:
@@ -347,7 +344,7 @@ async def echoes(url: str) -> None:
         assert await socket.receive_bytes() == b"\xff"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PEERS)
 async def test_a_server_echoes_directly_and_through_the_proxy(tmp_path: Path, name: str) -> None:
     with (
         serving(f"server_{name}", tmp_path) as direct,
@@ -365,7 +362,7 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PEERS)
 async def test_a_client_echoes_in_every_case(serve: Serve, name: str) -> None:
     heard = []
 
