@@ -16,7 +16,7 @@ from .autobahn import __main__ as program
 from .autobahn import octets, port, records, transparent, verdicts
 from .autobahn.document import GROUPS, document
 from .autobahn.peers import PEERS, ROOT, command, serving
-from .autobahn.suite import ALIASES, Selection
+from .autobahn.suite import ALIASES, Selection, Suite, SuiteError
 from .autobahn.transparent import Counts, compare, count, is_illegal
 from .autobahn.verdicts import Verdict, missing
 from .conftest import Serve
@@ -389,3 +389,25 @@ async def test_a_client_echoes_in_every_case(serve: Serve, name: str) -> None:
     )
     assert await soon(process.wait()) == 0
     assert heard == [("1", "mine", True), ("2", "mine", True)]
+
+
+# -- the suite -----------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_suite_is_installed_and_runs(tmp_path: Path) -> None:
+    """From PyPI: this test needs the network."""
+    suite = Suite.install(tmp_path / "venv")
+    assert Suite.install(tmp_path / "venv") == suite
+    selection, folder = Selection(["1.1.*", "3.1"], ["1.1.8"]), tmp_path / "reports"
+    wanted = [*(f"1.1.{number}" for number in range(1, 8)), "3.1"]
+    with serving("server_aiohttp", tmp_path) as url:
+        assert suite.fuzz_servers({"server": url}, selection, folder) == wanted
+    assert suite.fuzz_client("client", command("client_aiohttp"), selection, folder) == wanted
+    for agent in ("server", "client"):
+        assert all(verdict.plain for verdict in verdicts.load(folder, agent, wanted))
+    for nobody in ([], ["99.*"]):
+        with pytest.raises(SuiteError, match="no case is selected"):
+            suite.fuzz_servers({"server": "ws://127.0.0.1:9/"}, Selection(nobody), folder)
+    with pytest.raises(SuiteError, match="the client did not start"):
+        suite.fuzz_client("client", ["./none"], selection, folder)

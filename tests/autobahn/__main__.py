@@ -78,7 +78,10 @@ def compare_through_proxy(options: argparse.Namespace) -> int:
             serving("proxy", options.out, AUTOBAHN_UPSTREAM=direct) as proxied,
         ):
             both = both_ways(suite, direct, proxied, options)
-            counts = count(compare(both, Selection(cases, options.exclude), options.rounds))
+            found = compare(both, Selection(cases, options.exclude), options.rounds)
+        if not found:
+            raise SuiteError("nothing was compared: no case is selected, or there are no rounds")
+        counts = count(found)
         records.store_transparency(options.out, agent, about(agent), counts)
         print(f"{about(agent)}: {counts.equal} cases equal, {counts.dropped} dropped as they must")
         for kind, seen in (("varying", counts.varying), ("DIFFERENT", counts.different)):
@@ -106,29 +109,32 @@ def write_document(options: argparse.Namespace) -> int:
     return 0
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options; what stands behind `--` is `command`."""
-    arguments = list(arguments)
-    split = arguments.index("--") if "--" in arguments else len(arguments)
-    common = argparse.ArgumentParser(add_help=False)
+def option_groups() -> tuple[argparse.ArgumentParser, ...]:
+    """The options of all commands, of those that run the suite, of those that judge a peer."""
+    common, running, judging = (argparse.ArgumentParser(add_help=False) for _ in range(3))
     common.add_argument("--venv", type=Path, default=default_folder(), help="the suite's own")
     common.add_argument(
         "--out", type=Path, help="folder for the results; a temporary one if absent"
     )
-    running = argparse.ArgumentParser(add_help=False)
     running.add_argument(
         "--exclude", action="append", default=[], metavar="CASES", help="cases to leave out"
     )
     running.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds for all cases")
     running.add_argument("--nice", type=int, default=0, help="run this much less urgently")
-    judging = argparse.ArgumentParser(add_help=False)
     judging.add_argument("--agent", help="the name in the reports")
     judging.add_argument(
         "--allow", action="append", default=[], metavar="CASE", help="it may fail; 7.9.* for some"
     )
     judging.add_argument("--strict", action="store_true", help="NON-STRICT fails the run too")
-    cases = f"numbers, patterns (6.4.*) or any of {', '.join(ALIASES)}"
+    return common, running, judging
 
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; what stands behind `--` is `command`."""
+    arguments = list(arguments)
+    split = arguments.index("--") if "--" in arguments else len(arguments)
+    common, running, judging = option_groups()
+    cases = f"numbers, patterns (6.4.*) or any of {', '.join(ALIASES)}"
     parser = argparse.ArgumentParser(prog="python -m tests.autobahn")
     commands = parser.add_subparsers(required=True)
     server = commands.add_parser("server", parents=[common, running, judging])

@@ -130,18 +130,9 @@ class Suite:
         """
         url = f"ws://127.0.0.1:{_free_port()}"
         with self._running("fuzzingserver", {"url": url}, selection, folder) as process:
-            _wait_for(url, process)
-            environment = {**os.environ, "AUTOBAHN_URL": url, "AUTOBAHN_AGENT": agent}
-            try:
-                status = subprocess.run(command, env=environment, timeout=timeout).returncode
-            except OSError as error:
-                raise SuiteError(f"the client did not start: {error}") from None
-            except subprocess.TimeoutExpired:
-                print(f"client stopped after {timeout} seconds", file=sys.stderr)
-            else:
-                if status:
-                    print(f"client ended with status {status}", file=sys.stderr)
-            asyncio.run(_ask_for_reports(url, agent))
+            if _listens(url, process):
+                _run_client(agent, command, url, timeout)
+                asyncio.run(_ask_for_reports(url, agent))
         return _cases(folder)
 
     @contextmanager
@@ -209,9 +200,24 @@ def _cases(folder: Path) -> list[str]:
     announced = re.search(r"^Cases = (\[.*\])", log, re.MULTILINE)
     if announced is None:
         raise SuiteError(f"the suite did not start:\n{log[-2000:]}")
+    if announced[1] == "[]":
+        raise SuiteError("no case is selected")
     for failure in re.findall(r"^Connection to .* failed .*", log, re.MULTILINE):
         print(failure, file=sys.stderr)
     return re.findall(r"'([\d.]+)'", announced[1])
+
+
+def _run_client(agent: str, command: Sequence[str], url: str, timeout: float) -> None:
+    environment = {**os.environ, "AUTOBAHN_URL": url, "AUTOBAHN_AGENT": agent}
+    try:
+        status = subprocess.run(command, env=environment, timeout=timeout).returncode
+    except OSError as error:
+        raise SuiteError(f"the client did not start: {error}") from None
+    except subprocess.TimeoutExpired:
+        print(f"client stopped after {timeout} seconds", file=sys.stderr)
+    else:
+        if status:
+            print(f"client ended with status {status}", file=sys.stderr)
 
 
 def _free_port() -> int:
@@ -220,18 +226,19 @@ def _free_port() -> int:
         return port_number
 
 
-def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    """Until the suite listens, or has ended."""
+def _listens(url: str, process: "subprocess.Popen[bytes]") -> bool:
+    """Wait for the suite to listen; False if it ends instead, or takes over 20 seconds."""
     address = ("127.0.0.1", int(url.rpartition(":")[2]))
     for _ in range(200):
         try:
             socket.create_connection(address, 1).close()
         except OSError:
             if process.poll() is not None:
-                return
+                return False
             time.sleep(0.1)
         else:
-            return
+            return True
+    return False
 
 
 async def _ask_for_reports(url: str, agent: str) -> None:

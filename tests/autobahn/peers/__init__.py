@@ -46,7 +46,6 @@ def serving(module: str, folder: Path, **environment: str) -> Iterator[str]:
     words = folder / f"{module}.txt"
     with (
         open(words, "w") as errors,
-        # Which closes the standard input at the end, and waits.
         subprocess.Popen(
             command(module),
             cwd=ROOT,
@@ -57,10 +56,14 @@ def serving(module: str, folder: Path, **environment: str) -> Iterator[str]:
             text=True,
         ) as process,
     ):
-        line = process.stdout.readline() if process.stdout else ""
-        if not line:
-            raise RuntimeError(f"{module} did not start:\n{words.read_text()}")
-        yield f"ws://127.0.0.1:{json.loads(line)['port']}/"
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                process.wait()
+                raise RuntimeError(f"{module} did not start:\n{words.read_text()}")
+            yield f"ws://127.0.0.1:{json.loads(line)['port']}/"
+        finally:
+            process.kill()
 
 
 def attend(
