@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -171,6 +172,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main() -> None:
     options = parse(sys.argv[1:])
+    # So that what was started ends with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.nice(getattr(options, "nice", 0))
     temporary = options.out is None
     if temporary:
