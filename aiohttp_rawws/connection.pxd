@@ -81,6 +81,7 @@ cdef class Connection:
     cpdef list _next_batch(self)
     @cython.locals(parser=Parser)
     cpdef _next_piece(self)
+    cdef _refuse_second(self)
     cdef _refuse_left(self)
     cdef _taken(self, Frame frame)
     cpdef _more(self)

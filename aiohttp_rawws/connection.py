@@ -358,8 +358,7 @@ class Connection:
     def _prepare(self) -> bool:
         """Whether a whole frame is there to be taken."""
         parser = self._parser
-        if self._waiter.state != IDLE:
-            raise RuntimeError("another task is receiving from this session already")
+        self._refuse_second()
         if parser.pieces:
             self._leave_pieces()
         if not parser.frames:
@@ -383,8 +382,7 @@ class Connection:
 
     def _next_piece(self) -> "Piece | Frame | None":
         parser = self._parser
-        if self._waiter.state != IDLE:
-            raise RuntimeError("another task is receiving from this session already")
+        self._refuse_second()
         self._refuse_left()
         if not parser.pieces:
             parser.pieces = True
@@ -403,8 +401,12 @@ class Connection:
         self._taken(item)
         return item if item.is_control else whole_piece(item)
 
+    def _refuse_second(self) -> None:
+        if self._waiter.state != IDLE:
+            raise RuntimeError("another task is receiving from this session already")
+
     def _refuse_left(self) -> None:
-        if self._parser.left:
+        if self._parser.left and not self._ended():
             raise RuntimeError("a frame was relayed in part: its rest means nothing without that")
 
     def _taken(self, frame: Frame) -> None:
@@ -501,6 +503,7 @@ class Connection:
 
         None ends it, at any point.
         """
+        self._refuse_second()
         if self._target is not None:
             self._target._source = None
         self._target = target

@@ -121,6 +121,9 @@ async def proxy(
                 extensions=upstream.extensions,
                 headers=end_to_end(answer.headers),
             )
+        except server.Disconnected:
+            upstream.abort()
+            return server.unanswered()
         except BaseException:
             upstream.abort()
             raise

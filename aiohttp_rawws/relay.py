@@ -162,6 +162,8 @@ class Direction:
         self.label = label
         #: No more frames will come from `source`: it has sent its Close, or is gone.
         self.done = asyncio.Event()
+        #: Its end of stream was passed on, too.
+        self.ended = False
         self._ends = ends
         self._tap = tap
         self._remask = remask
@@ -184,12 +186,14 @@ class Direction:
         if source.close_received is not None:
             self._ends.note(self.side, "close")
         await source.wait_closed()
-        if source.exception is not None:
-            self._ends.note(self.side, "lost", source.exception)
-            await self.target._reset()
-        else:
+        if not source.closed:
             self._ends.note(self.side, "end of stream")
             await self._pass_end()
+        # It can still be lost while the other direction goes on.
+        while not (source._lost or self.opposite.ended):
+            await source._change()
+        if source._lost:
+            await self._pass_loss()
 
     async def _drop(self, error: ProtocolError) -> None:
         self._ends.note(self.side, "violation", error)
@@ -198,16 +202,28 @@ class Direction:
         self.source.abort()
 
     async def _pass_end(self) -> None:
-        """Do to the target what the source's peer did: end its sending half, or all of it."""
-        source, target = self.source, self.target
-        if not source.closed and target._transport.can_write_eof():
+        """End the target's sending half; with TLS, which has none, its connection."""
+        target = self.target
+        if target._transport.can_write_eof():
             target.write_eof()
-            return
-        if not source.closed and source.close_received is not None:
-            # TLS has no halves, and the reply to that Close may be on its way.
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.opposite.done.wait(), target._linger)
-        await target._end()
+        else:
+            if self.source.close_received is not None:
+                # The reply to that Close may be on its way.
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self.opposite.done.wait(), target._linger)
+            await target._end()
+        self.ended = True
+        target._changed()
+
+    async def _pass_loss(self) -> None:
+        """End the target's connection as the source's was."""
+        error = self.source.exception
+        if error is not None:
+            self._ends.note(self.side, "lost", error)
+            await self.target._reset()
+        else:
+            self._ends.note(self.side, "end of stream")
+            await self.target._end()
 
     async def _pass_all(self) -> None:
         try:

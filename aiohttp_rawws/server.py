@@ -41,6 +41,7 @@ from .session import RawWebSocketSession
 
 __all__ = (
     "INSTALLED",
+    "Disconnected",
     "Handler",
     "Installed",
     "PassedRefusal",
@@ -51,6 +52,7 @@ __all__ = (
     "refuse",
     "run",
     "serve",
+    "unanswered",
 )
 
 logger = logging.getLogger("aiohttp_rawws")
@@ -193,6 +195,10 @@ class PassedRefusal(Refused):
     """What another server answered."""
 
 
+class Disconnected(ConnectionResetError):
+    """The client went away before it was answered."""
+
+
 class UpgradeResponse(web.StreamResponse):
     """The 101. Nothing can be written to it: what follows it is the session's."""
 
@@ -254,9 +260,14 @@ class Opening:
         key = request.headers["Sec-WebSocket-Key"].strip()
         response = UpgradeResponse(response_headers(key, protocol=protocol, extensions=extensions))
         response.headers.extend(headers)
-        await response.prepare(request)
+        try:
+            await response.prepare(request)
+        except ConnectionError as error:
+            if not transport.is_closing():
+                raise
+            raise Disconnected("the client went away before the upgrade") from error
         if request.transport is None:
-            raise ConnectionResetError("the client went away during the upgrade")
+            raise Disconnected("the client went away during the upgrade")
         request.protocol.keep_alive(False)
         session = response.session = RawWebSocketSession(
             transport,
@@ -362,8 +373,16 @@ async def serve(
     request: web.Request, handler: Handler, options: Options, protocols: tuple[str, ...]
 ) -> web.StreamResponse:
     """Upgrade a request, run a raw handler, end the connection; nothing it raises gets out."""
-    session = await upgrade(request, options, protocols, CIMultiDict())
+    try:
+        session = await upgrade(request, options, protocols, CIMultiDict())
+    except Disconnected:
+        return unanswered()
     return await run(begin(request), session, handler)
+
+
+def unanswered() -> web.StreamResponse:
+    """For the access log alone: aiohttp wants a response, and would log an error as one."""
+    return web.Response(status=499, reason="Client Closed Request")
 
 
 async def run(
@@ -407,7 +426,7 @@ def begin_opening(request: web.Request, options: Options, protocols: tuple[str, 
     if refusal is not None:
         refuse(request, refusal)
     if request.transport is None:
-        raise ConnectionResetError("the client went away before the upgrade")
+        raise Disconnected("the client went away before the upgrade")
     return Opening(request, request.transport)
 
 

@@ -2,15 +2,20 @@
 
 import asyncio
 import gc
+import os
 import ssl
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 import trustme
 from aiohttp import web
+
+import aiohttp_rawws
 
 from .wire import Address
 
@@ -93,3 +98,17 @@ def nothing_is_left() -> Any:
     """What a test leaves to the garbage collector must not complain in a later one."""
     yield
     gc.collect(1)
+
+
+@pytest.fixture(scope="session")
+def memory_server() -> Iterator[tuple[str, int]]:
+    """Where `tests/memory.py` listens, a server in a process of its own."""
+    root = Path(aiohttp_rawws.__file__).parent.parent
+    with subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("memory.py"))],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        yield "127.0.0.1", int(process.stdout.readline())
+        process.terminate()

@@ -2,16 +2,19 @@
 
 Started by path, it prints its port. At "/frames" it takes one frame, at "/pieces" the pieces of
 one; then it sends a Text: the bytes of payload that came, and by how many bytes the resident
-memory of the process had grown at its peak (Linux).
+memory of the process had grown at its peak (Linux). "/proxy/PORT" is a proxy to that port, and
+"/growth" answers by how much the memory had grown at most since it last was asked.
 """
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 from aiohttp import web
 
-from aiohttp_rawws import Frame, RawWebSocketSession, add_raw_websocket, setup
+from aiohttp_rawws import Frame, RawWebSocketSession, add_raw_websocket, proxy, setup
 
 
 def memory(field: str) -> int:
@@ -47,8 +50,35 @@ async def report(session: RawWebSocketSession, size: int, growth: int) -> None:
     await session.send(Frame.text(f"{size} {growth}"))
 
 
+CLIENT = web.AppKey("client", aiohttp.ClientSession)
+
+
+async def clients(app: web.Application) -> AsyncIterator[None]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as app[CLIENT]:
+        yield
+
+
+async def pass_on(request: web.Request) -> web.StreamResponse:
+    port = request.match_info["port"]
+    return await proxy(request, request.app[CLIENT], f"ws://127.0.0.1:{port}/")
+
+
+class Growth:
+    """How much memory was taken since the last question."""
+
+    before = 0
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        grown = memory("VmHWM") - self.before
+        self.before = forget_peak()
+        return web.Response(text=str(grown))
+
+
 async def main() -> None:
     app = web.Application()
+    app.cleanup_ctx.append(clients)
+    app.router.add_get("/proxy/{port}", pass_on)
+    app.router.add_get("/growth", Growth().__call__)
     setup(app, max_frame_size=2**30)
     add_raw_websocket(app.router, "/frames", frames)
     add_raw_websocket(app.router, "/pieces", pieces)

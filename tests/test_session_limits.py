@@ -2,19 +2,12 @@
 
 import asyncio
 import contextlib
-import os
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import aiohttp_rawws
 from aiohttp_rawws import COMPILED, EndOfStream, Frame, ProtocolError, RawWebSocketSession
 
-from . import memory
 from .conftest import Serve
 from .ends import (
     BOTH,
@@ -287,20 +280,7 @@ async def send_rest(wire: Wire, size: int) -> None:
 # -- memory, in a process of its own ---------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, int]]:
-    root = str(Path(aiohttp_rawws.__file__).parent.parent)
-    with subprocess.Popen(
-        [sys.executable, memory.__file__],
-        env={**os.environ, "PYTHONPATH": root},
-        stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        yield "127.0.0.1", int(process.stdout.readline())
-        process.terminate()
-
-
-def growth(server: tuple[str, int], path: str, size: int) -> int:
+def growth(server: "tuple[str, int]", path: str, size: int) -> int:
     """By how much a server's memory grows that takes a frame of `size` bytes."""
     with contextlib.closing(socket.create_connection(server, PATIENCE)) as peer:
         peer.sendall(request(path))
@@ -316,19 +296,19 @@ def growth(server: tuple[str, int], path: str, size: int) -> int:
     return int(grown)
 
 
-def test_a_frame_of_64_mib_takes_at_most_twice_its_size(server: tuple[str, int]) -> None:
+def test_a_frame_of_64_mib_takes_at_most_twice_its_size(memory_server: "tuple[str, int]") -> None:
     size = 64 * 2**20
-    assert growth(server, "/frames", size) < 2.2 * size
+    assert growth(memory_server, "/frames", size) < 2.2 * size
 
 
-def test_a_frame_of_1_gib_in_pieces_takes_next_to_nothing(server: tuple[str, int]) -> None:
+def test_a_frame_of_1_gib_in_pieces_takes_next_to_nothing(memory_server: "tuple[str, int]") -> None:
     size = 2**30 if COMPILED else 2**28  # interpreted, 1 GiB takes 6 s
-    assert growth(server, "/pieces", size) < 16 * 2**20
+    assert growth(memory_server, "/pieces", size) < 16 * 2**20
 
 
-def test_a_length_alone_takes_nothing(server: tuple[str, int]) -> None:
+def test_a_length_alone_takes_nothing(memory_server: "tuple[str, int]") -> None:
     """A peer that declares a gibibyte and sends a mebibyte costs what it sent."""
-    with contextlib.closing(socket.create_connection(server, PATIENCE)) as peer:
+    with contextlib.closing(socket.create_connection(memory_server, PATIENCE)) as peer:
         peer.sendall(request("/frames") + b"\x82\xff" + (2**30).to_bytes(8, "big") + MASK)
         peer.sendall(bytes(2**20))
         peer.shutdown(socket.SHUT_WR)
