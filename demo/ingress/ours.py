@@ -20,7 +20,8 @@ def make_app(upstream: URL) -> web.Application:
             yield
 
     async def ingress(request: web.Request) -> web.StreamResponse:
-        url = upstream.join(request.rel_url)
+        # As the visitor wrote it.
+        url = URL(f"{upstream.origin()}{request.rel_url.raw_path_qs}", encoded=True)
         return await aiohttp_rawws.proxy(request, request.app[CLIENT], url)
 
     app = web.Application()
