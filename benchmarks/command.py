@@ -73,15 +73,13 @@ def chosen(options: argparse.Namespace, role: Role) -> Sequence[Peer]:
 
 
 @contextmanager
-def arguments(
-    role: Role, loop: str, *, core: int | None = None, spin: bool = False
-) -> Iterator[list[str]]:
+def arguments(role: Role, loop: str, core: int | None = None) -> Iterator[list[str]]:
     """What to start each peer with, while its upstream runs, if it needs one, on `core`."""
     given = [f"--loop={loop}"]
     if role.upstream is None:
         yield given
         return
-    with serving(role.upstream, ["--spin"] if spin else [], core=core) as upstream:
+    with serving(role.upstream, core=core) as upstream:
         yield [*given, f"--upstream={upstream.port}"]
 
 

@@ -1,6 +1,6 @@
 /* A WebSocket echo server that is never the bottleneck: the upstream of the proxies, and the limit of what an
- * echo can cost. Linux only (epoll). `echo DESCRIPTOR [--spin]` serves the listening socket of that number until
- * it is killed; with --spin it polls instead of sleeping.
+ * echo can cost. Linux only (epoll). `echo DESCRIPTOR` serves the listening socket of that number until it is
+ * killed.
  *
  * No frame is ever held: what one read brought is turned into its echo where it stands (an echo is four octets
  * shorter, for it has no key), and leaves in one write. What the kernel does not take waits, and its connection
@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -287,20 +286,17 @@ static void welcome(int listener)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2)
-        errx(2, "usage: echo DESCRIPTOR [--spin]");
+    if (argc != 2)
+        errx(2, "usage: echo DESCRIPTOR");
     int listener = atoi(argv[1]);
-    bool spin = argc > 2 && !strcmp(argv[2], "--spin");
     struct epoll_event events[EVENTS];
     epoll = epoll_create1(EPOLL_CLOEXEC);
     fcntl(listener, F_SETFL, O_NONBLOCK);
     watch(EPOLL_CTL_ADD, listener, EPOLLIN, &listener);
     for (;;) {
-        int count = epoll_wait(epoll, events, EVENTS, spin ? 0 : -1);
+        int count = epoll_wait(epoll, events, EVENTS, -1);
         if (count < 0 && errno != EINTR)
             err(1, "epoll_wait");
-        if (!count)
-            sched_yield(); /* the load generator may poll on the same core */
         for (int i = 0; i < count; i++) {
             struct connection *connection = events[i].data.ptr;
             if (events[i].data.ptr == &listener)

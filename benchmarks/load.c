@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -339,8 +338,6 @@ static bool serve_events(void)
     int count = epoll_wait(epoll, events, EVENTS, options.spin ? 0 : (int)(options.timeout * 1000));
     if (count < 0 && errno != EINTR)
         fail("epoll_wait: %s", strerror(errno));
-    if (options.spin && !count)
-        sched_yield(); /* an upstream may poll on the same core */
     for (int i = 0; i < count; i++) {
         struct connection *connection = events[i].data.ptr;
         if (events[i].events & EPOLLOUT)

@@ -65,7 +65,7 @@ def measure(
                     case,
                     seconds=options.seconds,
                     warmup=options.warmup,
-                    spin=core is not None and not options.sleep,
+                    spin=not options.sleep,
                 )
             samples[case, peer].append(sample)
     return [Result(peer, case, tuple(found)) for (case, peer), found in samples.items()]
@@ -146,9 +146,7 @@ def as_json(
     )
 
 
-def parse(
-    program: str, description: str, role: command.Role, given: Sequence[str] | None
-) -> argparse.Namespace:
+def parse(program: str, description: str, role: command.Role) -> argparse.Namespace:
     parser = command.new_parser(
         program, description, cases=role.cases, connections=role.connections
     )
@@ -156,10 +154,14 @@ def parse(
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement")
     parser.add_argument("--warmup", type=float, default=0.3, help="seconds before each measurement")
     parser.add_argument(
-        "--sleep", action="store_true", help="let the load generator sleep instead of polling"
+        "--sleep",
+        action="store_true",
+        # An upstream needs the generator's core too.
+        default=role.upstream is not None,
+        help="let the load generator sleep instead of polling",
     )
     parser.add_argument("--json", type=Path, help="write every sample to this file")
-    options = parser.parse_args(given)
+    options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
     return options
@@ -167,7 +169,7 @@ def parse(
 
 def main(program: str, description: str, role: command.Role) -> None:
     """A program: measure the peers in this role, and report."""
-    options = parse(program, description, role, None)
+    options = parse(program, description, role)
     facts = machine.describe()
     cores = machine.two_cores()
     core, spare = cores or (None, None)
@@ -175,12 +177,12 @@ def main(program: str, description: str, role: command.Role) -> None:
         # The generator inherits this core; each peer is moved to the other.
         os.sched_setaffinity(0, {spare})
     else:
+        options.sleep = True
         print("one core only: the peers share it with the load generator", file=sys.stderr)
-    spin = core is not None and not options.sleep
     try:
         with (
             built("load.c") as load,
-            command.arguments(role, options.loop, core=spare, spin=spin) as arguments,
+            command.arguments(role, options.loop, spare) as arguments,
         ):
             peers = command.started(options, role, arguments)
             results = measure(load, list(peers), arguments, options, core)

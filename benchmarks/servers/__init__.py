@@ -26,9 +26,6 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="asyncio")
     parser.add_argument("--upstream", type=int, help="a proxy's: the port to connect to")
-    parser.add_argument(
-        "--spin", action="store_true", help="poll instead of sleeping, c_epoll only"
-    )
     return parser.parse_args()
 
 
