@@ -1,15 +1,36 @@
-"""What both programs have in common: their options, and which of the peers can be measured here."""
+"""What all programs have in common: roles, options, and which of the peers can be measured here."""
 
 import argparse
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from .load import Case
-from .peers import PEERS, Peer, ServerError, serving
+from .peers import PROXIES, SERVERS, UPSTREAM, Peer, ServerError, serving
 
 
-def new_parser(program: str, description: str, *, connections: int) -> argparse.ArgumentParser:
+@dataclass(frozen=True)
+class Role:
+    """What peers are measured as, and with what if nobody says otherwise."""
+
+    peers: Sequence[Peer]
+    cases: str
+    connections: str
+    upstream: Peer | None = None
+    """The server that they pass everything on to."""
+
+
+ROLES = {
+    "echo": Role(SERVERS, cases="256x1,256x32", connections="8"),
+    "relay": Role(PROXIES, cases="256x1,256x32,1048576x1", connections="1,8", upstream=UPSTREAM),
+}
+
+
+def new_parser(
+    program: str, description: str, *, cases: str, connections: str
+) -> argparse.ArgumentParser:
     """A parser of the options that say who is measured and with what."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {program}",
@@ -17,41 +38,60 @@ def new_parser(program: str, description: str, *, connections: int) -> argparse.
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
-        "--peers", type=_peers, help=f"any of {','.join(PEERS)}; all that start if not given"
+        "--peers", type=lambda text: text.split(","), help="all that start if not given"
     )
     parser.add_argument(
-        "--loop", choices=("uvloop", "asyncio"), default="uvloop", help="of the server"
+        "--loop", choices=("uvloop", "asyncio"), default="uvloop", help="of the peers"
     )
     parser.add_argument(
-        "--size", type=_numbers, default="256", help="bytes of payload; 256,4096 for two"
+        "--cases",
+        type=_cases,
+        default=cases,
+        help="bytes of payload x messages in flight on each connection",
     )
     parser.add_argument(
-        "--inflight", type=_counts, default="1,32", help="messages in flight on each connection"
-    )
-    parser.add_argument(
-        "--connections", type=_counts, default=str(connections), help="likewise 1,8"
+        "--connections", type=_counts, default=connections, help="each case with so many"
     )
     return parser
 
 
 def cases(options: argparse.Namespace) -> list[Case]:
-    """Every combination of the sizes, messages in flight and connections asked for."""
-    return list(
-        itertools.starmap(
-            Case, itertools.product(options.size, options.inflight, options.connections)
-        )
-    )
+    """Every combination of the cases and connections asked for."""
+    return [
+        Case(size, inflight, connections)
+        for (size, inflight), connections in itertools.product(options.cases, options.connections)
+    ]
 
 
-def started(options: argparse.Namespace) -> dict[Peer, str]:
+def chosen(options: argparse.Namespace, role: Role) -> Sequence[Peer]:
+    """The peers asked for; `ServerError` if one is unknown."""
+    peers = {peer.name: peer for peer in role.peers}
+    unknown = [name for name in options.peers or () if name not in peers]
+    if unknown:
+        raise ServerError(f"no peer {unknown[0]!r}; there are {', '.join(peers)}")
+    return [peers[name] for name in options.peers or peers]
+
+
+@contextmanager
+def arguments(role: Role, loop: str, core: int | None = None) -> Iterator[list[str]]:
+    """What to start each peer with, while its upstream runs, if it needs one, on `core`."""
+    given = [f"--loop={loop}"]
+    if role.upstream is None:
+        yield given
+        return
+    with serving(role.upstream, core=core) as upstream:
+        yield [*given, f"--upstream={upstream.port}"]
+
+
+def started(options: argparse.Namespace, role: Role, arguments: Sequence[str]) -> dict[Peer, str]:
     """The peers that start, with version and build.
 
     One that does not is left out, which is told; `ServerError` if it was asked for by name.
     """
     found = {}
-    for peer in options.peers or PEERS.values():
+    for peer in chosen(options, role):
         try:
-            with serving(peer, options.loop) as server:
+            with serving(peer, arguments) as server:
                 found[peer] = server.about
         except ServerError as error:
             if options.peers:
@@ -66,22 +106,18 @@ def headline(facts: dict[str, str], peers: dict[Peer, str]) -> str:
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines) + "\n"
 
 
-def _numbers(text: str) -> list[int]:
-    numbers = [int(part) for part in text.split(",")]
-    if min(numbers) < 0:
-        raise argparse.ArgumentTypeError(f"{min(numbers)} is negative")
-    return numbers
+def _cases(text: str) -> list[tuple[int, int]]:
+    cases = []
+    for part in text.split(","):
+        size, _, inflight = part.partition("x")
+        cases.append((int(size), max(_counts(inflight))))
+    if min(size for size, _ in cases) < 0:
+        raise argparse.ArgumentTypeError("a payload has at least 0 bytes")
+    return cases
 
 
 def _counts(text: str) -> list[int]:
-    counts = _numbers(text)
-    if 0 in counts:
+    counts = [int(part) for part in text.split(",")]
+    if min(counts) < 1:
         raise argparse.ArgumentTypeError("at least 1 is needed")
     return counts
-
-
-def _peers(text: str) -> Sequence[Peer]:
-    unknown = [name for name in text.split(",") if name not in PEERS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no peer {unknown[0]!r}; there are {', '.join(PEERS)}")
-    return [PEERS[name] for name in text.split(",")]

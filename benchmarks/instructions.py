@@ -1,4 +1,4 @@
-"""User instructions of the server per echoed message, counted by valgrind's callgrind."""
+"""User instructions of the server or proxy per echoed message, counted by valgrind's callgrind."""
 
 import argparse
 import re
@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import command, machine
-from .load import Case, LoadError, load_generator, run_load
+from .build import BuildError, built
+from .command import ROLES
+from .load import Case, LoadError, run_load
 from .peers import Peer, ServerError, serving
 from .report import ratios, table
 
@@ -18,36 +20,47 @@ WARMUP = 2000
 
 
 def instructions(
-    load: Path, peer: Peer, case: Case, loop: str, messages: int, profile: Path
+    load: Path, peer: Peer, arguments: Sequence[str], case: Case, messages: int, profile: Path
 ) -> int:
     """What the server's process executes from its start to its end with this many messages.
 
-    `profile` is where callgrind's own file is written.
+    `profile` is where callgrind's own file is written, with the process's number behind its name.
     """
-    prefix = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={profile}"]
-    with serving(peer, loop, prefix=prefix) as server:
+    prefix = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={profile}.%p"]
+    # What is no Python runs below it; the compiler that builds it is of no interest.
+    prefix += ["--trace-children=yes", "--trace-children-skip=*cc*,*clang*"]
+    with serving(peer, arguments, prefix=prefix) as server:
         run_load(load, server, peer, case, messages=messages, timeout=120)
-    match = re.search(r"^(?:summary|totals): (\d+)", profile.read_text(), re.MULTILINE)
+    written = Path(f"{profile}.{server.pid}")
+    match = re.search(r"^(?:summary|totals): (\d+)", written.read_text(), re.MULTILINE)
     if not match:
-        raise ServerError(f"{peer.name}: no total in callgrind's file {profile}")
+        raise ServerError(f"{peer.name}: no total in callgrind's file {written}")
     return int(match[1])
 
 
 def per_message(
-    load: Path, peer: Peer, case: Case, options: argparse.Namespace, folder: Path
+    load: Path,
+    peer: Peer,
+    arguments: Sequence[str],
+    case: Case,
+    options: argparse.Namespace,
+    folder: Path,
 ) -> float:
     """What one more message costs: start, handshake and end do not depend on their number."""
 
     def run(messages: int) -> int:
         name = f"{peer.name}-{case.size}-{case.inflight}-{case.connections}-{messages}.callgrind"
-        return instructions(load, peer, case, options.loop, messages, folder / name)
+        return instructions(load, peer, arguments, case, messages, folder / name)
 
     more: int = options.messages
     return (run(WARMUP + more) - run(WARMUP)) / more
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = command.new_parser("benchmarks.instructions", __doc__ or "", connections=1)
+    parser = command.new_parser(
+        "benchmarks.instructions", __doc__ or "", cases="256x1,256x32", connections="1"
+    )
+    parser.add_argument("--role", choices=ROLES, default="echo", help="who is measured")
     parser.add_argument("--messages", type=int, default=8000, help="by which the runs differ")
     parser.add_argument(
         "--profiles",
@@ -68,22 +81,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     if options.profiles:
         options.profiles.mkdir(parents=True, exist_ok=True)
+    role = ROLES[options.role]
     try:
-        peers = command.started(options)
-        print(command.headline(machine.describe() | {"loop": options.loop}, peers))
-        with load_generator() as load, tempfile.TemporaryDirectory() as folder:
+        with (
+            built("load.c") as load,
+            tempfile.TemporaryDirectory() as temporary,
+            command.arguments(role, options.loop) as arguments,
+        ):
+            folder = options.profiles or Path(temporary)
+            peers = command.started(options, role, arguments)
+            print(command.headline(machine.describe() | {"loop": options.loop}, peers))
             for case in command.cases(options):
                 counts = {}
                 for peer in peers:
                     print(f"{peer.name}, {case}", file=sys.stderr)
-                    counts[peer] = [
-                        per_message(load, peer, case, options, options.profiles or Path(folder))
-                    ]
+                    counts[peer] = [per_message(load, peer, arguments, case, options, folder)]
                 rows = [[peer.name, f"{count:,.0f}"] for peer, (count,) in counts.items()]
                 print(f"== {case}\n\n{table(['peer', 'instructions/msg'], rows)}")
                 if any(peer.ours for peer in counts):
                     print(ratios("instructions", counts))
-    except (LoadError, ServerError) as error:
+    except (BuildError, LoadError, ServerError) as error:
         raise SystemExit(str(error)) from None
 
 

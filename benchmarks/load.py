@@ -1,22 +1,16 @@
-"""The load generator, load.c: building it, running it, what it tells."""
+"""The load generator, load.c: running it, and what it tells."""
 
 import json
-import os
-import shlex
+import re
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from .peers import Peer, Server
 
-SOURCE = Path(__file__).with_name("load.c")
-
 
 class LoadError(Exception):
-    """The generator could not be built, or what came back was no echo."""
+    """What came back was no echo."""
 
 
 @dataclass(frozen=True)
@@ -50,24 +44,8 @@ class Sample:
     p50: float
     p99: float
     p999: float
-
-
-@contextmanager
-def load_generator() -> Iterator[Path]:
-    """Compile the generator (`CC`, else `cc`) for as long as the block runs."""
-    compiler = shlex.split(os.environ.get("CC", "cc"))
-    with tempfile.TemporaryDirectory(prefix="rawws-benchmark-") as directory:
-        program = Path(directory, "load")
-        command = [*compiler, "-O2", "-o", str(program), str(SOURCE)]
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True)
-        except FileNotFoundError:
-            raise LoadError(
-                f"no C compiler: {compiler[0]!r} was not found; install gcc, or name one in CC"
-            ) from None
-        except subprocess.CalledProcessError as error:
-            raise LoadError(f"{shlex.join(command)} failed:\n{error.stderr}") from None
-        yield program
+    server_memory: int
+    """The most bytes that the server's process had resident, since it started."""
 
 
 def run_load(
@@ -97,7 +75,12 @@ def run_load(
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
         raise LoadError(f"{peer.name}: {finished.stderr.strip() or finished.returncode}")
-    sample = Sample(**json.loads(finished.stdout))
+    sample = Sample(**json.loads(finished.stdout), server_memory=most_resident(server.pid))
     if not sample.messages:
         raise LoadError(f"{peer.name}: no echo of {case} within {seconds} s; measure for longer")
     return sample
+
+
+def most_resident(pid: int) -> int:
+    match = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(match[1]) * 1024 if match else 0

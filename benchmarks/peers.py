@@ -19,7 +19,7 @@ NO_EXTENSIONS = "AIOHTTP_RAWWS_NO_EXTENSIONS"
 class Peer:
     name: str
     module: str
-    """The server, a module of `benchmarks.servers`."""
+    """The server or proxy, a module of this package."""
     ours: bool = False
     interpreted: bool = False
     """Whether our extensions are left out."""
@@ -27,19 +27,29 @@ class Peer:
     """Whether bytes are echoed without a handshake and without frames."""
 
 
-PEERS = {
-    peer.name: peer
-    for peer in (
-        Peer("rawws", "rawws", ours=True),
-        Peer("rawws-batches", "rawws_batches", ours=True),
-        Peer("rawws-layers", "rawws_layers", ours=True),
-        Peer("rawws-python", "rawws", ours=True, interpreted=True),
-        Peer("aiohttp", "aiohttp_websocket"),
-        Peer("picows", "picows_listener"),
-        Peer("websockets", "websockets_connection"),
-        Peer("tcp", "tcp", bare=True),
-    )
-}
+UPSTREAM = Peer("c-epoll", "servers.c_epoll")
+
+SERVERS = (
+    Peer("rawws", "servers.rawws", ours=True),
+    Peer("rawws-batches", "servers.rawws_batches", ours=True),
+    Peer("rawws-layers", "servers.rawws_layers", ours=True),
+    Peer("rawws-python", "servers.rawws", ours=True, interpreted=True),
+    Peer("aiohttp", "servers.aiohttp_websocket"),
+    Peer("picows", "servers.picows_listener"),
+    Peer("websockets", "servers.websockets_connection"),
+    Peer("tcp", "servers.tcp", bare=True),
+    UPSTREAM,
+)
+
+PROXIES = (
+    Peer("rawws", "proxies.rawws", ours=True),
+    Peer("rawws-tap", "proxies.rawws_tap", ours=True),
+    Peer("rawws-remask", "proxies.rawws_remask", ours=True),
+    Peer("rawws-python", "proxies.rawws", ours=True, interpreted=True),
+    Peer("usual", "proxies.usual"),
+    Peer("tcp", "proxies.tcp"),
+    Peer("nginx", "proxies.nginx"),
+)
 
 
 class ServerError(Exception):
@@ -56,16 +66,20 @@ class Server:
 
 @contextmanager
 def serving(
-    peer: Peer, loop: str, *, core: int | None = None, prefix: Sequence[str] = ()
+    peer: Peer,
+    arguments: Sequence[str] = (),
+    *,
+    core: int | None = None,
+    prefix: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Run the server of `peer` until the block is left.
 
-    `loop` is `"uvloop"` or `"asyncio"`, `core` the one to keep it on, `prefix` a command to run it
-    under. Raises `ServerError`; shows what the server wrote to stderr while it served.
+    `arguments` are those of `servers.parse`, `core` is the one to keep it on, `prefix` a command
+    to run it under. Raises `ServerError`; shows what the server wrote to stderr while it served.
     """
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", f"benchmarks.servers.{peer.module}", "--loop", loop],
+            [*prefix, sys.executable, "-m", f"benchmarks.{peer.module}", *arguments],
             cwd=ROOT,
             env=_environment(peer),
             stdin=subprocess.PIPE,
@@ -104,7 +118,7 @@ def _announced(peer: Peer, process: subprocess.Popen[str], errors: IO[str]) -> S
         raise ServerError(f"{peer.name}: its server did not start: {reason}")
     ready = json.loads(line)
     about = f"{ready['version']} ({ready['build']})" if ready["build"] else ready["version"]
-    return Server(process.pid, ready["port"], about)
+    return Server(ready["pid"], ready["port"], about)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -7,11 +7,26 @@ what runs, and serves until its standard input ends: so it cannot outlive what s
 import argparse
 import asyncio
 import json
+import os
 import socket
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
-Start = Callable[[socket.socket], Awaitable[object]]
+from aiohttp import web
+
+Start = Callable[[socket.socket], Awaitable[AbstractAsyncContextManager[Any]]]
+
+
+def parse() -> argparse.Namespace:
+    """The options of this process."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="asyncio")
+    parser.add_argument("--upstream", type=int, help="a proxy's: the port to connect to")
+    return parser.parse_args()
 
 
 def run(start: Start, version: str, build: str = "") -> None:
@@ -19,14 +34,64 @@ def run(start: Start, version: str, build: str = "") -> None:
 
     `version` tells the package and its version, `build` which of its builds runs.
     """
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="asyncio")
-    loop = _new_loop(parser.parse_args().loop)
+    loop = _new_loop(parse().loop)
     asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(_serve(start, version, build))
     finally:
         loop.close()
+
+
+def run_application(app: web.Application, version: str, build: str) -> None:
+    async def start(listener: socket.socket) -> AbstractAsyncContextManager[None]:
+        return _running(app, listener)
+
+    run(start, version, build)
+
+
+def listen() -> socket.socket:
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener.setblocking(False)
+    return listener
+
+
+def run_program(command: Sequence[str], port: int, version: str, inherited: int = -1) -> None:
+    """Have a program of another kind serve `port`, maybe on a descriptor that it inherits."""
+    descriptors = [inherited] if inherited >= 0 else []
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=descriptors) as process:
+        try:
+            while not _accepts(port):
+                if process.poll() is not None:
+                    raise SystemExit(f"{command[0]} ended with status {process.returncode}")
+                time.sleep(0.01)
+            announce(port, process.pid, version)
+            sys.stdin.read()
+        finally:
+            process.terminate()
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def announce(port: int, pid: int, version: str, build: str = "") -> None:
+    ready = {"port": port, "pid": pid, "version": version, "build": build}
+    print(json.dumps(ready), flush=True)
+
+
+@asynccontextmanager
+async def _running(app: web.Application, listener: socket.socket) -> AsyncIterator[None]:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        yield
+    finally:
+        await runner.cleanup()
 
 
 def _new_loop(name: str) -> asyncio.AbstractEventLoop:
@@ -39,13 +104,10 @@ def _new_loop(name: str) -> asyncio.AbstractEventLoop:
 
 
 async def _serve(start: Start, version: str, build: str) -> None:
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    listener.setblocking(False)
-    server = await start(listener)
-    ready = {"port": listener.getsockname()[1], "version": version, "build": build}
-    print(json.dumps(ready), flush=True)
-    await _end_of_input()
-    del server  # It had to be referenced while it served.
+    listener = listen()
+    async with await start(listener):
+        announce(listener.getsockname()[1], os.getpid(), version, build)
+        await _end_of_input()
 
 
 async def _end_of_input() -> None:

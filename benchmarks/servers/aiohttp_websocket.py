@@ -1,12 +1,10 @@
 """aiohttp's own `WebSocketResponse`, with its defaults but without a limit and compression."""
 
-import socket
-
 import aiohttp
 from aiohttp import WSMsgType, web
 from aiohttp._websocket.reader import WebSocketReader
 
-from . import run
+from . import run_application
 
 
 async def echo(request: web.Request) -> web.WebSocketResponse:
@@ -20,15 +18,12 @@ async def echo(request: web.Request) -> web.WebSocketResponse:
     return response
 
 
-async def start(listener: socket.socket) -> object:
-    app = web.Application()
-    app.router.add_get("/", echo)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.SockSite(runner, listener).start()
-    return runner
+def run_aiohttp(app: web.Application) -> None:
+    build = "compiled" if "reader_c" in WebSocketReader.__module__ else "interpreted"
+    run_application(app, f"aiohttp {aiohttp.__version__}", build)
 
 
 if __name__ == "__main__":
-    build = "compiled" if "reader_c" in WebSocketReader.__module__ else "interpreted"
-    run(start, f"aiohttp {aiohttp.__version__}", build)
+    app = web.Application()
+    app.router.add_get("/", echo)
+    run_aiohttp(app)

@@ -1,5 +1,6 @@
 """picows: a callback for each frame, answered at once from the memory it was read into."""
 
+import asyncio
 import socket
 from importlib.metadata import version
 
@@ -21,7 +22,7 @@ def listener_of(request: WSUpgradeRequest) -> WSListener:
     return Echo()
 
 
-async def start(listener: socket.socket) -> object:
+async def start(listener: socket.socket) -> asyncio.Server:
     return await ws_create_server(listener_of, sock=listener, max_frame_size=2**30)
 
 

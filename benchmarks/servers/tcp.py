@@ -15,7 +15,7 @@ class Echo(asyncio.Protocol):
         self.transport.write(data)
 
 
-async def start(listener: socket.socket) -> object:
+async def start(listener: socket.socket) -> asyncio.Server:
     return await asyncio.get_running_loop().create_server(Echo, sock=listener)
 
 

@@ -3,7 +3,7 @@
 import socket
 from importlib.util import find_spec
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.version import version
 
 from . import run
@@ -14,7 +14,7 @@ async def echo(connection: ServerConnection) -> None:
         await connection.send(message)
 
 
-async def start(listener: socket.socket) -> object:
+async def start(listener: socket.socket) -> Server:
     return await serve(echo, sock=listener, compression=None, max_size=None, ping_interval=None)
 
 
