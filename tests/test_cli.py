@@ -464,7 +464,8 @@ async def test_what_peers_have_others_told_about_them_is_harmless(serve: Serve) 
             await garbage.close()
             status, out, errors = await command.stop()
     assert (status, out) == (0, "")
-    assert len(errors.splitlines()) == 2
+    # What of the upstream is wrong with it, aiohttp 3.13.0 lets pass.
+    assert len(errors.splitlines()) in (1, 2)
     assert errors.isascii()
     assert errors.replace("\n", "").isprintable()
     assert "Traceback" not in errors
@@ -683,7 +684,7 @@ async def test_a_visitor_that_goes_before_the_answer(serve: Serve) -> None:
 
 @ONE_LOOP
 async def test_an_upstream_whose_headers_cannot_be_passed_on() -> None:
-    """A control that aiohttp does not send, one that it does, one in what was not offered."""
+    """A control that aiohttp may not send, one that it does, one in what was not offered."""
 
     async def upstream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -707,7 +708,7 @@ async def test_an_upstream_whose_headers_cannot_be_passed_on() -> None:
                 await wire.read_to_end()
                 await wire.close()
             _, out, errors = await command.stop()
-    assert re.search(r"#1 refused: GET / from \S+: 50[02]\n", out)
+    assert r"no subprotocol, extensions x-test;a=\x1b[31m" in out
     assert r"no subprotocol, extensions x-test;a=\x9b1m" in out
     assert r"extensions that were not offered: \x1b[31m" in errors
     assert (out + errors).replace("\n", "").isprintable()
