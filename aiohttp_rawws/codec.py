@@ -361,9 +361,10 @@ class Parser:
                     violations |= LENGTH_ENCODING
             if violations & self.reject:
                 return self._fail(violations, start)
-        if self.sink is not None and head & 0x0F != 8:
-            return self._pass(head, length, start, position + (4 if second & 0x80 else 0), end)
-        if length > self.max_frame_size and self.sink is None and not (self.pieces and not head & 0x08):
+        if self.sink is not None:
+            if head & 0x0F != 8:
+                return self._pass(head, length, start, position + (4 if second & 0x80 else 0), end)
+        elif length > self.max_frame_size and (not self.pieces or head & 0x08):
             self.oversized = FrameTooBig(length, self.max_frame_size)
             return start
         key = None

@@ -7,6 +7,7 @@ the extensions it chose, or its refusal, status, headers and body.
 import asyncio
 import functools
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -56,6 +57,9 @@ MADE_ANEW = ("Content-Length", "Expect", "Host")
 #: What is said anew of the visitor.
 FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
 
+#: The bytes of a header that are not UTF-8, as aiohttp reads them, and control characters.
+UNWRITABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\udc80-\udcff]")
+
 #: What aiohttp would add to a request that the visitor made.
 AUTOMATIC = ("Accept", "Accept-Encoding", "User-Agent")
 
@@ -99,13 +103,15 @@ async def proxy(
     explained; here the direction is "client" or "upstream", who sent the frame. Any other answer
     is passed on as it is, its body as it was encoded, and the visitor's connection closed. An
     upstream that cannot be reached, or does not speak WebSocket, is a 502, one that does not
-    answer in time (`timeout=aiohttp.ClientTimeout(...)`) a 504. Header bytes that are not UTF-8
-    cannot be passed on: a 400 where they are the visitor's, a 502 where they are the upstream's.
-    A visitor that goes away meanwhile is not noticed before the upstream has answered.
+    answer in time (`timeout=aiohttp.ClientTimeout(...)`) a 504. Headers that are not printable
+    UTF-8 cannot be passed on: a 400 where they are the visitor's, a 502 where they are the
+    upstream's. A visitor that goes away meanwhile is not noticed before the upstream has answered.
 
     `client_session` must have an `aiohttp.DummyCookieJar` (ValueError otherwise): any other would
-    give one visitor's cookies to the next. Its own default headers go to the upstream where the
-    visitor sent none of that name. `options` are those of a route for both sessions
+    give one visitor's cookies to the next; and a connector with room for all of them
+    (`aiohttp.TCPConnector(limit=0)`), for by default the 101st visitor has to wait. Without
+    `setup(app)` a shutdown waits for the visitors, as long as aiohttp's own. Its own default
+    headers go to the upstream where the visitor sent none of that name. `options` are those of a route for both sessions
     (`max_frame_size`, `receive_limit`, `reject`, `origins`, `linger`; those of `setup` by
     default), and those of `client_session.request` (`ssl`, `timeout`, `proxy` ...). `extensions`
     is a function from the visitor's offer to the one for the upstream, or to None: `lambda offer:
@@ -126,8 +132,8 @@ async def proxy(
         opening.pause()
         handling = server.begin(request)
         sent = upstream_headers(request, extra, offer_of(request, taken.get("extensions")))
-        if not is_utf8(request.raw_path, sent):
-            raise refusal(opening, handling, 400, "Path and headers must be UTF-8 to be passed on.")
+        if not is_writable(request.raw_path, sent):
+            raise refusal(opening, handling, 400, "Path and headers must be printable UTF-8.")
         if has_credentials(client_session, url, request_options):
             sent.popall("Authorization", None)
         answer = await dial(opening, handling, client_session, url, headers=sent, **request_options)
@@ -185,14 +191,12 @@ def end_to_end(headers: MultiMapping[str]) -> "CIMultiDict[str]":
     return passed
 
 
-def is_utf8(line: str, headers: MultiMapping[str]) -> bool:
-    """Whether aiohttp can write what it has read; it drops other bytes and says nothing."""
-    return not any(
-        "\udc80" <= character <= "\udcff"
-        for text in (line, *headers.keys(), *headers.values())
-        if not text.isascii()
-        for character in text
-    )
+def is_writable(line: str, headers: MultiMapping[str]) -> bool:
+    """Whether aiohttp can write what it has read.
+
+    It drops bytes that are not UTF-8 and says nothing, and it writes no control characters.
+    """
+    return not any(UNWRITABLE.search(text) for text in (line, *headers.keys(), *headers.values()))
 
 
 def offer_of(request: web.Request, choose: Callable[[str], str | None] | None) -> str | None:
@@ -292,10 +296,12 @@ async def dial(
         logger.warning("Proxy: %s cannot be reached: %s", origin(url), reason(error))
         status, text = 502, "The upstream cannot be reached."
     else:
-        if is_utf8(answer.reason or "", answer.headers):
+        if is_writable(answer.reason or "", answer.headers):
             return answer
         client.hang_up(answer)
-        logger.warning("Proxy: %s answered with headers that are not UTF-8", origin(answer.url))
+        logger.warning(
+            "Proxy: %s answered with headers that are not printable UTF-8", origin(answer.url)
+        )
         status, text = 502, "The upstream's answer cannot be passed on."
     raise refusal(opening, handling, status, text)
 

@@ -211,7 +211,7 @@ class Direction:
                 # The reply to that Close may be on its way.
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self.opposite.done.wait(), target._linger)
-            await target._end()
+            await target._end_patiently()
         self.ended = True
         target._changed()
 
@@ -223,7 +223,7 @@ class Direction:
             await self.target._reset()
         else:
             self._ends.note(self.side, "end of stream")
-            await self.target._end()
+            await self.target._end_patiently()
 
     async def _pass_all(self) -> None:
         try:

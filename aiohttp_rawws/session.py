@@ -175,6 +175,13 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
             else:
                 self.abort()
 
+    async def _end_patiently(self) -> None:
+        """End it so, but only once the peer has taken what was sent, however slow it is."""
+        self._expired = False
+        self._uncork()
+        await self._flush_out()
+        await self._end()
+
     async def _reset(self) -> None:
         """End the connection with a reset, but behind what was sent, as far as `linger` goes."""
         self._uncork()
@@ -205,7 +212,7 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
             await self._change()
 
     async def _flush_out(self) -> None:
-        """Wait until the kernel has sent everything."""
+        """Wait until the kernel has sent everything, the connection ends, or `_expired`."""
         # TLS says nothing of what the transport below the encryption still holds. That goes on in
         # every turn of the loop in which the kernel has room.
         turns = 0

@@ -102,5 +102,6 @@ async def between(
                 yield Between(visitor, upstream_wire, a, b, relaying)
             finally:
                 released.set()
-                visitor.writer.transport.abort()
-                upstream_wire.writer.transport.abort()
+                for wire in (visitor, upstream_wire):
+                    if not wire.writer.is_closing():
+                        wire.writer.transport.abort()

@@ -111,7 +111,8 @@ def test_the_longest_frame_there_can_be() -> None:
 def test_no_frame_is_too_big() -> None:
     it = sink(max_frame_size=1)
     data = octets(0x82, bytes(MEGABYTE)) + octets(0x89, bytes(125))
-    assert it.read(data) == data
+    assert it.read(data + octets(0x88, b"\x03\xe8")) == data
+    assert it.parser.take() == Frame.close(1000)
 
 
 def test_a_close_is_taken_not_passed() -> None:

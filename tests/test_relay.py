@@ -563,6 +563,26 @@ async def test_the_end_of_a_side_that_is_held_back() -> None:
         assert await it.visitor.read_to_end() == CHUNK * 20
 
 
+@LEGS
+async def test_a_slow_reader_gets_all_before_the_end(
+    contexts: Contexts, visitor_tls: bool, upstream_tls: bool
+) -> None:
+    """However much longer than the linger it takes."""
+    options = {"linger": 0.05}
+    async with between(*tls_of(contexts, visitor_tls, upstream_tls), options=options) as it:
+        narrow(it.a, it.b, it.visitor.writer, it.upstream.writer)
+        it.visitor.transport.pause_reading()
+        it.upstream.send(CHUNK * 4 + CLOSE)
+        it.upstream.writer.close()
+        received = b""
+        while not received.endswith(CLOSE):
+            await asyncio.sleep(0.1)
+            it.visitor.transport.resume_reading()
+            received += await soon(it.visitor.reader.read(200_000))
+            it.visitor.transport.pause_reading()
+        assert received == CHUNK * 4 + CLOSE
+
+
 @pytest.mark.parametrize("who", ["visitor", "upstream"])
 async def test_a_loss_while_both_sides_are_full(who: str) -> None:
     async with between() as it:

@@ -42,7 +42,9 @@ def run(start: Start, version: str, build: str = "") -> None:
         loop.close()
 
 
-def run_application(app: web.Application, version: str, build: str) -> None:
+def run_application(app: web.Application, version: str, build: str = "") -> None:
+    """Serve an application of aiohttp."""
+
     async def start(listener: socket.socket) -> AbstractAsyncContextManager[None]:
         return _running(app, listener)
 

@@ -4,7 +4,7 @@ import aiohttp_rawws
 from aiohttp_rawws import Frame
 from aiohttp_rawws.layers import MessageAssembler, reply
 
-from .rawws import run_rawws
+from .rawws import app_of, run_rawws
 
 
 async def echo(session: aiohttp_rawws.RawWebSocketSession) -> None:
@@ -21,4 +21,4 @@ async def echo(session: aiohttp_rawws.RawWebSocketSession) -> None:
 
 
 if __name__ == "__main__":
-    run_rawws(echo)
+    run_rawws(app_of(echo))

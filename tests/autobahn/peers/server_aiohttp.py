@@ -1,10 +1,8 @@
 """aiohttp's `WebSocketResponse`, with its defaults but without a limit."""
 
-import socket
-
 from aiohttp import WSMsgType, web
 
-from benchmarks.servers import run
+from benchmarks.servers import run_application
 
 from . import about
 
@@ -20,14 +18,7 @@ async def echo(request: web.Request) -> web.WebSocketResponse:
     return response
 
 
-async def start(listener: socket.socket) -> object:
+if __name__ == "__main__":
     app = web.Application()
     app.router.add_get("/", echo)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.SockSite(runner, listener).start()
-    return runner
-
-
-if __name__ == "__main__":
-    run(start, about("aiohttp"))
+    run_application(app, about("aiohttp"))

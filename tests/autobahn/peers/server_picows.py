@@ -1,6 +1,8 @@
 """picows by its own layer of messages, with its defaults but without a limit."""
 
 import socket
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from picows.websockets.asyncio.server import ServerConnection, serve
 
@@ -14,7 +16,7 @@ async def echo(connection: ServerConnection) -> None:
         await connection.send(message)
 
 
-async def start(listener: socket.socket) -> object:
+async def start(listener: socket.socket) -> AbstractAsyncContextManager[Any]:
     return await serve(echo, sock=listener, max_size=None)
 
 

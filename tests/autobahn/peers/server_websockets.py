@@ -1,6 +1,8 @@
 """websockets' asyncio server, with its defaults but without a limit."""
 
 import socket
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -14,7 +16,7 @@ async def echo(connection: ServerConnection) -> None:
         await connection.send(message)
 
 
-async def start(listener: socket.socket) -> object:
+async def start(listener: socket.socket) -> AbstractAsyncContextManager[Any]:
     return await serve(echo, sock=listener, max_size=None)
 
 
