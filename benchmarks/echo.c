@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -290,6 +291,7 @@ int main(int argc, char **argv)
         errx(2, "usage: echo DESCRIPTOR");
     int listener = atoi(argv[1]);
     struct epoll_event events[EVENTS];
+    signal(SIGPIPE, SIG_IGN); /* a client that is gone is a write that fails */
     epoll = epoll_create1(EPOLL_CLOEXEC);
     fcntl(listener, F_SETFL, O_NONBLOCK);
     watch(EPOLL_CTL_ADD, listener, EPOLLIN, &listener);

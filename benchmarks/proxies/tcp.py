@@ -39,12 +39,9 @@ class Side(asyncio.Protocol):
     def resume_writing(self) -> None:
         cast(asyncio.Transport, self.peer).resume_reading()
 
-    def eof_received(self) -> bool:
-        cast(asyncio.Transport, self.peer).write_eof()
-        return True
-
     def connection_lost(self, error: Exception | None) -> None:
-        cast(asyncio.Transport, self.peer).close()
+        if self.peer is not None:
+            self.peer.close()
 
 
 async def start(listener: socket.socket) -> asyncio.Server:
