@@ -58,10 +58,10 @@ cdef class Parser:
     @cython.locals(payload=Payload)
     cpdef cut(self)
 
-    cdef bint _full(self)
-    cdef bint _ready(self)
-    cdef Py_ssize_t _uncut(self)
-    cdef bint _stopped(self)
+    cdef bint _full(self) except -1
+    cdef bint _ready(self) except -1
+    cdef Py_ssize_t _uncut(self) except -1
+    cdef bint _stopped(self) except -1
     @cython.locals(position=Py_ssize_t, after=Py_ssize_t)
     cdef _parse(self, Py_ssize_t end)
     @cython.locals(size=Py_ssize_t)

@@ -79,8 +79,9 @@ cdef class Connection:
     @cython.locals(parser=Parser)
     cdef bint _prepare(self) except -1
     cpdef list _next_batch(self)
-    @cython.locals(parser=Parser)
     cpdef _next_piece(self)
+    @cython.locals(parser=Parser)
+    cpdef _next_part(self)
     cdef _refuse_second(self)
     cdef _refuse_left(self)
     cdef _taken(self, Frame frame)

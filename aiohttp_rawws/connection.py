@@ -381,6 +381,12 @@ class Connection:
         parser.whole()
 
     def _next_piece(self) -> "Piece | Frame | None":
+        """The next one for `pieces`, None if there is none."""
+        item = self._next_part()
+        return whole_piece(item) if isinstance(item, Frame) and not item.is_control else item
+
+    def _next_part(self) -> "Piece | Frame | None":
+        """The next frame, or what has arrived of one that is not whole; None if there is none."""
         parser = self._parser
         self._refuse_second()
         self._refuse_left()
@@ -399,7 +405,7 @@ class Connection:
             self._relieve()
             return item
         self._taken(item)
-        return item if item.is_control else whole_piece(item)
+        return item
 
     def _refuse_second(self) -> None:
         if self._waiter.state != IDLE:
@@ -514,7 +520,8 @@ class Connection:
 
     def _pass(self, data: bytearray, size: int) -> None:
         """For the parser: `data[:size]` are frames for the target, the last one maybe in part."""
-        target = cast(Connection, self._target)
+        target = self._target
+        assert target is not None
         if target._close_sent is not None or target._eof_sent or target._gone():
             # Nothing can be sent there any more. Why is seen by whoever receives from it.
             return
@@ -775,7 +782,7 @@ class Connection:
             return
         parser = self._parser
         parser.written(nbytes)
-        if parser.full:
+        if parser.oversized is not None or parser._full():
             self._pause_reading()
             if self._target is not None:
                 self._relieve()
@@ -783,7 +790,7 @@ class Connection:
 
     def _wake_reader(self) -> None:
         """Run the receiving task if there is something for it: last, for it may do anything."""
-        if self._waiter.state != PENDING or not self._parser.ready:
+        if self._waiter.state != PENDING or not self._parser._ready():
             return
         cork = self._cork
         # A plain transport reads only when the loop calls it; TLS also while a task closes it.

@@ -233,19 +233,20 @@ class Direction:
 
     async def _pass_frames(self) -> None:
         source, target = self.source, self.target
-        as_they_stand = not self._remask and source._may_pass_to(target)
-        pieces = aiter(source.pieces())
+        remask = self._remask and target.masking
+        as_they_stand = not remask and source._may_pass_to(target)
+        parts = aiter(source._parts())
         while True:
             if as_they_stand and source._between_frames():
                 await source._pass_frames(target)
-            piece = await anext(pieces, None)
-            if piece is None:
+            part = await anext(parts, None)
+            if part is None:
                 return
-            self._count(piece)
+            self._count(part)
             # Nothing more can be sent behind a Close, or to who is lost: the other direction sees
             # how that side has ended.
             with contextlib.suppress(SessionClosed):
-                await target.send_piece(without_mask(piece) if self._remask else piece)
+                await target.send_piece(without_mask(part) if remask else part)
 
     async def _show_frames(self, tap: Tap) -> None:
         target = self.target

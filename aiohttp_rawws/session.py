@@ -81,6 +81,10 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
         """
         return Stream(self, self._next_piece)
 
+    def _parts(self) -> AsyncIterator[Piece | Frame]:
+        """As `pieces`, but what comes whole is a frame, whatever it is."""
+        return Stream(self, self._next_part)
+
     async def _pass_frames(self, target: "RawWebSocketSession") -> None:
         """Have the frames that come go on to `target` as they stand, up to a Close or the end.
 
