@@ -1,7 +1,7 @@
 """Which build runs: the compiled hot modules, or their source.
 
 Imported before any of them. With AIOHTTP_RAWWS_NO_EXTENSIONS in the environment the package's
-folder is searched for sources alone, as if no extension had been built.
+folders are searched for sources alone, as if no extension had been built.
 """
 
 import os
@@ -13,7 +13,8 @@ __all__ = ("COMPILED",)
 _folder = os.path.dirname(__file__)
 
 if os.environ.get("AIOHTTP_RAWWS_NO_EXTENSIONS"):
-    sys.path_importer_cache[_folder] = FileFinder(_folder, (SourceFileLoader, SOURCE_SUFFIXES))
+    for _each in (_folder, os.path.join(_folder, "layers")):
+        sys.path_importer_cache[_each] = FileFinder(_each, (SourceFileLoader, SOURCE_SUFFIXES))
 
 _hot = PathFinder.find_spec("codec", [_folder])
 

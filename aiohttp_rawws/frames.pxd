@@ -21,6 +21,8 @@ cdef class Frame:
 @cython.locals(frame=Frame)
 cpdef Frame make_frame(unsigned char head, bytes payload, bytes mask, unsigned int violations)
 
+cdef Frame checked(kind, unsigned char head, bytes payload)
+
 @cython.locals(prepared=Frame)
 cpdef Frame prepare(Frame frame)
 

@@ -150,27 +150,27 @@ class Frame:
         """A Text frame; with `fin=False` the first fragment of a message."""
         if not isinstance(text, str):
             raise TypeError(f"a Text frame takes a str, got {type(text).__name__}")
-        return cls(Opcode.TEXT, text.encode(), fin)
+        return checked(cls, (FIN if fin else 0) | 1, text.encode())
 
     @classmethod
     def binary(cls, payload: BytesLike, fin: bool = True) -> "Frame":
         """A Binary frame; with `fin=False` the first fragment of a message."""
-        return cls(Opcode.BINARY, payload, fin)
+        return checked(cls, (FIN if fin else 0) | 2, octets(payload, "payload"))
 
     @classmethod
     def continuation(cls, payload: BytesLike, fin: bool = True) -> "Frame":
         """A later fragment of a message, the last one unless `fin=False` (section 5.4)."""
-        return cls(Opcode.CONTINUATION, payload, fin)
+        return checked(cls, FIN if fin else 0, octets(payload, "payload"))
 
     @classmethod
     def ping(cls, payload: BytesLike = b"") -> "Frame":
         """A Ping; ValueError for more than 125 bytes (sections 5.5 and 5.5.2)."""
-        return cls(Opcode.PING, control_payload(payload))
+        return checked(cls, FIN | 9, control_payload(payload))
 
     @classmethod
     def pong(cls, payload: BytesLike = b"") -> "Frame":
         """A Pong; ValueError for more than 125 bytes (sections 5.5 and 5.5.3)."""
-        return cls(Opcode.PONG, control_payload(payload))
+        return checked(cls, FIN | 10, control_payload(payload))
 
     @classmethod
     def close(cls, code: "int | None" = None, reason: str = "") -> "Frame":
@@ -185,7 +185,7 @@ class Frame:
         if code is None:
             if encoded:
                 raise ValueError("a close reason needs a close code in front of it")
-            return cls(Opcode.CLOSE)
+            return checked(cls, FIN | 8, b"")
         number = index(code)
         if not CloseCode.is_sendable(number):
             raise ValueError(
@@ -193,7 +193,7 @@ class Frame:
             )
         if len(encoded) > MAX_CONTROL_PAYLOAD - 2:
             raise ValueError(f"a close reason has at most 123 bytes of UTF-8, got {len(encoded)}")
-        return cls(Opcode.CLOSE, number.to_bytes(2, "big") + encoded)
+        return checked(cls, FIN | 8, number.to_bytes(2, "big") + encoded)
 
     @property
     def opcode(self) -> int:
@@ -310,6 +310,13 @@ def make_frame(head: int, payload: bytes, mask: "bytes | None", violations: int)
     frame._violations = violations
     frame._wire = None
     return frame
+
+
+def checked(kind: "type[Frame]", head: int, payload: bytes) -> Frame:
+    """A frame of the named constructors: of a subclass by its own, else the short way."""
+    if kind is Frame:
+        return make_frame(head, payload, None, 0)
+    return kind(head & 0x0F, payload, head & FIN != 0)
 
 
 def prepare(frame: Frame) -> Frame:

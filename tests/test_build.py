@@ -18,18 +18,25 @@ from aiohttp_rawws import _build
 
 from .twins import FOLDER, built
 
-#: The hot modules have their C types beside them.
-HOT = sorted(path.stem for path in FOLDER.glob("*.pxd"))
+#: The hot modules, as paths: they have their C types beside them.
+HOT = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.pxd"))
 SWITCH = "AIOHTTP_RAWWS_NO_EXTENSIONS"
 
 #: The modules with an extension for this Python, left over ones included: they would run too.
-BUILT = {name for name in (path.name.split(".")[0] for path in FOLDER.iterdir()) if built(name)}
+BUILT = {
+    name
+    for name in (
+        path.relative_to(FOLDER).as_posix().partition(".")[0] for path in FOLDER.rglob("*.*")
+    )
+    if built(name)
+}
 needs_extensions = pytest.mark.skipif(not BUILT, reason="no extension was built")
 
 REPORT = """
 import importlib, json, sys
 import aiohttp_rawws
-files = [importlib.import_module("aiohttp_rawws." + name).__file__ for name in sys.argv[1:]]
+names = ["aiohttp_rawws." + name.replace("/", ".") for name in sys.argv[1:]]
+files = [importlib.import_module(name).__file__ for name in names]
 print(json.dumps({"compiled": aiohttp_rawws.COMPILED, "files": files}))
 """
 
@@ -50,7 +57,7 @@ def is_extension(file: str) -> bool:
 
 
 def test_what_is_hot() -> None:
-    assert {"mask", "frames", "codec"} <= set(HOT)
+    assert {"mask", "frames", "codec", "layers/messages"} <= set(HOT)
 
 
 def test_all_extensions_are_built_or_none() -> None:
@@ -60,7 +67,7 @@ def test_all_extensions_are_built_or_none() -> None:
 def test_the_switch_asks_for_the_interpreted_build() -> None:
     report = fresh_process("1")
     assert report["compiled"] is False
-    assert [Path(file).name for file in report["files"]] == [f"{name}.py" for name in HOT]
+    assert report["files"] == [str(FOLDER / f"{name}.py") for name in HOT]
 
 
 @needs_extensions
@@ -77,7 +84,8 @@ def test_without_it_sources_run_where_no_extension_is_built() -> None:
 
 
 def test_compiled_tells_what_runs_here() -> None:
-    files = [importlib.import_module(f"aiohttp_rawws.{name}").__file__ for name in HOT]
+    names = [f"aiohttp_rawws.{name}".replace("/", ".") for name in HOT]
+    files = [importlib.import_module(name).__file__ for name in names]
     assert [is_extension(str(file)) for file in files] == [aiohttp_rawws.COMPILED] * len(HOT)
 
 

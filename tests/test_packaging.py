@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HOT = ("mask", "frames", "codec", "connection")
+HOT = ("mask", "frames", "codec", "connection", "layers/messages")
 
 # Which build is tested makes no difference to what is built.
 pytestmark = pytest.mark.skipif(

@@ -382,9 +382,9 @@ class PermessageDeflate:
         return self._error
 
     def _too_big(self) -> ProtocolError:
-        self._error = error = FrameTooBig(self.max_size + 1, self.max_size)
-        error.message = f"a message inflates to more than max_size ({self.max_size} bytes)"
-        return error
+        message = f"a message inflates to more than max_size ({self.max_size} bytes)"
+        self._error = FrameTooBig(self.max_size + 1, self.max_size, message)
+        return self._error
 
 
 def check_settings(level: int, mem_level: int, *window_bits: int) -> None:

@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """Frames to messages and back, and the reply that a control frame asks for. Knows no I/O."""
 
 from codecs import utf_8_decode
@@ -12,8 +13,11 @@ __all__ = ("Message", "MessageAssembler", "fragment", "reply")
 
 TEXT = Opcode.TEXT
 BINARY = Opcode.BINARY
-CLOSE = Opcode.CLOSE
-PING = Opcode.PING
+
+FIN = 0x80
+#: The first octet of nearly all frames there are.
+WHOLE_TEXT = FIN | 1
+WHOLE_BINARY = FIN | 2
 
 # The constructor of a NamedTuple is Python code around this, and takes twice as long.
 new = tuple.__new__
@@ -47,13 +51,14 @@ def reply(frame: Frame | Piece) -> Frame | None:
     Where the session let a violation pass: a Close without a code that may be sent is answered
     with 1002, a Ping of over 125 bytes, which no legal Pong fits, not at all.
     """
-    opcode = frame.opcode
-    # By identity, which is fastest: a known opcode always is its one `Opcode`.
-    if opcode is PING:
-        return Frame.pong(frame.payload) if len(frame.payload) <= MAX_PONG else None
-    if opcode is CLOSE and isinstance(frame, Frame):
-        return close_for(frame)
-    return None
+    if not isinstance(frame, Frame):
+        # Only data frames come in pieces.
+        return None
+    known = frame
+    opcode = known._head & 0x0F
+    if opcode == 9:
+        return Frame.pong(known._payload) if len(known._payload) <= MAX_PONG else None
+    return close_for(known) if opcode == 8 else None
 
 
 def close_for(frame: Frame) -> Frame:
@@ -132,23 +137,19 @@ class MessageAssembler:
         what had come is forgotten, and data fed later raises the same again. ValueError if
         pieces do not follow each other, which changes nothing.
         """
-        if (
-            self._idle
-            and isinstance(item, Frame)
-            and item.fin
-            and not (item.rsv1 or item.rsv2 or item.rsv3)
-        ):
+        if self._idle and isinstance(item, Frame):
             # The short way for nearly all there is; what is wrong is told on the long one.
-            payload = item.payload
+            frame = item
+            head = frame._head
+            payload = frame._payload
             if len(payload) <= self.max_message_size:
-                opcode = item.opcode
-                if opcode is BINARY:
-                    return new(Message, (opcode, payload))
-                if opcode is TEXT:
+                if head == WHOLE_BINARY:
+                    return new(Message, (BINARY, payload))
+                if head == WHOLE_TEXT:
                     if not self.validate_utf8:
-                        return new(Message, (opcode, payload))
+                        return new(Message, (TEXT, payload))
                     try:
-                        return new(Message, (opcode, payload.decode()))
+                        return new(Message, (TEXT, payload.decode()))
                     except UnicodeDecodeError:
                         pass
         return self._feed(item)
