@@ -6,6 +6,7 @@ coroutines are fastest where Python runs them itself.
 
 import asyncio
 import contextlib
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, TypeVar
@@ -21,6 +22,10 @@ if sys.platform != "win32":
 __all__ = ("RawWebSocketSession",)
 
 Item = TypeVar("Item")
+
+#: Where `tcpi_bytes_acked` stands in Linux's `struct tcp_info`.
+BYTES_ACKED = 120
+TCP_INFO_SIZE = 128
 
 #: How often a connection that ends looks whether the kernel has sent everything, in seconds, and
 #: in how many turns of the loop it must have.
@@ -180,10 +185,20 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
                 self.abort()
 
     async def _end_patiently(self) -> None:
-        """End it so, but only once the peer has taken what was sent, however slow it is."""
-        self._expired = False
+        """End it so once the peer has taken what was sent, however slow it is.
+
+        One that takes nothing for `linger` seconds gets no more time: the kernel does not tell of
+        one that was lost behind its end of stream.
+        """
         self._uncork()
-        await self._flush_out()
+        before, now = -1, 0
+        while now != before and not self.closed:
+            before = now
+            with self._lingering():
+                await self._flush_out()
+            if not self._expired:
+                break
+            now = taken(self.get_extra_info("socket"))
         await self._end()
 
     async def _reset(self) -> None:
@@ -221,9 +236,15 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
         # every turn of the loop in which the kernel has room.
         turns = 0
         while turns < FLUSH_TURNS and not (self.closed or self._expired):
-            flushed = self.write_backlog == 0 and unsent(self.get_extra_info("socket")) == 0
+            flushed = self._unsent() == 0
             turns = turns + 1 if flushed else 0
             await asyncio.sleep(0 if flushed else FLUSH_POLL)
+
+    def _unsent(self) -> int:
+        """Bytes that the peer's system has not taken, as far as anybody tells."""
+        if self.closed:
+            return 0
+        return self.write_backlog + unsent(self.get_extra_info("socket"))
 
     async def _close_tls(self) -> None:
         await self._flush_out()
@@ -267,6 +288,14 @@ class Stream(Generic[Item]):
                 raise StopAsyncIteration
             await waiter
         return item
+
+
+def taken(sock: Any) -> int:
+    """A number that grows as the peer's system takes what was sent, where the kernel tells."""
+    if sys.platform != "linux":
+        return -unsent(sock)
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
+    return int.from_bytes(info[BYTES_ACKED : BYTES_ACKED + 8], sys.byteorder)
 
 
 def unsent(sock: Any) -> int:

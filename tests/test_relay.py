@@ -594,7 +594,7 @@ async def test_a_slow_reader_gets_all_before_the_end(contexts: Contexts, tls: bo
             async with connect(http, address.url()) as other:
                 await relay(session, other)
 
-        async with running(application(handler, linger=0.05), contexts if tls else None) as (
+        async with running(application(handler, linger=0.5), contexts if tls else None) as (
             _,
             here,
         ):
@@ -621,6 +621,22 @@ async def test_a_loss_while_both_sides_are_full(who: str) -> None:
         with pytest.raises(ConnectionResetError):
             await other.read_to_end()
         assert (await it.stats()).reason == "lost"
+
+
+async def test_a_loss_behind_an_end_of_stream_that_nobody_tells_of() -> None:
+    """What was sent there will never be taken, and the kernel does not say so."""
+    async with between(options={"linger": 0.1}) as it:
+        narrow(it.upstream.writer)
+        it.upstream.transport.pause_reading()
+        it.visitor.send(masked(0x82, bytes(60_000)) * 5)
+        await turns(50)
+        assert it.b.write_backlog == 0
+        it.upstream.end()
+        assert await it.visitor.read_to_end() == NOTHING_ELSE
+        reset(it.upstream)
+        await turns(5)
+        it.a.abort()
+        assert (await it.stats()).ended_first == "b"
 
 
 async def test_a_burst_of_tiny_frames_does_not_hold_the_loop() -> None:

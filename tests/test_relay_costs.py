@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import socket
+import sys
 import threading
 import time
 import urllib.request
@@ -179,6 +180,8 @@ async def visit(address: Address, wires: "asyncio.Queue[Wire]", dice: random.Ran
 async def test_nothing_is_left_of_connections_that_break(
     contexts: Contexts, tls: bool, number: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    if tls and sys.version_info < (3, 11):
+        pytest.skip("asyncio's TLS of 3.10 breaks on the side of these peers")
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # pytest shows it if the test fails
     dice = random.Random(seed)
