@@ -103,6 +103,8 @@ cdef class Connection:
     @cython.locals(sent=Py_ssize_t)
     cdef _put_octets(self, bytearray data, Py_ssize_t size)
     cpdef send_nowait(self, Frame frame)
+    cpdef _offer(self, Frame frame, Py_ssize_t max_backlog)
+    cdef Py_ssize_t _backlog(self) except -1
     cdef bint _gone(self) except -1
     cdef _check_sendable(self)
     cpdef _session_closed(self)

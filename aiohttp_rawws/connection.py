@@ -320,8 +320,11 @@ class Connection:
     @property
     def write_backlog(self) -> int:
         """Bytes that were accepted but not yet handed to the operating system."""
+        return self._backlog()
+
+    def _backlog(self) -> int:
         waiting = 0
-        if not (self._lost or has_failed(self._transport)):
+        if not self._lost and (self._fd >= 0 or not has_failed(self._transport)):
             waiting = self._transport.get_write_buffer_size()
         return len(self._out) + waiting
 
@@ -552,6 +555,16 @@ class Connection:
             raise RuntimeError("a frame is half sent: send the rest of its pieces first")
         self._put_frame(frame)
 
+    def _offer(self, frame: Frame, max_backlog: int) -> "bool | None":
+        """For `broadcast`: whether a frame was sent; False for a laggard, None for who has left."""
+        if self._close_sent is not None or self._eof_sent or self._gone():
+            return None
+        # Nothing may stand within a frame that is half sent.
+        if self._piece_left or self._backlog() > max_backlog:
+            return False
+        self._put_frame(frame)
+        return True
+
     def write(self, data: "bytes | bytearray | memoryview") -> None:
         """Put any bytes on the wire, with no rule applied; never waits.
 
@@ -680,7 +693,8 @@ class Connection:
     def _flush_with(self, payload: bytes) -> None:
         """Hand over what was sent, and a payload behind it that is too big to copy."""
         data = self._out
-        self._out = bytearray()
+        if data:
+            self._out = bytearray()
         self._count(len(data) + len(payload))
         sent = write_both(self._fd, data, payload) if self._direct() else 0
         if sent < len(data):

@@ -134,6 +134,8 @@ cpdef Py_ssize_t write_some(int fd, bytearray data, Py_ssize_t size) except -1:
 
 cpdef Py_ssize_t write_both(int fd, bytearray head, bytes payload) except -1:
     cdef iovec parts[2]
+    if PyByteArray_GET_SIZE(head) == 0:
+        return max(write(fd, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload)), 0)
     parts[0].iov_base = PyByteArray_AS_STRING(head)
     parts[0].iov_len = PyByteArray_GET_SIZE(head)
     parts[1].iov_base = PyBytes_AS_STRING(payload)

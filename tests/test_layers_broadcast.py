@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from aiohttp_rawws import Frame, RawWebSocketSession, connect
+from aiohttp_rawws import Frame, Piece, RawWebSocketSession, connect
 from aiohttp_rawws.layers import broadcast, prepare
 
 from .conftest import Serve
@@ -140,6 +140,18 @@ async def test_a_laggard_is_dropped_if_the_caller_says_so(serve: Serve) -> None:
         assert members == {sessions[1]}
         assert sessions[0].closed
         assert not sessions[1].closed
+
+
+async def test_who_has_sent_half_a_frame_is_a_laggard(serve: Serve) -> None:
+    async with audience(serve, 2) as (sessions, wires):
+        piece = Piece(2, True, False, False, False, 4, 0, b"ab", False)
+        await sessions[0].send_piece(piece)
+        missed: list[RawWebSocketSession] = []
+        assert broadcast(sessions, Frame.text("to all"), laggard=missed.append) == 1
+        assert missed == [sessions[0]]
+        await sessions[0].send_piece(piece._replace(offset=2, payload=b"cd", last=True))
+        assert await wires[0].read_frame() == (0x82, b"abcd")
+        assert await wires[1].read_frame() == (0x81, b"to all")
 
 
 async def test_it_never_waits(serve: Serve) -> None:

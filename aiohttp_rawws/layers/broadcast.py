@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 
-from ..errors import SessionClosed
 from ..frames import Frame, prepare
 from ..session import RawWebSocketSession
 
@@ -19,20 +18,17 @@ def broadcast(
     """Send a frame to each of the sessions, serialized once; how many it was sent to.
 
     Never waits. A session that has more than `max_backlog` bytes still to hand to the system is a
-    laggard: it is left out, and `laggard(session)` is called, which may drop it
-    (`laggard=RawWebSocketSession.abort`) or note that it missed something; None does nothing.
+    laggard, and so is one that has sent half a frame in pieces: it is left out, and
+    `laggard(session)` is called, which may drop it (`laggard=RawWebSocketSession.abort`) or note
+    that it missed something; None does nothing.
     Sessions that have sent a Close, or are closed, are left out. `sessions` may change meanwhile.
     """
     prepared = prepare(frame)
     number = 0
     for session in tuple(sessions):
-        if session.write_backlog > max_backlog:
-            if laggard is not None:
-                laggard(session)
-            continue
-        try:
-            session.send_nowait(prepared)
-        except SessionClosed:
-            continue
-        number += 1
+        sent = session._offer(prepared, max_backlog)
+        if sent:
+            number += 1
+        elif sent is False and laggard is not None:
+            laggard(session)
     return number
