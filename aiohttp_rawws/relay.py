@@ -167,8 +167,10 @@ class Direction:
         self._ends = ends
         self._tap = tap
         self._remask = remask
-        self._frames = 0
-        self._octets = 0
+        # An earlier relay may have passed some on.
+        frames, octets = source._passed()
+        self._frames = -frames
+        self._octets = -octets
 
     def passed(self) -> tuple[int, int]:
         """Frames, and bytes of payload."""

@@ -192,11 +192,11 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
         """
         self._uncork()
         before, now = -1, 0
-        while now != before and not self.closed:
+        while now != before:
             before = now
             with self._lingering():
                 await self._flush_out()
-            if not self._expired:
+            if self.closed or not self._expired:
                 break
             now = taken(self.get_extra_info("socket"))
         await self._end()

@@ -765,6 +765,22 @@ async def test_stats(how: "dict[str, Any]") -> None:
         assert stats.bytes == {"a->b": 1002, "b->a": 5}
 
 
+async def test_each_relay_counts_its_own() -> None:
+    async with between() as it:
+        it.visitor.send(masked(0x81, b"one") * 3)
+        await it.upstream.read(27)
+        it.relaying.cancel()
+        await turns()
+        relaying = asyncio.create_task(relay(it.a, it.b))
+        await turns()
+        it.visitor.send(masked(0x81, b"four"))
+        await it.upstream.read(10)
+        it.visitor.end()
+        it.upstream.end()
+        stats = await soon(relaying)
+        assert (stats.frames["a->b"], stats.bytes["a->b"]) == (1, 4)
+
+
 async def test_half_a_frame_is_not_counted_but_its_bytes_are() -> None:
     async with between() as it:
         it.visitor.send(masked(0x82, bytes(1000))[:-100])
