@@ -12,7 +12,7 @@ from aiohttp_rawws.layers import MessageAssembler, PermessageDeflate, close_hand
 
 async def echo(session: RawWebSocketSession) -> None:
     deflate = PermessageDeflate.of(session)
-    messages = MessageAssembler(max_fragments=2**17)  # the suite sends 65537
+    messages = MessageAssembler()
     try:
         async for item in received(session, deflate):
             answer = reply(item)

@@ -77,7 +77,7 @@ class MessageAssembler:
     None and change nothing.
 
     It holds at most `max_message_size` bytes (16 MiB), however they are cut. `max_fragments`
-    (65536) bounds the frames of a message, for empty ones take none of that. UTF-8 is judged as
+    (131072) bounds the frames of a message, for empty ones take none of that. UTF-8 is judged as
     bytes arrive: a text fails at its first wrong byte, long before its end. With
     `validate_utf8=False` nothing is decoded, and texts are given as bytes. Frames whose reserved
     bits are set belong to an extension, which has to decode them first. ValueError for a limit
@@ -103,7 +103,7 @@ class MessageAssembler:
         self,
         *,
         max_message_size: int = 16 * 2**20,
-        max_fragments: int = 2**16,
+        max_fragments: int = 2**17,
         validate_utf8: bool = True,
     ) -> None:
         if max_message_size < 1:

@@ -44,11 +44,10 @@ NON-STRICT is what RFC 6455 allows and the suite would like otherwise; INFORMATI
 leaves open; a case whose closing failed counts as FAILED. A dash: it needs permessage-deflate,
 which the peer does not have. picows is used by its layer of messages (`picows.websockets`).
 
-Limits are lifted in all of them, for group 9 asks for 16 MiB, and for 65537 fragments: of these
-aiohttp_rawws takes 65536 unless told otherwise (`max_fragments`) and `websockets` 4096
-(`WEBSOCKETS_MAX_FRAGMENTS`), and without that each fails cases of 9.3 and 9.4. One run each: in
-groups 3 and 4 a few cases are OK or NON-STRICT from run to run, as what was echoed is sent before
-the connection fails or is not.
+Limits are lifted in the others, for group 9 asks for 16 MiB, and for 65537 fragments: of these
+`websockets` takes 4096 unless told otherwise (`WEBSOCKETS_MAX_FRAGMENTS`), and then fails cases of
+9.3 and 9.4. One run each: in groups 3 and 4 a few cases are OK or NON-STRICT from run to run, as
+what was echoed is sent before the connection fails or is not.
 """
 
 TRANSPARENCY = """
