@@ -36,9 +36,7 @@ __all__ = (
     "Connecting",
     "HandshakeRefused",
     "connect",
-    "finish",
     "hang_up",
-    "negotiated",
     "take_over",
     "upgrade_headers",
     "wrong_answer",
@@ -163,7 +161,10 @@ class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[Raw
         traceback: "TracebackType | None",
     ) -> None:
         assert self._session is not None
-        await finish(self._session, error)
+        if error is None or isinstance(error, (EndOfStream, asyncio.CancelledError)):
+            await self._session._end()
+        else:
+            self._session.abort()
 
     async def _connect(self) -> RawWebSocketSession:
         if self._begun:
@@ -178,14 +179,6 @@ class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[Raw
         except BaseException:
             hang_up(response)
             raise
-
-
-async def finish(session: RawWebSocketSession, error: BaseException | None) -> None:
-    """End the connection of a block that is over, or has raised `error`."""
-    if error is None or isinstance(error, (EndOfStream, asyncio.CancelledError)):
-        await session._end()
-    else:
-        session.abort()
 
 
 def request_headers(

@@ -107,6 +107,7 @@ cdef class Connection:
     cdef Py_ssize_t _backlog(self) except -1
     cdef bint _gone(self) except -1
     cdef _check_sendable(self)
+    cdef bint _sendable(self) except -1
     cpdef _session_closed(self)
     @cython.locals(key=bytes, payload=bytes)
     cdef _put_frame(self, Frame frame)

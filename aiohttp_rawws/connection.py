@@ -525,7 +525,7 @@ class Connection:
         """For the parser: `data[:size]` are frames for the target, the last one maybe in part."""
         target = self._target
         assert target is not None
-        if target._close_sent is not None or target._eof_sent or target._gone():
+        if not target._sendable():
             # Nothing can be sent there any more. Why is seen by whoever receives from it.
             return
         target._put_octets(data, size)
@@ -557,7 +557,7 @@ class Connection:
 
     def _offer(self, frame: Frame, max_backlog: int) -> "bool | None":
         """For `broadcast`: whether a frame was sent; False for a laggard, None for who has left."""
-        if self._close_sent is not None or self._eof_sent or self._gone():
+        if not self._sendable():
             return None
         # Nothing may stand within a frame that is half sent.
         if self._piece_left or self._backlog() > max_backlog:
@@ -575,8 +575,12 @@ class Connection:
         self._put(octets(data, "data"))
 
     def _check_sendable(self) -> None:
-        if self._close_sent is not None or self._eof_sent or self._gone():
+        if not self._sendable():
             raise self._session_closed()
+
+    def _sendable(self) -> bool:
+        """Whether frames may still be sent."""
+        return self._close_sent is None and not (self._eof_sent or self._gone())
 
     def _session_closed(self) -> SessionClosed:
         if self._gone():

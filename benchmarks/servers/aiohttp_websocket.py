@@ -7,15 +7,20 @@ from aiohttp._websocket.reader import WebSocketReader
 from . import run_application
 
 
-async def echo(request: web.Request) -> web.WebSocketResponse:
-    response = web.WebSocketResponse(compress=False, max_msg_size=0)
-    await response.prepare(request)
-    async for message in response:
-        if message.type is WSMsgType.BINARY:
-            await response.send_bytes(message.data)
-        elif message.type is WSMsgType.TEXT:
-            await response.send_str(message.data)
-    return response
+def app_of(*, compress: bool) -> web.Application:
+    async def echo(request: web.Request) -> web.WebSocketResponse:
+        response = web.WebSocketResponse(compress=compress, max_msg_size=0)
+        await response.prepare(request)
+        async for message in response:
+            if message.type is WSMsgType.BINARY:
+                await response.send_bytes(message.data)
+            elif message.type is WSMsgType.TEXT:
+                await response.send_str(message.data)
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", echo)
+    return app
 
 
 def run_aiohttp(app: web.Application) -> None:
@@ -24,6 +29,4 @@ def run_aiohttp(app: web.Application) -> None:
 
 
 if __name__ == "__main__":
-    app = web.Application()
-    app.router.add_get("/", echo)
-    run_aiohttp(app)
+    run_aiohttp(app_of(compress=False))
