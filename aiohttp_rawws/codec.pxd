@@ -6,7 +6,7 @@ from .mask cimport Payload, copy_out
 cdef unsigned int UNMASKED, MASKED, RESERVED_BITS, RESERVED_OPCODE, FRAGMENTED_CONTROL
 cdef unsigned int LONG_CONTROL, UNEXPECTED_CONTINUATION, EXPECTED_CONTINUATION, LENGTH_ENCODING
 cdef unsigned int CLOSE_PAYLOAD, AFTER_CLOSE
-cdef Py_ssize_t SMALL_PAYLOAD, FRAME_COST
+cdef Py_ssize_t SMALL_PAYLOAD, FRAME_COST, SHIFTED
 
 
 cdef class ReadBuffer:
@@ -26,7 +26,9 @@ cdef class Parser:
     cdef long long _offset
     cdef Py_ssize_t _passed
     cdef long long _left
-    cdef readonly object frames
+    cdef readonly object next
+    cdef list _behind
+    cdef Py_ssize_t _second
     cdef public long long limit
     cdef public long long max_frame_size
     cdef public unsigned int reject
@@ -58,6 +60,9 @@ cdef class Parser:
     @cython.locals(payload=Payload)
     cpdef cut(self)
 
+    @cython.locals(behind=list, second=Py_ssize_t)
+    cdef _shift(self)
+    cdef _queue(self, item, Py_ssize_t size)
     cdef bint _full(self) except -1
     cdef bint _ready(self) except -1
     cdef Py_ssize_t _uncut(self) except -1

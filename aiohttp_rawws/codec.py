@@ -6,7 +6,6 @@ functions of what stands on the wire and where in the stream it stands.
 """
 
 import sys
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +26,9 @@ EXPECTED_CONTINUATION = Violation.EXPECTED_CONTINUATION.value
 LENGTH_ENCODING = Violation.LENGTH_ENCODING.value
 CLOSE_PAYLOAD = Violation.CLOSE_PAYLOAD.value
 AFTER_CLOSE = Violation.AFTER_CLOSE.value
+
+#: Where so many frames were taken and others came behind them, their room is given up.
+SHIFTED = 512
 
 #: An incomplete frame up to this size waits among the unparsed bytes and is parsed anew with the
 #: next read; a bigger one is read into its own memory.
@@ -63,10 +65,10 @@ class ReadBuffer:
 class Parser:
     """Turns what one peer sends into frames, in order, and stops where the peer breaks a rule.
 
-    Reads go where `writable` says and are announced by `written`; `frames` then holds what is
-    complete. Nothing is parsed while frames of `limit` bytes wait there: what was read beyond
-    stays as bytes (`stalled`) until `resume`. With `pieces` set, data frames may be of any size,
-    and `cut` gives what has arrived of an incomplete one.
+    Reads go where `writable` says and are announced by `written`; `next` then is the first frame
+    that is complete, to be taken. Nothing is parsed while frames of `limit` bytes wait: what was
+    read beyond stays as bytes (`stalled`) until `resume`. With `pieces` set, data frames may be of
+    any size, and `cut` gives what has arrived of an incomplete one.
 
     `error` is set at the first frame that breaks a rule of `reject`; `closed` after a Close,
     unless AFTER_CLOSE is not in `reject`. Both end the parsing, later bytes are thrown away. A
@@ -75,10 +77,11 @@ class Parser:
 
     With a `sink` frames are checked but not taken apart: `sink(data, size)` gets the octets as
     they came, of each frame at once what has arrived of it, of a control frame the whole. A Close
-    still goes to `frames`. Only where every violation is rejected: nothing malformed may pass.
+    still goes to `next`. Only where every violation is rejected: nothing malformed may pass.
     """
 
     __slots__ = (
+        "_behind",
         "_buffer",
         "_head",
         "_key",
@@ -88,16 +91,17 @@ class Parser:
         "_passed",
         "_payload",
         "_pending",
+        "_second",
         "_violations",
         "after_close",
         "closed",
         "error",
         "extended",
         "fragmented",
-        "frames",
         "is_client",
         "limit",
         "max_frame_size",
+        "next",
         "oversized",
         "passed_frames",
         "passed_octets",
@@ -124,7 +128,11 @@ class Parser:
         self.limit = min(limit, sys.maxsize)
         self.reject: int = reject.value
         self.extended = extended
-        self.frames: deque[Any] = deque()
+        # What is complete: the first one, and, of those `_behind` it, the ones from `_second` on.
+        # Most often there is one; a deque would be the biggest thing an idle connection holds.
+        self.next: Any = None
+        self._behind: list[Any] | None = None
+        self._second = 0
         self.weight = 0
         self.pieces = False
         self.fragmented = False
@@ -151,6 +159,13 @@ class Parser:
         self.passed_octets = 0
 
     @property
+    def waiting(self) -> "list[Any]":
+        """All that is complete, in order."""
+        if self.next is None:
+            return []
+        return [self.next] if self._behind is None else [self.next, *self._behind[self._second :]]
+
+    @property
     def full(self) -> bool:
         """Whether reading should pause until something is taken."""
         return self.oversized is not None or self._full()
@@ -173,7 +188,7 @@ class Parser:
     @property
     def between(self) -> bool:
         """Whether all that is complete was taken, and no data frame has begun."""
-        return not self.frames and self._payload is None and self._left == 0
+        return self.next is None and self._payload is None and self._left == 0
 
     @property
     def left(self) -> int:
@@ -242,7 +257,7 @@ class Parser:
         """Make a frame over `max_frame_size` an error: nothing but it is left to be taken."""
         if self.oversized is not None:
             self.resume()
-        if self.oversized is not None and not self.frames:
+        if self.oversized is not None and self.next is None:
             self._refuse(self.oversized)
 
     def whole(self) -> None:
@@ -252,27 +267,54 @@ class Parser:
         the bytes were cut into reads must make no difference.
         """
         self.pieces = False
-        for number, frame in enumerate(self.frames):
+        frames = self.take_all()
+        for frame in frames:
             if len(frame.payload) > self.max_frame_size:
                 self._refuse(FrameTooBig(len(frame.payload), self.max_frame_size))
-                while len(self.frames) > number:
-                    self.weight -= weigh(self.frames.pop())
                 return
+            self._queue(frame, len(frame.payload))
         if self._payload is not None and self._length > self.max_frame_size:
             self._refuse(FrameTooBig(self._length, self.max_frame_size))
 
     def take(self) -> Any:
-        """The first of `frames`, removed."""
-        frame = self.frames.popleft()
-        self.weight -= weigh(frame) if isinstance(frame, Frame) else FRAME_COST + len(frame.payload)
-        return frame
+        """The first that is complete, removed."""
+        first = self.next
+        self.next = None if self._behind is None else self._shift()
+        self.weight -= weigh(first) if isinstance(first, Frame) else FRAME_COST + len(first.payload)
+        return first
 
     def take_all(self) -> "list[Any]":
-        """All of `frames`, removed."""
-        frames = list(self.frames)
-        self.frames.clear()
+        """All that is complete, removed."""
+        frames = self.waiting
+        self.next = self._behind = None
+        self._second = 0
         self.weight = 0
         return frames
+
+    def _shift(self) -> Any:
+        """The first of those behind, removed."""
+        behind: Any = self._behind
+        second = self._second
+        item = behind[second]
+        behind[second] = None
+        second += 1
+        if second == len(behind):
+            self._behind = None
+            second = 0
+        elif second == SHIFTED:
+            del behind[:second]
+            second = 0
+        self._second = second
+        return item
+
+    def _queue(self, item: Any, size: int) -> None:
+        if self.next is None:
+            self.next = item
+        elif self._behind is None:
+            self._behind = [item]
+        else:
+            self._behind.append(item)
+        self.weight += FRAME_COST + size
 
     def cut(self) -> "Piece | None":
         """What has arrived since the last cut of a data frame that is not complete."""
@@ -285,9 +327,9 @@ class Parser:
         return self.weight >= self.limit or (self.pieces and self._uncut() >= self.limit)
 
     def _ready(self) -> bool:
-        if self.frames or self.closed or self.error is not None or self.oversized is not None:
+        if self.next is not None or self.closed or self.error is not None:
             return True
-        return self.pieces and self._uncut() > 0
+        return self.oversized is not None or (self.pieces and self._uncut() > 0)
 
     def _uncut(self) -> int:
         """How much of an incomplete data frame has arrived and could be cut, in bytes."""
@@ -322,7 +364,7 @@ class Parser:
     def _hand_over(self) -> None:
         """Give the sink its due. What it has got weighs nothing; it only bounds one parsing."""
         if not self.stalled:
-            self.weight = weigh(self.frames[0]) if self.frames else 0
+            self.weight = 0 if self.next is None else weigh(self.next)
         size = self._passed
         if size > 0:
             self._passed = 0
@@ -397,8 +439,7 @@ class Parser:
             self.after_close = True
             self.closed = self.reject & AFTER_CLOSE != 0
         self._count(head)
-        self.frames.append(make_frame(head, payload, key, violations))
-        self.weight += FRAME_COST + len(payload)
+        self._queue(make_frame(head, payload, key, violations), len(payload))
         return after
 
     def _pass(self, head: int, length: int, start: int, position: int, end: int) -> int:
@@ -453,8 +494,7 @@ class Parser:
             self._append(self._head, data, self._key, self._violations, 0, 0)
             return
         self._count(self._head)
-        self.frames.append(self._piece(data))
-        self.weight += FRAME_COST + len(data)
+        self._queue(self._piece(data), len(data))
 
     def _piece(self, data: bytes) -> Piece:
         piece = make_piece(

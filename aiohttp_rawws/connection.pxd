@@ -2,33 +2,34 @@ import cython
 
 from .codec cimport Parser, ReadBuffer
 from .frames cimport Frame, octets, whole_piece
-from .mask cimport append, append_frame, append_header, rotate, write_both, write_some
+from .mask cimport Output, rotate, run_in, write_some
 
 cdef Py_ssize_t CORK_LIMIT, COPY_LIMIT
 cdef unsigned int ALL
 cdef long long BREATH, WRITE_COST
-cdef int IDLE, PENDING, WOKEN, CANCELLED
 
 
 @cython.final
 cdef class Waiter:
-    cdef readonly object _loop
-    cdef object _callback
-    cdef object _context
     cdef object _done
-    cdef public bint _asyncio_future_blocking
-    cdef readonly int state
+    cdef object _future
+    cdef object _loop
+    cdef readonly bint waiting
 
-    cdef _reset(self)
+    cpdef begin(self)
+    cdef end(self)
+    cpdef close(self)
     cpdef wake(self, bint direct)
-    cdef _schedule(self, future)
+
+
+cdef class Connection
 
 
 @cython.final
 cdef class Cork:
     cdef readonly ReadBuffer buffer
     cdef public bint active
-    cdef readonly list sessions
+    cdef Connection first
 
     @cython.locals(session=Connection)
     cpdef release(self)
@@ -42,6 +43,7 @@ cdef class Connection:
     cdef readonly object extensions
     cdef readonly object exception
     cdef public bint masking
+    cdef Connection _after
     cdef long long _breath
     cdef bint _choked
     cdef Frame _close_received
@@ -57,12 +59,13 @@ cdef class Connection:
     cdef readonly object _loop
     cdef readonly bint _lost
     cdef object _on_lost
-    cdef bytearray _out
+    cdef Output _out
     cdef Parser _parser
     cdef bint _paused
     cdef bytes _piece_key
     cdef long long _piece_left
     cdef long long _piece_length
+    cdef object _queued
     cdef bint _resuming
     cdef Connection _source
     cdef Connection _target
@@ -73,7 +76,7 @@ cdef class Connection:
     cdef readonly long long _written
 
     @cython.locals(parser=Parser, frame=Frame)
-    cpdef Frame _next(self)
+    cdef Frame _next(self)
     @cython.locals(parser=Parser)
     cdef _leave_pieces(self)
     @cython.locals(parser=Parser)
@@ -102,7 +105,7 @@ cdef class Connection:
     cpdef _pass(self, bytearray data, Py_ssize_t size)
     @cython.locals(sent=Py_ssize_t)
     cdef _put_octets(self, bytearray data, Py_ssize_t size)
-    cpdef send_nowait(self, Frame frame)
+    cdef _send(self, frame)
     cpdef _offer(self, Frame frame, Py_ssize_t max_backlog)
     cdef Py_ssize_t _backlog(self) except -1
     cdef bint _gone(self) except -1
@@ -118,10 +121,11 @@ cdef class Connection:
     cdef _begin_pieces(self, piece)
     cdef _put_wire(self, bytes data)
     cdef _put(self, bytes data)
+    @cython.locals(cork=Cork)
     cdef _flush_later(self)
-    @cython.locals(data=bytearray, sent=Py_ssize_t)
+    @cython.locals(out=Output, size=Py_ssize_t)
     cdef _flush(self)
-    @cython.locals(data=bytearray, sent=Py_ssize_t)
+    @cython.locals(out=Output, sent=Py_ssize_t)
     cdef _flush_with(self, bytes payload)
     cdef _count(self, Py_ssize_t size)
     cdef bint _direct(self) except -1

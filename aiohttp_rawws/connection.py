@@ -1,4 +1,4 @@
-# cython: language_level=3, annotation_typing=False
+# cython: language_level=3, annotation_typing=False, binding=False
 """One upgraded connection: where bytes meet asyncio, in both directions. Nothing waits here.
 
 A connection is its transport's own protocol, so that nothing stands between the socket and the
@@ -18,7 +18,6 @@ import sys
 import threading
 from asyncio import current_task
 from collections.abc import Callable, Generator
-from contextvars import Context
 from functools import partial
 from typing import Any, cast
 
@@ -31,7 +30,7 @@ from .frames import (
     octets,
     whole_piece,
 )
-from .mask import append, append_frame, append_header, rotate, write_both, write_some
+from .mask import Output, rotate, run_in, write_some
 
 __all__ = ("Connection", "Waiter")
 
@@ -47,34 +46,25 @@ ALL = Violation.ALL.value
 #: RFC 6455 5.2: the most significant bit of a length is 0.
 MAX_LENGTH = 2**63 - 1
 
-IDLE = 0
-PENDING = 1
-WOKEN = 2
-CANCELLED = 3
-
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Waiter:
-    """What the receiving task awaits: a future that may run its task at once.
+    """What the receiving task awaits: a future, and a way to run the task at once.
 
     It carries no result, so that a cancelled task loses nothing: the frames stay in the parser.
-    The task drives it as it drives a generator: `__next__` to begin and to end the wait, `throw`
-    or `close` to break it off.
+    A coroutine awaits it as it awaits a generator: `__next__` begins the wait and ends it, `throw`
+    or `close` break it off.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_done", "_loop", "state")
+    __slots__ = ("_done", "_future", "_loop", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # The task asks for it by this name: it must run on the same loop.
         self._loop = loop
-        # What the task's wake-up is given: it takes a true future's result without any lookup.
-        self._done = loop.create_future()
-        self._done.set_result(None)
-        self.state = IDLE
-        self._callback: Callable[[Any], object] | None = None
-        self._context: Context | None = None
-        self._asyncio_future_blocking = False
+        self._done = _shared.done(loop)
+        #: Used again and again for as long as the task is run at once; None once it is done.
+        self._future: asyncio.Future[None] | None = None
+        self.waiting = False
 
     def __await__(self) -> Generator[Any, Any, None]:
         return self  # type: ignore[return-value]
@@ -82,83 +72,74 @@ class Waiter:
     def __iter__(self) -> "Waiter":
         return self
 
-    def __next__(self) -> "Waiter":
-        if self.state != IDLE:
-            self._reset()
+    def __next__(self) -> "asyncio.Future[None]":
+        if self.waiting:
+            self.end()
             raise StopIteration
-        self.state = PENDING
-        self._asyncio_future_blocking = True
-        return self
+        return self.begin()
+
+    def begin(self) -> "asyncio.Future[None]":
+        """What to yield to the task, which then adds its wake-up as a callback."""
+        future = self._future
+        if future is None:
+            # Not the loop's: its callbacks have to be where asyncio has them.
+            future = self._future = asyncio.Future(loop=self._loop)
+        future._asyncio_future_blocking = True
+        self.waiting = True
+        return future
+
+    def end(self) -> None:
+        """The task runs again."""
+        self.waiting = False
 
     def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> None:
-        """For the task: the wait ends with an exception."""
-        self._reset()
+        self.close()
         raise kind if value is None else value
 
     def close(self) -> None:
-        """For a coroutine that is thrown away."""
-        self._reset()
-
-    def _reset(self) -> None:
-        self.state = IDLE
-        self._callback = None
-        self._context = None
-
-    def add_done_callback(
-        self, callback: Callable[[Any], object], *, context: Context | None = None
-    ) -> None:
-        """For the task, which says here how to wake it."""
-        self._callback = callback
-        self._context = context
-
-    def result(self) -> None:
-        """For the task's wake-up after `cancel`."""
-        raise asyncio.CancelledError
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        """For `Task.cancel`; False unless pending, then the task itself raises."""
-        if self.state != PENDING:
-            return False
-        self.state = CANCELLED
-        self._schedule(self)
-        return True
+        self.waiting = False
+        self._future = None
 
     def wake(self, direct: bool) -> None:
         """Run the waiting task, at once if `direct`, else in the next loop iteration."""
-        if self.state != PENDING:
+        future: Any = self._future
+        if future is None or not self.waiting:
             return
-        self.state = WOKEN
-        if not direct:
-            self._schedule(self._done)
+        callbacks = future._callbacks if direct else None
+        if not callbacks:
+            self._future = None
+            # Else the task was cancelled.
+            if not future.done():
+                future.set_result(None)
             return
-        assert self._context is not None
-        assert self._callback is not None
+        callback, context = callbacks[0]
+        future.remove_done_callback(callback)
         try:
-            self._context.run(self._callback, self._done)
+            run_in(context, callback, self._done)
         except RuntimeError:
             # Its context is entered already, or another task runs: nothing has happened yet.
-            self._schedule(self._done)
-
-    def _schedule(self, future: Any) -> None:
-        assert self._callback is not None
-        self._loop.call_soon(self._callback, future, context=self._context)
+            self._future = None
+            future.add_done_callback(callback, context=context)
+            future.set_result(None)
 
 
 class Cork:
-    """The read buffer of a thread, and the sessions that hold back what they send."""
+    """The read buffer of a thread, and the sessions that hold back what they send: a chain."""
 
-    __slots__ = ("active", "buffer", "sessions")
+    __slots__ = ("active", "buffer", "first")
 
     def __init__(self) -> None:
         self.buffer = ReadBuffer()
         self.active = False
-        self.sessions: list[Connection] = []
+        self.first: Connection | None = None
 
     def release(self) -> None:
         """Let go what was sent since the cork became active."""
         self.active = False
-        while self.sessions:
-            session = self.sessions.pop()
+        while (session := self.first) is not None:
+            self.first = session._after
+            session._after = None
+            session._corked = False
             session._flush()
 
 
@@ -167,6 +148,14 @@ class Shared(threading.local):
 
     def __init__(self) -> None:
         self.cork = Cork()
+        self._done: asyncio.Future[None] | None = None
+
+    def done(self, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[None]":
+        """What a task's wake-up is given: it takes a true future's result without any lookup."""
+        if self._done is None or self._done.get_loop() is not loop:
+            self._done = loop.create_future()
+            self._done.set_result(None)
+        return self._done
 
 
 _shared = Shared()
@@ -176,6 +165,7 @@ class Connection:
     """All of a session that happens in one go; `RawWebSocketSession` is what waits."""
 
     __slots__ = (
+        "_after",
         "_breath",
         "_choked",
         "_close_received",
@@ -197,6 +187,7 @@ class Connection:
         "_piece_key",
         "_piece_left",
         "_piece_length",
+        "_queued",
         "_resuming",
         "_source",
         "_target",
@@ -239,7 +230,9 @@ class Connection:
         self._close_received: Frame | None = None
         self._close_sent: Frame | None = None
         self._transport = transport
+        # Asked for each frame.
         self._is_closing = transport.is_closing
+        self._queued = transport.get_write_buffer_size
         self._loop = asyncio.get_running_loop()
         self._linger = linger
         self._cork = _shared.cork
@@ -254,8 +247,9 @@ class Connection:
         self._waiter = Waiter(self._loop)
         self._waiters: list[asyncio.Future[None]] = []
         self._on_lost: Callable[[BaseException | None], None] | None = None
-        self._out = bytearray()
+        self._out = Output()
         self._corked = False
+        self._after: Connection | None = None
         self._written = 0
         # Plain TCP is written past the transport while nothing waits in it.
         plain = os.name == "posix" and transport.get_extra_info("sslcontext") is None
@@ -364,9 +358,9 @@ class Connection:
         self._refuse_second()
         if parser.pieces:
             self._leave_pieces()
-        if not parser.frames:
+        if parser.next is None:
             parser.settle()
-            if not parser.frames:
+            if parser.next is None:
                 # What held the reading back may be gone: pieces, or a lower max_frame_size.
                 if self._paused or parser.stalled:
                     self._relieve()
@@ -379,7 +373,7 @@ class Connection:
             # The rest of the frame will never come.
             return
         self._refuse_left()
-        if parser.cutting or (parser.frames and isinstance(parser.frames[0], Piece)):
+        if parser.cutting or isinstance(parser.next, Piece):
             raise RuntimeError("a frame is half read: take the rest of it from pieces() first")
         parser.whole()
 
@@ -396,10 +390,10 @@ class Connection:
         if not parser.pieces:
             parser.pieces = True
             parser.resume()
-        if not parser.frames:
+        if parser.next is None:
             # A control frame comes whole, and has to fit.
             parser.settle()
-        if not parser.frames:
+        if parser.next is None:
             piece = parser.cut()
             self._relieve()
             return piece
@@ -411,7 +405,7 @@ class Connection:
         return item
 
     def _refuse_second(self) -> None:
-        if self._waiter.state != IDLE:
+        if self._waiter.waiting:
             raise RuntimeError("another task is receiving from this session already")
 
     def _refuse_left(self) -> None:
@@ -457,7 +451,7 @@ class Connection:
         parser = self._parser
         if self._target is not None and self._target._write_paused:
             return
-        if parser.weight * 2 >= parser.limit and parser.frames:
+        if parser.weight * 2 >= parser.limit and parser.next is not None:
             return
         if parser.stalled:
             # In a callback of its own: one connection's burst must not hold the loop.
@@ -534,9 +528,9 @@ class Connection:
             self._pause_reading()
 
     def _put_octets(self, data: bytearray, size: int) -> None:
-        if self._out:
+        if len(self._out):
             # A handler that is running has sent them: they come first.
-            self._out += memoryview(data)[:size]
+            self._out.put_some(data, size)
             self._flush()
             return
         self._count(size)
@@ -548,6 +542,9 @@ class Connection:
 
     def send_nowait(self, frame: Frame) -> None:
         """Send a frame without ever waiting; the caller bounds what it lets pile up."""
+        self._send(frame)
+
+    def _send(self, frame: Frame) -> None:
         if not isinstance(frame, Frame):
             raise TypeError(f"send takes a Frame, got {type(frame).__name__}")
         self._check_sendable()
@@ -599,10 +596,10 @@ class Connection:
         if key is None and frame._wire is not None:
             self._put_wire(frame._wire)
         elif key is None and len(payload) > COPY_LIMIT:
-            append_header(self._out, frame._head, len(payload), None)
+            self._out.put_header(frame._head, len(payload), None)
             self._flush_with(payload)
         else:
-            append_frame(self._out, frame._head, payload, key)
+            self._out.put_frame(frame._head, payload, key)
             self._flush_later()
         if frame._head & 0x0F == 8:
             self._close_sent = frame
@@ -630,7 +627,7 @@ class Connection:
         if self._piece_key is None:
             self._put(payload)
         else:
-            append(self._out, payload, rotate(self._piece_key, piece.offset))
+            self._out.put(payload, rotate(self._piece_key, piece.offset))
             self._flush_later()
 
     def _begin_pieces(self, piece: Piece) -> None:
@@ -649,7 +646,7 @@ class Connection:
             raise ValueError(f"a frame has at most 2**63 - 1 bytes, got {piece.length}")
         self._piece_key = self._key_for(frame)
         self._piece_length = self._piece_left = piece.length
-        append_header(self._out, frame._head, piece.length, self._piece_key)
+        self._out.put_header(frame._head, piece.length, self._piece_key)
 
     def _key_for(self, frame: Frame) -> "bytes | None":
         # RFC 6455 5.3: from a strong source of entropy, new for each frame.
@@ -658,7 +655,7 @@ class Connection:
         return frame._mask if frame._mask is not None else os.urandom(4)
 
     def _put_wire(self, data: bytes) -> None:
-        if self._out or self._cork.active:
+        if len(self._out) or self._cork.active:
             self._put(data)
         else:
             # Nothing to gather it with: not even a copy is needed.
@@ -668,43 +665,35 @@ class Connection:
         if len(data) > COPY_LIMIT:
             self._flush_with(data)
         else:
-            self._out += data
+            self._out.put(data, None)
             self._flush_later()
 
     def _flush_later(self) -> None:
-        if not self._cork.active or len(self._out) >= CORK_LIMIT:
+        cork = self._cork
+        if not cork.active or len(self._out) >= CORK_LIMIT:
             self._flush()
         elif not self._corked:
             self._corked = True
-            self._cork.sessions.append(self)
+            self._after = cork.first
+            cork.first = self
 
     def _flush(self) -> None:
         """Hand over what was sent."""
-        data = self._out
-        self._corked = False
-        if not data or self._lost:
+        out = self._out
+        size = len(out)
+        if size == 0 or self._lost:
             return
-        self._count(len(data))
-        if self._direct():
-            sent = write_some(self._fd, data, len(data))
-            if sent == len(data):
-                data.clear()
-                return
-            del data[:sent]
-        self._out = bytearray()
-        self._transport.write(data)
+        self._count(size)
+        if not (self._direct() and out.write(self._fd)):
+            self._transport.write(out.take())
 
     def _flush_with(self, payload: bytes) -> None:
         """Hand over what was sent, and a payload behind it that is too big to copy."""
-        data = self._out
-        if data:
-            self._out = bytearray()
-        self._count(len(data) + len(payload))
-        sent = write_both(self._fd, data, payload) if self._direct() else 0
-        if sent < len(data):
-            self._transport.write(data[sent:])
-            sent = len(data)
-        sent -= len(data)
+        out = self._out
+        self._count(len(out) + len(payload))
+        sent = out.write_with(self._fd, payload) if self._direct() else 0
+        if len(out):
+            self._transport.write(out.take())
         if sent < len(payload):
             self._transport.write(memoryview(payload)[sent:])
 
@@ -724,11 +713,7 @@ class Connection:
 
     def _direct(self) -> bool:
         """Whether to write past the transport: nothing waits in it, and it is plain TCP."""
-        return (
-            self._fd >= 0
-            and not self._is_closing()
-            and self._transport.get_write_buffer_size() == 0
-        )
+        return self._fd >= 0 and not self._is_closing() and self._queued() == 0
 
     # -- ending ----------------------------------------------------------------------------
 
@@ -808,7 +793,7 @@ class Connection:
 
     def _wake_reader(self) -> None:
         """Run the receiving task if there is something for it: last, for it may do anything."""
-        if self._waiter.state != PENDING or not self._parser._ready():
+        if not (self._waiter.waiting and self._parser._ready()):
             return
         cork = self._cork
         # A plain transport reads only when the loop calls it; TLS also while a task closes it.

@@ -1,6 +1,6 @@
 import cython
 
-from .mask cimport append_frame
+from .mask cimport Output
 
 cdef unsigned int MAX_CONTROL_PAYLOAD
 cdef unsigned int FIN, RSV1, RSV2, RSV3
@@ -16,6 +16,8 @@ cdef class Frame:
     cdef bytes _wire
 
     cdef bint _equals(self, Frame other)
+    @cython.locals(out=Output)
+    cpdef bytes encode(self)
 
 
 @cython.locals(frame=Frame)

@@ -9,7 +9,7 @@ import enum
 from operator import index
 from typing import Any, NamedTuple
 
-from .mask import append_frame
+from .mask import Output
 
 __all__ = ("CloseCode", "Frame", "Opcode", "Piece", "Violation")
 
@@ -252,9 +252,9 @@ class Frame:
 
     def encode(self) -> bytes:
         """The bytes of the frame on the wire, masked if it has a masking key."""
-        out = bytearray()
-        append_frame(out, self._head, self._payload, self._mask)
-        return bytes(out)
+        out = Output()
+        out.put_frame(self._head, self._payload, self._mask)
+        return out.take()
 
     def _equals(self, other: "Frame") -> bool:
         return self._head == other._head and self._payload == other._payload

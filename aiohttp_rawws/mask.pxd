@@ -4,15 +4,27 @@ cpdef bytes rotate(bytes key, Py_ssize_t offset)
 
 cpdef bytes copy_out(bytearray data, Py_ssize_t start, Py_ssize_t end, bytes key)
 
-cpdef append(bytearray out, bytes payload, bytes key)
-
-cpdef append_header(bytearray out, unsigned char head, long long length, bytes key)
-
-cpdef append_frame(bytearray out, unsigned char head, bytes payload, bytes key)
-
 cpdef Py_ssize_t write_some(int fd, bytearray data, Py_ssize_t size) except -1
 
-cpdef Py_ssize_t write_both(int fd, bytearray head, bytes payload) except -1
+cpdef run_in(context, callback, argument)
+
+
+cdef class Output:
+    cdef char *_memory
+    cdef Py_ssize_t _capacity
+    cdef readonly Py_ssize_t size
+
+    cdef char *_room(self, Py_ssize_t size) except NULL
+    cdef int _reserve(self, Py_ssize_t capacity) except -1
+    cdef int _remove(self, Py_ssize_t count) except -1
+    cpdef clear(self)
+    cpdef put(self, bytes data, bytes key)
+    cpdef put_some(self, bytearray data, Py_ssize_t size)
+    cpdef put_header(self, unsigned char head, long long length, bytes key)
+    cpdef put_frame(self, unsigned char head, bytes payload, bytes key)
+    cpdef bytes take(self)
+    cpdef bint write(self, int fd) except -1
+    cpdef Py_ssize_t write_with(self, int fd, bytes payload) except -1
 
 
 cdef class Payload:

@@ -1,10 +1,13 @@
-"""Masking (RFC 6455 section 5.3), the memory of payloads, writing: the interpreted twin.
+"""Masking (RFC 6455 section 5.3), the memory of frames, writing: the interpreted twin.
 
 `mask.pyx` is the compiled twin: the same names, the same meaning to the byte. Only what must
 own memory to be fast stands here; everything above is one source for both builds.
 """
 
 import os
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
 
 #: How many bytes one read may bring, and how far memory for a payload runs ahead of its bytes.
 READ_SIZE = 256 * 1024
@@ -28,28 +31,56 @@ def copy_out(data: bytearray, start: int, end: int, key: "bytes | None") -> byte
     return piece if key is None else _xor(piece, key)
 
 
-def append(out: bytearray, payload: bytes, key: "bytes | None") -> None:
-    """Append a payload to `out`, masked if there is a key."""
-    out += payload if key is None else _xor(payload, key)
+class Output(bytearray):
+    """The octets that wait to be written to a socket."""
 
+    __slots__ = ()
 
-def append_header(out: bytearray, head: int, length: int, key: "bytes | None") -> None:
-    """Append a frame's header to `out`, its length in the shortest form (section 5.2)."""
-    masked = 0 if key is None else 0x80
-    if length <= 125:
-        out += bytes((head, masked | length))
-    elif length <= 0xFFFF:
-        out += bytes((head, masked | 126)) + length.to_bytes(2, "big")
-    else:
-        out += bytes((head, masked | 127)) + length.to_bytes(8, "big")
-    if key is not None:
-        out += key
+    def put(self, data: bytes, key: "bytes | None") -> None:
+        """Append bytes, masked if there is a key."""
+        self += data if key is None else _xor(data, key)
 
+    def put_some(self, data: bytearray, size: int) -> None:
+        """Append `data[:size]`."""
+        self += memoryview(data)[:size]
 
-def append_frame(out: bytearray, head: int, payload: bytes, key: "bytes | None") -> None:
-    """Append a whole frame to `out`."""
-    append_header(out, head, len(payload), key)
-    append(out, payload, key)
+    def put_header(self, head: int, length: int, key: "bytes | None") -> None:
+        """Append a frame's header, its length in the shortest form (section 5.2)."""
+        masked = 0 if key is None else 0x80
+        if length <= 125:
+            self += bytes((head, masked | length))
+        elif length <= 0xFFFF:
+            self += bytes((head, masked | 126, length >> 8, length & 0xFF))
+        else:
+            self += bytes((head, masked | 127)) + length.to_bytes(8, "big")
+        if key is not None:
+            self += key
+
+    def put_frame(self, head: int, payload: bytes, key: "bytes | None") -> None:
+        """Append a whole frame."""
+        self.put_header(head, len(payload), key)
+        self += payload if key is None else _xor(payload, key)
+
+    def take(self) -> bytes:
+        """All that waits, removed."""
+        data = bytes(self)
+        self.clear()
+        return data
+
+    def write(self, fd: int) -> bool:
+        """Write what fits now, and remove it, in one system call; whether that was all."""
+        del self[: write_some(fd, self, len(self))]
+        return not self
+
+    def write_with(self, fd: int, payload: bytes) -> int:
+        """Likewise with a payload behind it, of which so many bytes were written."""
+        try:
+            sent = os.writev(fd, (self, payload))
+        except OSError:
+            return 0
+        before = len(self)
+        del self[:sent]
+        return max(sent - before, 0)
 
 
 def write_some(fd: int, data: bytearray, size: int) -> int:
@@ -64,12 +95,9 @@ def write_some(fd: int, data: bytearray, size: int) -> int:
         return 0
 
 
-def write_both(fd: int, head: bytearray, payload: bytes) -> int:
-    """Likewise with the whole of two buffers."""
-    try:
-        return os.writev(fd, (head, payload))
-    except OSError:
-        return 0
+def run_in(context: Context, callback: "Callable[[Any], object]", argument: Any) -> None:
+    """Call back in a context; RuntimeError if somebody is in it already."""
+    context.run(callback, argument)
 
 
 class Payload:

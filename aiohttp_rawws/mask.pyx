@@ -1,21 +1,25 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Masking, the memory of payloads, writing: the compiled twin of `mask.py`, which says what for."""
+"""Masking, the memory of frames, writing: the compiled twin of `mask.py`, which says what for."""
 
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
+cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE, _PyBytes_Resize,
 )
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.object cimport PyObject
 from cpython.buffer cimport PyBUF_WRITE
 from cpython.ref cimport Py_XDECREF
 from libc.stdint cimport uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *, Py_ssize_t) except NULL
     char *start_of "PyBytes_AS_STRING"(PyObject *) noexcept
     int resize "_PyBytes_Resize"(PyObject **, Py_ssize_t) except -1
+    int PyContext_Enter(object) except -1
+    int PyContext_Exit(object) except -1
 
 cdef extern from *:
     """
@@ -72,13 +76,6 @@ cpdef bytes copy_out(bytearray data, Py_ssize_t start, Py_ssize_t end, bytes key
     return copy
 
 
-cdef char *extend(bytearray out, Py_ssize_t size) except NULL:
-    """Make room for `size` more octets, and say where it is."""
-    cdef Py_ssize_t before = PyByteArray_GET_SIZE(out)
-    PyByteArray_Resize(out, before + size)
-    return PyByteArray_AS_STRING(out) + before
-
-
 cdef Py_ssize_t header_size(long long length, bytes key) noexcept:
     return (2 if length <= 125 else 4 if length <= 0xFFFF else 10) + (0 if key is None else 4)
 
@@ -111,36 +108,115 @@ cdef void put_payload(char *target, bytes payload, bytes key) noexcept:
         )
 
 
-cpdef append(bytearray out, bytes payload, bytes key):
-    put_payload(extend(out, PyBytes_GET_SIZE(payload)), payload, key)
+# What is gathered is soon written. Few outputs hold memory at a time: they take turns with it.
+cdef enum:
+    BLOCK = 96 * 1024
+    SPARE = 4
+cdef char *spare[SPARE]
+cdef int spares = 0
 
 
-cpdef append_header(bytearray out, unsigned char head, long long length, bytes key):
-    put_header(extend(out, header_size(length, key)), head, length, key)
+@cython.final
+cdef class Output:
+    def __dealloc__(self):
+        self.clear()
+
+    def __len__(self):
+        return self.size
+
+    def __bytes__(self):
+        return PyBytes_FromStringAndSize(self._memory, self.size)
+
+    cdef char *_room(self, Py_ssize_t size) except NULL:
+        """Make room for `size` more octets, and say where it is."""
+        # One more than that: there is memory even for nothing.
+        if self._capacity - self.size <= size:
+            self._reserve(self.size + size + 1)
+        self.size += size
+        return self._memory + self.size - size
+
+    cdef int _reserve(self, Py_ssize_t capacity) except -1:
+        global spares
+        if self._capacity == 0 and capacity <= BLOCK and spares > 0:
+            spares -= 1
+            self._memory = spare[spares]
+            self._capacity = BLOCK
+            return 0
+        capacity = max(capacity, 2 * self._capacity, BLOCK)
+        cdef char *memory = <char *>PyMem_Realloc(self._memory, capacity)
+        if memory is NULL:
+            raise MemoryError
+        self._memory = memory
+        self._capacity = capacity
+        return 0
+
+    cpdef clear(self):
+        global spares
+        if self._capacity == BLOCK and spares < SPARE:
+            spare[spares] = self._memory
+            spares += 1
+        else:
+            PyMem_Free(self._memory)
+        self._memory = NULL
+        self._capacity = self.size = 0
+
+    cdef int _remove(self, Py_ssize_t count) except -1:
+        """Remove the first octets."""
+        if count == self.size:
+            self.clear()
+        else:
+            self.size -= count
+            memmove(self._memory, self._memory + count, self.size)
+        return 0
+
+    cpdef put(self, bytes data, bytes key):
+        put_payload(self._room(PyBytes_GET_SIZE(data)), data, key)
+
+    cpdef put_some(self, bytearray data, Py_ssize_t size):
+        memcpy(self._room(size), PyByteArray_AS_STRING(data), size)
+
+    cpdef put_header(self, unsigned char head, long long length, bytes key):
+        put_header(self._room(header_size(length, key)), head, length, key)
+
+    cpdef put_frame(self, unsigned char head, bytes payload, bytes key):
+        cdef Py_ssize_t length = PyBytes_GET_SIZE(payload)
+        cdef Py_ssize_t size = header_size(length, key)
+        cdef char *target = self._room(size + length)
+        put_header(target, head, length, key)
+        put_payload(target + size, payload, key)
+
+    cpdef bytes take(self):
+        cdef bytes data = PyBytes_FromStringAndSize(self._memory, self.size)
+        self.clear()
+        return data
+
+    cpdef bint write(self, int fd) except -1:
+        self._remove(max(write(fd, self._memory, self.size), 0))
+        return self.size == 0
+
+    cpdef Py_ssize_t write_with(self, int fd, bytes payload) except -1:
+        cdef iovec parts[2]
+        cdef Py_ssize_t sent, before = self.size
+        parts[0].iov_base = self._memory
+        parts[0].iov_len = before
+        parts[1].iov_base = PyBytes_AS_STRING(payload)
+        parts[1].iov_len = PyBytes_GET_SIZE(payload)
+        sent = max(writev(fd, parts, 2), 0)
+        self._remove(min(sent, before))
+        return max(sent - before, 0)
 
 
-cpdef append_frame(bytearray out, unsigned char head, bytes payload, bytes key):
-    cdef Py_ssize_t length = PyBytes_GET_SIZE(payload)
-    cdef Py_ssize_t size = header_size(length, key)
-    cdef char *target = extend(out, size + length)
-    put_header(target, head, length, key)
-    put_payload(target + size, payload, key)
-
-
+# The GIL is kept: the socket does not block, and giving it up costs as much as the call.
 cpdef Py_ssize_t write_some(int fd, bytearray data, Py_ssize_t size) except -1:
-    # The GIL is kept: the socket does not block, and giving it up costs as much as the call.
     return max(write(fd, PyByteArray_AS_STRING(data), size), 0)
 
 
-cpdef Py_ssize_t write_both(int fd, bytearray head, bytes payload) except -1:
-    cdef iovec parts[2]
-    if PyByteArray_GET_SIZE(head) == 0:
-        return max(write(fd, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload)), 0)
-    parts[0].iov_base = PyByteArray_AS_STRING(head)
-    parts[0].iov_len = PyByteArray_GET_SIZE(head)
-    parts[1].iov_base = PyBytes_AS_STRING(payload)
-    parts[1].iov_len = PyBytes_GET_SIZE(payload)
-    return max(writev(fd, parts, 2), 0)
+cpdef run_in(context, callback, argument):
+    PyContext_Enter(context)
+    try:
+        callback(argument)
+    finally:
+        PyContext_Exit(context)
 
 
 cdef class Payload:

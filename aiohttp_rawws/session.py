@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-from .connection import Connection
+from .awaiting import Awaiting, quick
 from .errors import SessionClosed
 from .frames import CloseCode, Frame, Piece
 
@@ -33,7 +33,8 @@ FLUSH_POLL = 0.01
 FLUSH_TURNS = 10
 
 
-class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
+@quick
+class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
     """A WebSocket connection that shows every frame as it stood on the wire.
 
     Nothing happens that its user does not do: no pong, close reply, timeout, reassembly, UTF-8
@@ -49,29 +50,6 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
     __slots__ = ("__weakref__", "_expired")
 
     # -- receiving -------------------------------------------------------------------------
-
-    async def receive(self) -> Frame:
-        """Wait for the next frame, whatever it is.
-
-        Raises EndOfStream after the peer's Close or the end of its stream, ProtocolError where
-        the peer broke a rule (nothing is sent about it), RuntimeError if another task is
-        receiving. Safe to cancel: no frame is lost.
-        """
-        while (frame := self._next()) is None:
-            if (waiter := self._more()) is None:
-                raise self._end_of_stream()
-            await waiter
-        return frame
-
-    def __aiter__(self) -> AsyncIterator[Frame]:
-        return self
-
-    async def __anext__(self) -> Frame:
-        while (frame := self._next()) is None:
-            if (waiter := self._more()) is None:
-                raise StopAsyncIteration
-            await waiter
-        return frame
 
     def batches(self) -> AsyncIterator[list[Frame]]:
         """Iterate over lists of all the frames that are ready, none of them empty."""
@@ -103,17 +81,6 @@ class RawWebSocketSession(Connection, asyncio.BufferedProtocol):
             self._pass_to(None)
 
     # -- sending ---------------------------------------------------------------------------
-
-    async def send(self, frame: Frame) -> None:
-        """Send a frame, then wait while the transport's buffer is above its high-water mark.
-
-        A send that does not fill the buffer never gives way to other tasks (over TLS, once in a
-        mebibyte). Raises SessionClosed after a Close was sent, after `write_eof`, and once the
-        connection is lost or closing.
-        """
-        self.send_nowait(frame)
-        if self._write_paused:
-            await self.drain()
 
     async def send_piece(self, piece: Piece | Frame) -> None:
         """Send what `pieces` gave: a whole frame, or the next part of a big one.

@@ -80,7 +80,7 @@ def test_a_frame_of_any_length(size: int, is_client: bool) -> None:
     assert type(frame.payload) is bytes
     assert frame.mask == (None if is_client else MASK)
     assert frame.violations is NONE
-    assert not it.frames
+    assert not it.waiting
 
 
 @pytest.mark.parametrize("fin", [0x80, 0])
@@ -407,7 +407,7 @@ def test_bytes_after_a_close_are_thrown_away() -> None:
     it.take()
     for _ in range(3):
         it.feed(b"\xff" * READ_SIZE)
-    assert not it.frames
+    assert not it.waiting
     assert (it.error, it.partial, it.weight) == (None, False, 0)
 
 
@@ -517,7 +517,7 @@ def test_limits_may_be_larger_than_any_size() -> None:
 def test_parsing_stops_when_the_limit_waits() -> None:
     it = parser(limit=2 * (FRAME_COST + 10))
     it.feed(octets(0x82, b"0123456789") * 5)
-    assert len(it.frames) == 2
+    assert len(it.waiting) == 2
     assert it.weight == 2 * (FRAME_COST + 10)
     assert it.full
     assert it.stalled
@@ -526,7 +526,7 @@ def test_parsing_stops_when_the_limit_waits() -> None:
 def test_empty_frames_count() -> None:
     it = parser(limit=10 * FRAME_COST)
     it.feed(octets(0x82) * 100)
-    assert len(it.frames) == 10
+    assert len(it.waiting) == 10
 
 
 def test_an_incomplete_frame_does_not_count() -> None:
@@ -539,7 +539,7 @@ def test_an_incomplete_frame_does_not_count() -> None:
 def test_one_frame_over_the_limit_is_let_in() -> None:
     it = parser(limit=1)
     it.feed(octets(0x82, bytes(100_000)) + octets(0x82))
-    assert len(it.frames) == 1
+    assert len(it.waiting) == 1
 
 
 def test_what_was_read_beyond_the_limit_stays_as_bytes() -> None:
@@ -548,7 +548,7 @@ def test_what_was_read_beyond_the_limit_stays_as_bytes() -> None:
         it.feed(octets(0x82, bytes([number])))
     assert it.stalled
     seen = []
-    while it.frames:
+    while it.waiting:
         seen.append(it.take().payload[0])
         assert it.stalled is (seen[-1] < 4)
         it.resume()
@@ -560,10 +560,10 @@ def test_nothing_is_parsed_while_the_limit_still_waits() -> None:
     it = parser(limit=2 * FRAME_COST)
     it.feed(octets(0x82) * 5)
     it.resume()
-    assert len(it.frames) == 2
+    assert len(it.waiting) == 2
     it.take()
     it.resume()
-    assert len(it.frames) == 2
+    assert len(it.waiting) == 2
     assert it.stalled
 
 
@@ -944,7 +944,7 @@ def test_wanted_in_pieces_while_the_limit_waits() -> None:
     it.feed(octets(0x81) + octets(0x82, bytes(11)))
     it.pieces = True
     it.resume()
-    assert len(it.frames) == 1
+    assert len(it.waiting) == 1
     it.take()
     it.resume()
     assert len(it.take().payload) == 11
@@ -974,14 +974,14 @@ def test_a_frame_over_the_limit_is_an_error_when_wanted_whole(read: int, taken: 
     it.feed(AROUND[: 4 + read])
     assert [it.take().opcode for _ in range(taken)] == [9] * taken
     it.whole()
-    assert [frame.opcode for frame in it.frames] == [9] * (1 - taken)
+    assert [frame.opcode for frame in it.waiting] == [9] * (1 - taken)
     it.feed(AROUND[4 + read :])
     it.take_all()
     it.settle()
     assert isinstance(it.error, FrameTooBig)
     assert (it.error.size, it.error.limit) == (300, 10)
     assert (it.weight, it.partial, it.stalled) == (0, False, False)
-    assert not it.frames
+    assert not it.waiting
 
 
 def test_an_error_behind_a_frame_over_the_limit_is_not_told() -> None:
@@ -997,5 +997,5 @@ def test_whole_frames_within_the_limit_stay() -> None:
     it.feed(octets(0x82, bytes(10)) + octets(0x82, bytes(10))[:-1])
     it.whole()
     it.feed(b"\x00")
-    assert len(it.frames) == 2
+    assert len(it.waiting) == 2
     assert it.error is None

@@ -66,24 +66,51 @@ async def test_a_wake_in_the_context_of_the_task_itself() -> None:
     woken: list[str] = []
     context = contextvars.copy_context()
     waiter = Waiter(asyncio.get_running_loop())
-    assert next(iter(waiter)) is waiter
-    waiter.add_done_callback(lambda _: woken.append("woken"), context=context)
+    next(iter(waiter)).add_done_callback(lambda _: woken.append("woken"), context=context)
     context.run(waiter.wake, True)
     assert woken == []
     await asyncio.sleep(0)
     assert woken == ["woken"]
 
 
-async def test_a_wait_is_woken_once() -> None:
+@pytest.mark.parametrize("order", [(True, True, False), (False, True, True)])
+async def test_a_wait_is_woken_once(order: "tuple[bool, ...]") -> None:
     woken: list[str] = []
     waiter = Waiter(asyncio.get_running_loop())
-    next(waiter)
-    waiter.add_done_callback(lambda _: woken.append("woken"), context=contextvars.copy_context())
-    for direct in (True, True, False):
+    next(waiter).add_done_callback(
+        lambda _: woken.append("woken"), context=contextvars.copy_context()
+    )
+    for direct in order:
         waiter.wake(direct)
-    assert not waiter.cancel()
     await turns()
     assert woken == ["woken"]
+
+
+async def test_a_wait_that_is_cancelled_is_not_woken() -> None:
+    woken: list[str] = []
+    waiter = Waiter(asyncio.get_running_loop())
+    future = next(waiter)
+    future.add_done_callback(lambda _: woken.append("woken"), context=contextvars.copy_context())
+    assert future.cancel()
+    waiter.wake(True)
+    assert woken == []
+    await turns()
+    assert woken == ["woken"]
+
+
+async def test_a_task_that_is_woken_and_then_cancelled(serve: Serve) -> None:
+    """It has not run yet, so its future must not take the cancellation for itself."""
+    async with both_ends(serve) as (session, wire):
+        receiving = asyncio.create_task(session.receive())
+        await turns()
+        waiter = session._more()
+        assert waiter is not None
+        waiter.wake(False)
+        assert receiving.cancel()
+        await asyncio.wait([receiving])
+        assert receiving.cancelled()
+        wire.send(masked(0x89))
+        assert await session.receive() == Frame.ping()
 
 
 async def test_a_frame_that_comes_while_a_task_runs(serve: Serve) -> None:

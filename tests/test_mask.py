@@ -35,6 +35,12 @@ def masked(payload: bytes, key: "bytes | None") -> bytes:
     return payload if key is None else xor(payload, key)
 
 
+def output(mask: Any, data: bytes = b"") -> Any:
+    out = mask.Output()
+    out.put(data, None)
+    return out
+
+
 # -- each against the RFC ------------------------------------------------------------------
 
 
@@ -51,18 +57,25 @@ def test_copy_out(mask: Any, rng: random.Random, size: int, key: "bytes | None")
 
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("size", SIZES)
-def test_append(mask: Any, rng: random.Random, size: int, key: "bytes | None") -> None:
+def test_put(mask: Any, rng: random.Random, size: int, key: "bytes | None") -> None:
     payload = rng.randbytes(size)
-    out = bytearray(b"before")
-    mask.append(out, payload, key)
-    assert out == b"before" + masked(payload, key)
+    out = output(mask, b"before")
+    out.put(payload, key)
+    assert len(out) == 6 + size
+    assert out.take() == b"before" + masked(payload, key)
 
 
 def test_masking_twice_is_nothing(mask: Any, rng: random.Random) -> None:
     payload = rng.randbytes(1001)
-    out = bytearray()
-    mask.append(out, payload, MASK)
-    assert mask.copy_out(out, 0, len(out), MASK) == payload
+    out = output(mask)
+    out.put(payload, MASK)
+    assert mask.copy_out(bytearray(bytes(out)), 0, len(out), MASK) == payload
+
+
+def test_put_some(mask: Any) -> None:
+    out = output(mask, b"before")
+    out.put_some(bytearray(b"some and more"), 4)
+    assert bytes(out) == b"beforesome"
 
 
 @pytest.mark.parametrize("offset", range(9))
@@ -86,23 +99,44 @@ def test_rotate_by_more_than_32_bits(mask: Any) -> None:
         (2**63 - 1, b"\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"),
     ],
 )
-def test_append_header(mask: Any, length: int, octets: bytes) -> None:
-    out = bytearray(b"before")
-    mask.append_header(out, 0xF2, length, None)
-    mask.append_header(out, 0x02, length, MASK)
+def test_put_header(mask: Any, length: int, octets: bytes) -> None:
+    out = output(mask, b"before")
+    out.put_header(0xF2, length, None)
+    out.put_header(0x02, length, MASK)
     with_mask = bytes([octets[0] | 0x80]) + octets[1:]
-    assert out == b"before\xf2" + octets + b"\x02" + with_mask + MASK
+    assert bytes(out) == b"before\xf2" + octets + b"\x02" + with_mask + MASK
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
-def test_append_frame(mask: Any, rng: random.Random, size: int) -> None:
+def test_put_frame(mask: Any, rng: random.Random, size: int) -> None:
     payload = rng.randbytes(size)
     for key in (None, MASK):
-        header = bytearray(b"before")
-        mask.append_header(header, 0x82, size, key)
-        out = bytearray(b"before")
-        mask.append_frame(out, 0x82, payload, key)
-        assert out == header + masked(payload, key)
+        header = output(mask, b"before")
+        header.put_header(0x82, size, key)
+        out = output(mask, b"before")
+        out.put_frame(0x82, payload, key)
+        assert bytes(out) == bytes(header) + masked(payload, key)
+
+
+def test_an_output_grows_and_can_be_used_again(mask: Any, rng: random.Random) -> None:
+    """Also where its memory is one that another has had."""
+    outputs = [mask.Output() for _ in range(10)]
+    for size in (0, 1, 100, 96 * 1024, 96 * 1024 + 1, 10**6):
+        expected = [rng.randbytes(size) * 2 for _ in outputs]
+        for out, data in zip(outputs, expected, strict=True):
+            out.put(data[:size], None)
+            out.put(data[size:], None)
+        assert [out.take() for out in outputs] == expected
+        assert [len(out) for out in outputs] == [0] * len(outputs)
+
+
+def test_what_is_cleared_is_gone(mask: Any) -> None:
+    out = output(mask, b"before")
+    out.clear()
+    out.clear()
+    out.put(b"after", None)
+    assert out.take() == b"after"
+    assert out.take() == b""
 
 
 # -- writing to a socket -------------------------------------------------------------------
@@ -110,14 +144,28 @@ def test_append_frame(mask: Any, rng: random.Random, size: int) -> None:
 Write = Callable[[int, bytes], int]
 
 
-@pytest.fixture(params=["write_some", "write_both"])
+@pytest.fixture(params=["write_some", "write", "write_with"])
 def write(request: pytest.FixtureRequest, mask: Any) -> Write:
-    """`write_some`, or `write_both` with the bytes cut in two."""
+    """`write_some`, or the methods of an output, of the latter with the bytes cut in two."""
     if not hasattr(socket, "AF_UNIX"):
         pytest.skip("there all writes go through the transport")
+
+    def write_output(fd: int, data: bytes) -> int:
+        out = output(mask, data)
+        assert out.write(fd) is (len(out) == 0)
+        assert bytes(out) == data[len(data) - len(out) :]
+        return len(data) - len(out)
+
+    def write_with(fd: int, data: bytes) -> int:
+        out = output(mask, data[:3])
+        sent = out.write_with(fd, data[3:])
+        assert bytes(out) == data[3 - len(out) : 3]
+        assert sent == 0 or len(out) == 0
+        return int(3 - len(out) + sent)
+
     if request.param == "write_some":
         return lambda fd, data: mask.write_some(fd, bytearray(data) + b"more", len(data))
-    return lambda fd, data: mask.write_both(fd, bytearray(data[:3]), data[3:])
+    return write_output if request.param == "write" else write_with
 
 
 @pytest.fixture
@@ -279,19 +327,19 @@ def test_twins_copy_alike(seed: int) -> None:
 
 
 @needs_both
-@pytest.mark.parametrize("name", ["append", "append_frame"])
+@pytest.mark.parametrize("name", ["put", "put_frame"])
 @pytest.mark.parametrize("seed", range(50))
-def test_twins_append_alike(seed: int, name: str) -> None:
+def test_twins_put_alike(seed: int, name: str) -> None:
     rng = random.Random(seed)
     before = rng.randbytes(rng.randrange(20))
-    head = [rng.getrandbits(8)] if name == "append_frame" else []
+    head = [rng.getrandbits(8)] if name == "put_frame" else []
     payload = rng.randbytes(rng.choice([rng.randrange(130), rng.randrange(70_000)]))
     key = rng.choice([None, rng.randbytes(4)])
     outs = []
     for twin in TWINS.values():
-        out = bytearray(before)
-        getattr(twin, name)(out, *head, payload, key)
-        outs.append(out)
+        out = output(twin, before)
+        getattr(out, name)(*head, payload, key)
+        outs.append(bytes(out))
     assert outs[0] == outs[1]
 
 

@@ -147,25 +147,24 @@ class Reader:
             if self.half_read:
                 return self._piece()
             parser.whole()
-        if not parser.frames:
+        if parser.next is None:
             parser.settle()
-        return parser.take() if parser.frames else None
+        return None if parser.next is None else parser.take()
 
     def _piece(self) -> Any:
         parser = self.parser
         if not parser.pieces:
             parser.pieces = True
             parser.resume()
-        if not parser.frames:
+        if parser.next is None:
             parser.settle()
-        return parser.take() if parser.frames else parser.cut()
+        return parser.cut() if parser.next is None else parser.take()
 
     @property
     def half_read(self) -> bool:
         """Whether a frame was given away in part."""
         parser = self.parser
-        queued = parser.frames and isinstance(parser.frames[0], self.build.frames.Piece)
-        return bool(parser.cutting or queued)
+        return bool(parser.cutting or isinstance(parser.next, self.build.frames.Piece))
 
     @property
     def state(self) -> Values:
@@ -174,7 +173,7 @@ class Reader:
         names = "weight pieces fragmented after_close closed stalled full partial ready cutting"
         return (
             *(getattr(parser, name) for name in names.split()),
-            [values(item) for item in parser.frames],
+            [values(item) for item in parser.waiting],
             error_values(parser.error),
             error_values(parser.oversized),
         )

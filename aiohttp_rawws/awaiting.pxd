@@ -1,0 +1,5 @@
+from .connection cimport Connection
+
+
+cdef class Awaiting(Connection):
+    pass
