@@ -100,10 +100,11 @@ cdef class Await:
         return answer
 
     def throw(self, kind, value=None, traceback=None):
+        error = kind if value is None else value
         if self.state == WAITING and self.drain is not None:
-            return self.drain.throw(kind, value, traceback)
+            return self.drain.throw(error)
         self.close()
-        raise kind if value is None else value
+        raise error
 
     def close(self):
         cdef bint waiting = self.state == WAITING
