@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .load import Case
+from .load import Case, size_of
 from .peers import PROXIES, SERVERS, UPSTREAM, Peer, ServerError, serving
 
 
@@ -24,7 +24,7 @@ class Role:
 
 ROLES = {
     "echo": Role(SERVERS, cases="256x1,256x32", connections="8"),
-    "relay": Role(PROXIES, cases="256x1,256x32,1048576x1", connections="1,8", upstream=UPSTREAM),
+    "relay": Role(PROXIES, cases="256x1,256x32,1Mx1", connections="1,8", upstream=UPSTREAM),
 }
 
 
@@ -47,7 +47,7 @@ def new_parser(
         "--cases",
         type=_cases,
         default=cases,
-        help="bytes of payload x messages in flight on each connection",
+        help="bytes of payload (256, 8K, 1M) x messages in flight on each connection (1)",
     )
     parser.add_argument(
         "--connections", type=_counts, default=connections, help="each case with so many"
@@ -110,7 +110,7 @@ def _cases(text: str) -> list[tuple[int, int]]:
     cases = []
     for part in text.split(","):
         size, _, inflight = part.partition("x")
-        cases.append((int(size), max(_counts(inflight))))
+        cases.append((size_of(size), max(_counts(inflight or "1"))))
     if min(size for size, _ in cases) < 0:
         raise argparse.ArgumentTypeError("a payload has at least 0 bytes")
     return cases

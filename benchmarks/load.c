@@ -1,6 +1,10 @@
 /* The load of the benchmarks: keeps N WebSocket messages in flight on each of C connections, counts the
  * echoes and prints one line of JSON. Linux only (epoll, the CPU clock of another process).
  *
+ * With --rate it is an open loop instead: every message has its time, on the connections in turn, and its
+ * latency counts from that time, whether or not it could be sent then. So a server that stalls is charged for
+ * all that should have come meanwhile. N then bounds what is in flight; what has to wait for that is counted.
+ *
  * Both directions are periodic: the same masked frame again and again one way, the same unmasked frame the
  * other way. So nothing is built while the clock runs, and one memcmp against the expected stream checks the
  * header, the length and every payload byte of all that one read brought.
@@ -21,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 256 * 1024, EVENTS = 256 };
+enum { READ_SIZE = 256 * 1024, EVENTS = 64 };
 
 /* The key and the answer to it of RFC 6455 section 1.3. */
 static const char REQUEST[] = "GET / HTTP/1.1\r\n"
@@ -39,9 +43,11 @@ static struct {
     pid_t pid;        /* whose CPU time is read, 0 for nobody's */
     bool bare;        /* no handshake, and the very bytes come back */
     bool spin;        /* never sleep: the server then never pays for waking us */
+    bool drop;        /* end by resetting the connections, whatever is still in flight */
     size_t size;      /* of a payload, bytes */
     unsigned connections, inflight;
     uint64_t messages; /* 0: run for a time */
+    double rate;       /* messages per second over all connections, 0: as fast as echoes come */
     double warmup, seconds, timeout;
 } options = {.size = 256, .connections = 1, .inflight = 1, .seconds = 1, .timeout = 10};
 
@@ -53,8 +59,11 @@ struct connection {
     size_t echoed;       /* bytes of the current echo that have come */
     unsigned in_flight;
     unsigned oldest;     /* index in sent_at of the message whose echo comes next */
-    uint64_t *sent_at;   /* a ring of `inflight` times */
+    uint64_t *sent_at;   /* a ring of `inflight` times, those of the schedule where there is one */
+    uint64_t sent;       /* messages */
 };
+
+static struct connection *connections;
 
 static uint8_t *frames;  /* `inflight` masked frames one behind the other */
 static size_t frame_size;
@@ -64,7 +73,7 @@ static uint8_t input[READ_SIZE];
 
 static int epoll;
 static uint64_t to_send, in_flight;
-static uint64_t messages, reads, writes; /* since the last snapshot */
+static uint64_t echoed, reads, writes; /* bytes, calls */
 
 static void fail(const char *format, ...)
 {
@@ -115,7 +124,8 @@ static uint64_t server_wait(void)
 /* ---- latency: 32 buckets for each power of two, so a value is known to 3 % ---- */
 
 enum { SUB = 32, SUB_BITS = 5 };
-static uint64_t histogram[64 * SUB];
+typedef uint64_t histogram[64 * SUB];
+static histogram latencies, delays; /* delays: of sending behind the schedule, which is our own doing */
 
 static unsigned bucket_of(uint64_t value)
 {
@@ -125,7 +135,7 @@ static unsigned bucket_of(uint64_t value)
     return (shift + 1) * SUB + (unsigned)((value >> shift) - SUB);
 }
 
-static double percentile(double share)
+static double percentile(const histogram histogram, double share)
 {
     uint64_t total = 0, seen = 0;
     for (unsigned i = 0; i < 64 * SUB; i++)
@@ -247,6 +257,15 @@ static void close_connection(struct connection *self)
     free(self->sent_at);
 }
 
+/* Throws away what is still under way. */
+static void reset_connection(struct connection *self)
+{
+    struct linger none = {.l_onoff = 1};
+    setsockopt(self->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    close(self->fd);
+    free(self->sent_at);
+}
+
 static void flush(struct connection *self)
 {
     if (self->unsent) {
@@ -266,17 +285,52 @@ static void flush(struct connection *self)
     }
 }
 
-/* Brings the messages in flight back to the wanted number, in one write. */
+/* ---- the schedule of --rate: `slots` messages, one behind the other, on the connections in turn ---- */
+
+static uint64_t schedule_start, slots, turn, held;
+
+static uint64_t slot_time(uint64_t slot)
+{
+    return slot < slots ? schedule_start + (uint64_t)((double)slot * 1e9 / options.rate) : UINT64_MAX;
+}
+
+/* When the next message of this connection is due. */
+static uint64_t due(const struct connection *self)
+{
+    return slot_time((uint64_t)(self - connections) + self->sent * options.connections);
+}
+
+/* ---- messages ---- */
+
+static bool may_send(const struct connection *self, uint64_t time)
+{
+    return to_send && self->in_flight < options.inflight && (!options.rate || due(self) <= time);
+}
+
+/* Sends what may be sent, in one write: without a schedule, up to the wanted number in flight. */
 static void refill(struct connection *self, uint64_t time)
 {
-    while (self->in_flight < options.inflight && to_send) {
-        self->sent_at[(self->oldest + self->in_flight) % options.inflight] = time;
+    while (may_send(self, time)) {
+        uint64_t since = options.rate ? due(self) : time;
+        self->sent_at[(self->oldest + self->in_flight) % options.inflight] = since;
+        delays[bucket_of(time - since)]++;
         self->in_flight++;
+        self->sent++;
         in_flight++;
         to_send--;
         self->unsent += frame_size;
     }
     flush(self);
+}
+
+/* Takes the turns that have come by `time` and no later ones, so that echoes get theirs too. */
+static void keep_schedule(uint64_t time)
+{
+    for (; slot_time(turn) <= time; turn++) {
+        struct connection *connection = &connections[turn % options.connections];
+        held += connection->in_flight == options.inflight;
+        refill(connection, now());
+    }
 }
 
 static void check(const struct connection *self, size_t count)
@@ -298,6 +352,7 @@ static void receive(struct connection *self)
     if (count <= 0)
         fail("the server dropped the connection: %s", count ? strerror(errno) : "end of stream");
     reads++;
+    echoed += (size_t)count;
     check(self, (size_t)count);
 
     uint64_t time = now();
@@ -306,19 +361,18 @@ static void receive(struct connection *self)
     if (complete > self->in_flight)
         fail("more echoes than messages");
     for (uint64_t i = 0; i < complete; i++) {
-        histogram[bucket_of(time - self->sent_at[self->oldest])]++;
+        latencies[bucket_of(time - self->sent_at[self->oldest])]++;
         self->oldest = (self->oldest + 1) % options.inflight;
     }
     self->in_flight -= (unsigned)complete;
     in_flight -= complete;
-    messages += complete;
     refill(self, time);
 }
 
 /* ---- the run ---- */
 
 struct snapshot {
-    uint64_t time, server, waited, own, messages, reads, writes;
+    uint64_t time, server, waited, own, echoed, reads, writes, held;
 };
 
 static struct snapshot take_snapshot(void)
@@ -327,15 +381,17 @@ static struct snapshot take_snapshot(void)
                              .server = server_cpu(),
                              .waited = server_wait(),
                              .own = clock_of(CLOCK_PROCESS_CPUTIME_ID),
-                             .messages = messages,
+                             .echoed = echoed,
                              .reads = reads,
-                             .writes = writes};
+                             .writes = writes,
+                             .held = held};
 }
 
 static bool serve_events(void)
 {
     struct epoll_event events[EVENTS];
-    int count = epoll_wait(epoll, events, EVENTS, options.spin ? 0 : (int)(options.timeout * 1000));
+    bool poll = options.spin || options.rate;
+    int count = epoll_wait(epoll, events, EVENTS, poll ? 0 : (int)(options.timeout * 1000));
     if (count < 0 && errno != EINTR)
         fail("epoll_wait: %s", strerror(errno));
     for (int i = 0; i < count; i++) {
@@ -358,49 +414,80 @@ static void put_count(const char *name, uint64_t count)
     printf("\"%s\": %llu, ", name, (unsigned long long)count);
 }
 
+/* Part of a message counts as that part: big ones on many connections come back piece by piece. */
 static void report(const struct snapshot *from, const struct snapshot *to)
 {
-    putchar('{');
-    put_count("messages", to->messages - from->messages);
-    put_count("bytes", (to->messages - from->messages) * options.size);
+    double echoes = (double)(to->echoed - from->echoed) / (double)echo_size;
+    printf("{\"messages\": %.3f, ", echoes);
+    printf("\"bytes\": %.0f, ", echoes * (double)options.size);
     put_count("reads", to->reads - from->reads);
     put_count("writes", to->writes - from->writes);
     put_seconds("elapsed", from->time, to->time);
     put_seconds("server_cpu", from->server, to->server);
     put_seconds("server_wait", from->waited, to->waited);
     put_seconds("load_cpu", from->own, to->own);
-    printf("\"p50\": %.9f, \"p99\": %.9f, \"p999\": %.9f}\n", percentile(0.5), percentile(0.99),
-           percentile(0.999));
+    put_count("held", to->held - from->held);
+    printf("\"delay99\": %.9f, ", percentile(delays, 0.99));
+    printf("\"p50\": %.9f, \"p99\": %.9f, \"p999\": %.9f}\n", percentile(latencies, 0.5),
+           percentile(latencies, 0.99), percentile(latencies, 0.999));
 }
 
-static void run(struct connection *connections)
+static void begin(void)
 {
-    struct snapshot from = take_snapshot(), to;
-    uint64_t start = from.time + (uint64_t)(options.warmup * 1e9);
-    uint64_t end = start + (uint64_t)(options.seconds * 1e9), alive = from.time;
-    bool timed = options.messages == 0, warm = !timed, over = false;
-
-    to_send = timed ? UINT64_MAX : options.messages;
-    for (unsigned i = 0; i < options.connections; i++)
+    to_send = options.messages ? options.messages : UINT64_MAX;
+    schedule_start = now();
+    slots = (uint64_t)(options.rate * (options.warmup + options.seconds));
+    for (unsigned i = 0; i < options.connections && !options.rate; i++)
         refill(&connections[i], now());
-    while (in_flight) {
+}
+
+static void forget_latencies(void)
+{
+    memset(latencies, 0, sizeof latencies);
+    memset(delays, 0, sizeof delays);
+}
+
+static void fail_if_stalled(bool served, uint64_t time)
+{
+    static uint64_t alive;
+    if (served || !in_flight || !alive)
+        alive = time;
+    else if (time - alive >= (uint64_t)(options.timeout * 1e9))
+        fail("no echo within %g seconds, %llu messages in flight", options.timeout,
+             (unsigned long long)in_flight);
+}
+
+/* Big messages on many connections come back in waves: the warm-up, and what is measured after it, last until
+ * each connection can have had an echo. */
+static void run(void)
+{
+    uint64_t least = options.rate ? 0 : options.connections * echo_size, enough = least;
+    bool timed = options.messages == 0, warm = !timed, over = false;
+    struct snapshot from = take_snapshot(), to;
+
+    begin();
+    uint64_t next = now() + (uint64_t)(options.warmup * 1e9);
+    while (in_flight || turn < slots) {
         bool served = serve_events();
         uint64_t time = now();
-        if (served)
-            alive = time;
-        else if (time - alive >= (uint64_t)(options.timeout * 1e9))
-            fail("no echo within %g seconds, %llu messages in flight", options.timeout,
-                 (unsigned long long)in_flight);
-        if (!warm && time >= start) {
+        keep_schedule(time);
+        fail_if_stalled(served, time);
+        if (!timed || over || time < next || echoed < enough)
+            continue;
+        if (!warm) {
             warm = true;
-            memset(histogram, 0, sizeof histogram);
+            forget_latencies();
             from = take_snapshot();
+            next = from.time + (uint64_t)(options.seconds * 1e9);
+            enough = echoed + least;
+            continue;
         }
-        if (timed && !over && time >= end) {
-            over = true;
-            to = take_snapshot();
+        over = true;
+        to = take_snapshot();
+        if (options.drop)
+            break;
+        if (!options.rate) /* a schedule is kept to its end, however late */
             to_send = 0;
-        }
     }
     if (!over)
         to = take_snapshot();
@@ -420,6 +507,7 @@ static void parse_options(int argc, char **argv)
 {
     static const struct option LONG[] = {
         {"port", 1, 0, 'p'},     {"pid", 1, 0, 'i'},      {"bare", 0, 0, 'b'},    {"spin", 0, 0, 'x'},
+        {"drop", 0, 0, 'd'},     {"rate", 1, 0, 'r'},
         {"size", 1, 0, 's'},     {"inflight", 1, 0, 'n'}, {"warmup", 1, 0, 'w'},  {"seconds", 1, 0, 't'},
         {"messages", 1, 0, 'm'}, {"timeout", 1, 0, 'o'},  {"connections", 1, 0, 'c'}, {0, 0, 0, 0}};
     int option, index;
@@ -430,6 +518,8 @@ static void parse_options(int argc, char **argv)
         case 'i': options.pid = (pid_t)number(name, optarg, 1); break;
         case 'b': options.bare = true; break;
         case 'x': options.spin = true; break;
+        case 'd': options.drop = true; break;
+        case 'r': options.rate = number(name, optarg, 0.001); break;
         case 's': options.size = (size_t)number(name, optarg, 0); break;
         case 'c': options.connections = (unsigned)number(name, optarg, 1); break;
         case 'n': options.inflight = (unsigned)number(name, optarg, 1); break;
@@ -442,6 +532,8 @@ static void parse_options(int argc, char **argv)
     }
     if (!options.port)
         fail("--port is missing");
+    if (options.rate && options.messages)
+        fail("--rate goes by --seconds, not by --messages");
 }
 
 int main(int argc, char **argv)
@@ -449,11 +541,11 @@ int main(int argc, char **argv)
     parse_options(argc, argv);
     prepare_streams();
     epoll = epoll_create1(0);
-    struct connection *connections = allocate(options.connections * sizeof *connections);
+    connections = allocate(options.connections * sizeof *connections);
     for (unsigned i = 0; i < options.connections; i++)
         open_connection(&connections[i]);
-    run(connections);
+    run();
     for (unsigned i = 0; i < options.connections; i++)
-        close_connection(&connections[i]);
+        options.drop ? reset_connection(&connections[i]) : close_connection(&connections[i]);
     return 0;
 }

@@ -8,9 +8,27 @@ from pathlib import Path
 
 from .peers import Peer, Server
 
+UNITS = {"K": 2**10, "M": 2**20}
+# Bytes in flight. More than that is not waited for when a measurement is over.
+HEAVY = 32 * 2**20
+
 
 class LoadError(Exception):
     """What came back was no echo."""
+
+
+def size_of(text: str) -> int:
+    """Bytes, as `256`, `8K` or `1M`."""
+    unit = UNITS.get(text[-1:].upper(), 1)
+    return int(text[:-1] if unit > 1 else text) * unit
+
+
+def size_text(size: int) -> str:
+    """`256 B`, `8 KiB`, `1 MiB`."""
+    for letter, unit in reversed(UNITS.items()):
+        if size and size % unit == 0:
+            return f"{size // unit} {letter}iB"
+    return f"{size} B"
 
 
 @dataclass(frozen=True)
@@ -22,16 +40,23 @@ class Case:
     connections: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.size} B, {self.inflight} in flight on each of {self.connections} connection(s)"
+        many = (
+            f"each of {self.connections:,} connections" if self.connections > 1 else "1 connection"
         )
+        return f"{size_text(self.size)}, {self.inflight} in flight on {many}"
+
+    @property
+    def heavy(self) -> bool:
+        """Whether so much is in flight that a measurement ends by resetting the connections."""
+        return self.size * self.inflight * self.connections > HEAVY
 
 
 @dataclass(frozen=True)
 class Sample:
     """One run; times in seconds, bytes of payload in one direction."""
 
-    messages: int
+    messages: float
+    """A part of a message counts as that part."""
     bytes: int
     reads: int
     """How often the generator read, and so on for `writes`."""
@@ -44,6 +69,10 @@ class Sample:
     p50: float
     p99: float
     p999: float
+    held: int
+    """Messages that a `rate` had planned but that had to wait, so much was in flight."""
+    delay99: float
+    """The 99th percentile of how late the generator sent what was planned."""
     server_memory: int
     """The most bytes that the server's process had resident, since it started."""
 
@@ -57,13 +86,16 @@ def run_load(
     seconds: float = 1.0,
     warmup: float = 0.0,
     messages: int = 0,
+    rate: float = 0.0,
     spin: bool = False,
     timeout: float = 10.0,
 ) -> Sample:
     """Load `server` for `warmup` and then `seconds`, or with `messages` where that is given.
 
-    With `spin` the generator polls instead of sleeping. `LoadError` when a wrong byte comes back,
-    none for `timeout` seconds, or no whole message in time.
+    With `rate` so many messages per second are sent, whatever comes back; latency then counts from
+    the time that was planned for each, and `case.inflight` is but a bound. With `spin` the
+    generator polls instead of sleeping; a `rate` always does. `LoadError` when a wrong byte comes
+    back, none for `timeout` seconds, or no whole message in time.
     """
     command = [str(program), f"--port={server.port}", f"--pid={server.pid}", f"--timeout={timeout}"]
     command += [f"--{field.name}={getattr(case, field.name)}" for field in fields(case)]
@@ -72,11 +104,13 @@ def run_load(
     )
     command += ["--bare"] if peer.bare else []
     command += ["--spin"] if spin else []
+    command += [f"--rate={rate}"] if rate else []
+    command += ["--drop"] if case.heavy and not (messages or rate) else []
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
         raise LoadError(f"{peer.name}: {finished.stderr.strip() or finished.returncode}")
     sample = Sample(**json.loads(finished.stdout), server_memory=most_resident(server.pid))
-    if not sample.messages:
+    if not sample.p50:
         raise LoadError(f"{peer.name}: no echo of {case} within {seconds} s; measure for longer")
     return sample
 

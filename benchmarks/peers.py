@@ -71,11 +71,14 @@ def serving(
     *,
     core: int | None = None,
     prefix: Sequence[str] = (),
+    reset: bool = False,
 ) -> Iterator[Server]:
     """Run the server of `peer` until the block is left.
 
     `arguments` are those of `servers.parse`, `core` is the one to keep it on, `prefix` a command
     to run it under. Raises `ServerError`; shows what the server wrote to stderr while it served.
+    With `reset` its connections will be reset under load: of what it then complains, and whether
+    it still ends, is told only if the block fails.
     """
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
@@ -92,11 +95,14 @@ def serving(
                 if core is not None:
                     os.sched_setaffinity(process.pid, {core})
                 yield _announced(peer, process, errors)
+            except BaseException:
+                reset = False
+                raise
             finally:
-                _end(process)
-                if text := _text(errors):
+                _end(process, patience=5 if reset else 30)
+                if (text := _text(errors)) and not reset:
                     print(f"{peer.name} wrote:\n{text}", file=sys.stderr)
-        if process.returncode:
+        if process.returncode and not reset:
             raise ServerError(f"{peer.name}: its server ended with status {process.returncode}")
 
 
@@ -121,11 +127,11 @@ def _announced(peer: Peer, process: subprocess.Popen[str], errors: IO[str]) -> S
     return Server(ready["pid"], ready["port"], about)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str], patience: float) -> None:
     if process.stdin:
         process.stdin.close()  # This is what the server waits for.
     try:
-        process.wait(timeout=30)
+        process.wait(timeout=patience)
     except subprocess.TimeoutExpired:
         process.kill()
 

@@ -10,6 +10,16 @@ from . import run
 
 
 class Echo(WSListener):
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport.underlying_transport
+
+    # Without these two it takes what comes even while no echo is read, until memory is full.
+    def pause_writing(self) -> None:
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.transport.resume_reading()
+
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type == WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code(), frame.get_close_message())

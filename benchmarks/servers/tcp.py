@@ -1,4 +1,4 @@
-"""The floor: bytes go back as they came, no WebSocket at all."""
+"""The floor: bytes go back as they came, but no faster than they are read; no WebSocket at all."""
 
 import asyncio
 import socket
@@ -13,6 +13,12 @@ class Echo(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.transport.write(data)
+
+    def pause_writing(self) -> None:
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.transport.resume_reading()
 
 
 async def start(listener: socket.socket) -> asyncio.Server:
