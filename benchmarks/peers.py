@@ -52,6 +52,11 @@ PROXIES = (
 )
 
 
+def is_ours(name: str) -> bool:
+    """Whether a peer that is known by its name only is one of ours."""
+    return name.startswith("rawws")
+
+
 class ServerError(Exception):
     """A server that did not start, or did not end as it should."""
 
