@@ -40,10 +40,17 @@ class Case:
     connections: int
 
     def __str__(self) -> str:
-        many = (
-            f"each of {self.connections:,} connections" if self.connections > 1 else "1 connection"
-        )
-        return f"{size_text(self.size)}, {self.inflight} in flight on {many}"
+        each = "each of " if self.connections > 1 else ""
+        return f"{size_text(self.size)}, {self.inflight} in flight on {each}{self._connections}"
+
+    @property
+    def load(self) -> str:
+        """The case where a rate is given, and `inflight` is but a bound."""
+        return f"{size_text(self.size)} over {self._connections}"
+
+    @property
+    def _connections(self) -> str:
+        return f"{self.connections:,} connection{'s' if self.connections > 1 else ''}"
 
     @property
     def heavy(self) -> bool:
