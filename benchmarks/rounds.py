@@ -20,6 +20,12 @@ from .report import ratios, table
 
 BUSY = 0.05
 
+#: The handler that everybody writes, beside which the rivals stand.
+OURS = "rawws"
+
+#: The cases to look at first: bytes, messages in flight.
+HEADLINES = ((256, 32), (256, 1), (2**20, 1))
+
 
 @dataclass(frozen=True)
 class Result:
@@ -131,6 +137,16 @@ def measure(
                 failures[case, peer] = str(error)
                 print(f"failed, {case}: {error}", file=sys.stderr)
         yield [Result(peer, case, tuple(found)) for (case, peer), found in samples.items() if found]
+
+
+def headline_cases(results: Sequence[Result]) -> list[Case]:
+    """Those of HEADLINES that were measured, each with the middle number of connections."""
+    cases = sorted({result.case for result in results}, key=lambda case: case.connections)
+    found = []
+    for wanted in HEADLINES:
+        same = [case for case in cases if (case.size, case.inflight) == wanted]
+        found += same[len(same) // 2 : len(same) // 2 + 1]
+    return found
 
 
 HEAD = (

@@ -1,0 +1,227 @@
+"""Plots of what was measured, as SVG. The only file that needs matplotlib."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from . import latency, rounds
+from .load import Case, size_text
+from .page import Plot
+from .peers import is_ours
+from .rounds import OURS, Result, headline_cases
+
+try:
+    import matplotlib
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+except ImportError:
+    raise SystemExit(
+        "the plots need matplotlib: pip install matplotlib, or -e '.[bench]' for all that is compared"
+    ) from None
+
+# Text as paths, so that it looks the same everywhere; and the same figures make the same file.
+matplotlib.rcParams.update({"svg.hashsalt": "benchmarks", "font.size": 9})
+
+#: Okabe and Ito's colours, which the colour-blind can tell apart; with each a marker of its own.
+STYLES = (
+    *(("#E69F00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#D55E00", "v")),
+    *(("#56B4E9", "P"), ("#000000", "X"), ("#999999", "*")),
+)
+OUR_COLOUR, THEIR_COLOUR = "#0072B2", "#BBBBBB"
+SHADES = ("o", "D", "s")
+"""Markers of p50, p99 and p99.9."""
+
+
+def draw(documents: Mapping[str, Mapping[str, Any]], folder: Path) -> list[Plot]:
+    """All plots that these documents have something for."""
+    plots = []
+    if "results" in documents:
+        results = rounds.from_json(documents["results"])
+        cases = headline_cases(results)
+        if cases:
+            plots.append(_saved(folder, "in short", "cpu", costs(results, cases)))
+        plots += [
+            _saved(folder, "results", f"sizes-{connections}", by_size(results, connections))
+            for connections in _with_many_sizes(results)
+        ]
+        if cases:
+            plots.append(_saved(folder, "results", "percentiles", percentiles(results, cases)))
+    if "latency" in documents:
+        pairs = latency.from_json(documents["latency"])
+        plots.append(_saved(folder, "latency", "latency", latencies(pairs)))
+    return plots
+
+
+def _saved(folder: Path, section: str, name: str, figure: Figure) -> Plot:
+    file = folder / f"{name}.svg"
+    figure.savefig(file, metadata={"Date": None})
+    return Plot(section, file, figure.get_suptitle())
+
+
+def _figure(title: str, panels: int, height: float, *, share_y: bool) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(10, height), layout="constrained")
+    figure.suptitle(title, fontsize=11, fontweight="bold")
+    axes = figure.subplots(1, panels, squeeze=False, sharey=share_y)[0]
+    for each in axes:
+        each.spines[["top", "right"]].set_visible(False)
+        each.grid(axis="x", which="major", color="#DDDDDD", linewidth=0.6)
+        each.set_axisbelow(True)
+    return figure, list(axes)
+
+
+def _names(axes: Axes, names: Sequence[str], ours: Iterable[bool]) -> None:
+    """The rows of a plot, from top to bottom, ours in their colour."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    for label, mine in zip(axes.get_yticklabels(), ours, strict=True):
+        if mine:
+            label.set(color=OUR_COLOUR, fontweight="bold")
+
+
+# ---- CPU time by peer ----
+
+
+def costs(results: Sequence[Result], cases: Sequence[Case]) -> Figure:
+    """A panel for each case, a bar for each peer, from the least to the greatest round."""
+    height = 1.2 + 0.3 * len({result.peer for result in results})
+    title = "CPU time of the server per echoed message: less is better"
+    figure, panels = _figure(title, len(cases), height, share_y=False)
+    for axes, case in zip(panels, cases, strict=True):
+        found = [result for result in results if result.case == case]
+        _bars(axes, sorted(found, key=lambda result: median(result.costs)))
+        axes.set_title(str(case), fontsize=8.5)
+        axes.set_xlabel("us per message, logarithmic")
+    return figure
+
+
+def _bars(axes: Axes, found: Sequence[Result]) -> None:
+    middles = [median(result.costs) for result in found]
+    errors = [
+        [middle - min(result.costs) for middle, result in zip(middles, found, strict=True)],
+        [max(result.costs) - middle for middle, result in zip(middles, found, strict=True)],
+    ]
+    colours = [OUR_COLOUR if result.peer.ours else THEIR_COLOUR for result in found]
+    bars = axes.barh(
+        range(len(found)), middles, xerr=errors, color=colours, error_kw={"linewidth": 0.8}
+    )
+    axes.bar_label(bars, [f"{middle:,.4g}" for middle in middles], padding=4, fontsize=8)
+    axes.set_xscale("log")
+    axes.set_xlim(min(middles) / 2, max(middles) * 4)
+    _names(axes, [result.peer.name for result in found], [result.peer.ours for result in found])
+
+
+# ---- CPU time by size ----
+
+
+def _with_many_sizes(results: Sequence[Result]) -> list[int]:
+    """The numbers of connections with which more than two sizes were measured."""
+    sizes: dict[int, set[int]] = {}
+    for result in results:
+        sizes.setdefault(result.case.connections, set()).add(result.case.size)
+    return sorted(connections for connections, found in sizes.items() if len(found) > 2)
+
+
+def by_size(results: Sequence[Result], connections: int) -> Figure:
+    """A panel for each number in flight, a line for each peer."""
+    found = [result for result in results if result.case.connections == connections]
+    inflight = sorted({result.case.inflight for result in found})
+    each = f"each of {connections:,} connections" if connections > 1 else "1 connection"
+    title = f"CPU time per message by its size, {each}: less is better"
+    figure, panels = _figure(title, len(inflight), 4.6, share_y=True)
+    peers = [peer for peer in dict.fromkeys(result.peer.name for result in found) if _shown(peer)]
+    for axes, number in zip(panels, inflight, strict=True):
+        same = [result for result in found if result.case.inflight == number]
+        _lines(axes, same, peers)
+        axes.set_title(f"{number} in flight on each", fontsize=9)
+    panels[0].set_ylabel("us per message, logarithmic")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False)
+    return figure
+
+
+def _shown(peer: str) -> bool:
+    """Of ours the usual handler and the interpreted build: the others lie on the same line."""
+    return not is_ours(peer) or peer in (OURS, "rawws-layers", "rawws-python")
+
+
+def _lines(axes: Axes, found: Sequence[Result], peers: Sequence[str]) -> None:
+    theirs = iter(STYLES)
+    ours = iter((("-", 2.6), ("--", 1.6), (":", 1.6)))
+    for peer in peers:
+        points = sorted((r.case.size, median(r.costs)) for r in found if r.peer.name == peer)
+        sizes, values = [size for size, _ in points], [value for _, value in points]
+        if is_ours(peer):
+            line, width = next(ours)
+            axes.plot(
+                sizes, values, line, color=OUR_COLOUR, linewidth=width, marker="o", label=peer
+            )
+        else:
+            colour, marker = next(theirs)
+            axes.plot(sizes, values, color=colour, linewidth=1.2, marker=marker, label=peer)
+    sizes = sorted({result.case.size for result in found})
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xticks(sizes, [size_text(size) for size in sizes])
+    axes.set_xlabel("payload")
+    axes.grid(axis="y", which="major", color="#DDDDDD", linewidth=0.6)
+
+
+# ---- latency ----
+
+
+def percentiles(results: Sequence[Result], cases: Sequence[Case]) -> Figure:
+    """As measured with so many in flight, as fast as the echoes come."""
+    height = 1.6 + 0.3 * len({result.peer for result in results})
+    title = "From the write of a message to the read of its echo: less is better"
+    figure, panels = _figure(title, len(cases), height, share_y=False)
+    for axes, case in zip(panels, cases, strict=True):
+        found = sorted(
+            (result for result in results if result.case == case),
+            key=lambda result: result.median_of("p50"),
+        )
+        _names(axes, [r.peer.name for r in found], [r.peer.ours for r in found])
+        for row, result in enumerate(found):
+            _dots(axes, row, [result.median_of(p) for p in latency.PERCENTILES], result.peer.ours)
+        axes.set_title(str(case), fontsize=8.5)
+    _explain(figure, panels)
+    return figure
+
+
+def latencies(pairs: Sequence[latency.Pair]) -> Figure:
+    """A panel for each case; each rival, and ours below it under the same load."""
+    cases = list(dict.fromkeys(pair.case for pair in pairs))
+    height = 1.6 + 0.55 * max(sum(pair.case == case for pair in pairs) for case in cases)
+    title = "Latency at half of each rival's top load: less is better"
+    figure, panels = _figure(title, len(cases), height, share_y=False)
+    for axes, case in zip(panels, cases, strict=True):
+        found = [pair for pair in pairs if pair.case == case]
+        names = [name for p in found for name in (f"{p.rival} at {p.rate:,.0f}/s", f"{p.ours}")]
+        _names(axes, names, [index % 2 == 1 for index in range(len(names))])
+        for index, pair in enumerate(found):
+            for row, samples in enumerate((pair.theirs, pair.samples), 2 * index):
+                middles = [median(latency.of(p, samples)) for p in latency.PERCENTILES]
+                _dots(axes, row, middles, samples is pair.samples)
+        axes.set_title(case.load, fontsize=9)
+    _explain(figure, panels)
+    return figure
+
+
+def _dots(axes: Axes, row: int, seconds: Sequence[float], ours: bool) -> None:
+    colour = OUR_COLOUR if ours else "#777777"
+    micro = [value * 1e6 for value in seconds]
+    axes.plot(micro, [row] * len(micro), color=colour, linewidth=1.2)
+    for value, marker in zip(micro, SHADES, strict=True):
+        axes.plot(value, row, marker, color=colour, markersize=6)
+
+
+def _explain(figure: Figure, panels: Sequence[Axes]) -> None:
+    for axes in panels:
+        axes.set_xscale("log")
+        axes.set_xlabel("us, logarithmic")
+    handles = [
+        Line2D([], [], color="#777777", marker=marker, linestyle="", label=name)
+        for marker, name in zip(SHADES, latency.PERCENTILES.values(), strict=True)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
