@@ -26,6 +26,12 @@ Draw = Callable[[Mapping[str, Document], Path], "list[Plot]"]
 INTERPRETED = "rawws-python"
 MIB = 2**20
 
+#: Of all columns those that stand at the top of the page.
+SHORT = (
+    *("peer", "CPU us/msg", "minimum", "spread", "msg/CPU s", "MB/CPU s"),
+    *("p50 us", "p99 us", "p99.9 us", "MiB"),
+)
+
 ABOUT_A_CASE = ("peer", "size", "inflight", "connections", "rate", "rounds")
 
 
@@ -57,14 +63,15 @@ def against(result: Result, results: Sequence[Result]) -> str:
     return ""
 
 
-def case_table(results: Sequence[Result], case: Case) -> str:
-    """All that is known of one case, ratios to ours next to the cost."""
+def case_table(results: Sequence[Result], case: Case, columns: Sequence[str] = rounds.HEAD) -> str:
+    """What is known of one case, ratios to ours next to the cost."""
     rows = []
     for result in results:
         if result.case == case:
-            name, cost, *more = rounds.figures(result)
+            told = dict(zip(rounds.HEAD, rounds.figures(result), strict=True))
+            name, cost, *more = (told[column] for column in columns)
             rows.append([name_of(name), cost, against(result, results), *more])
-    name, cost, *more = rounds.HEAD
+    name, cost, *more = columns
     return table((name, cost, f"{OURS} = 1", *more), rows)
 
 
@@ -77,9 +84,8 @@ def overview(results: Sequence[Result]) -> str:
         cost, ours = costs.get((case, peer)), costs.get((case, OURS))
         if cost is None:
             return "failed"
-        return (
-            f"{cost:,.2f}" if ours is None or peer == OURS else f"{cost:,.2f} ({cost / ours:.2f})"
-        )
+        times = f" ({cost / ours:.2f})" if ours and peer != OURS else ""
+        return f"{cost:,.2f}{times}"
 
     cases = dict.fromkeys(result.case for result in results)
     rows = [[str(case), *(cell(case, peer) for peer in peers)] for case in cases]
@@ -270,38 +276,43 @@ SECTIONS = {
 }
 
 METHOD = """\
-- Each peer is a process of its own, on a core of its own. The load generator, in C, has another core. It polls instead
-  of sleeping, so that no peer pays for waking it (but for proxies, whose upstream shares that core).
-- Every measurement starts a new process, because chance lays out its memory. In every round all peers take turns in
-  every case, beginning with another one each time, so that a slow spell of the machine meets them all.
-- CPU time is the kernel's account of the process (its CPU clock, user and system), read at the moments between
-  which messages are counted. The warm-up before that does not count.
-- Every echo is compared with what was sent, to the byte. Compression is off, and no peer has a limit of message size.
-- Where a figure is given without more, it is the median of the rounds; ratios are followed by the ratio of the minima
-  in brackets. Where the two disagree, the machine was not quiet.
-- With more than 32 MiB in flight the connections are reset at the end, and the warm-up, as well as what is
-  measured, lasts until each connection can have had an echo; a part of a message counts as that part.
+- Each peer is a process of its own, on a core of its own; the load generator, in C, has another.
+  It polls instead of sleeping, so that no peer pays for waking it (but for proxies, whose upstream
+  shares that core).
+- Every measurement starts a new process, because chance lays out its memory. In every round all
+  peers take turns in every case, beginning with another one each time, so that a slow spell of the
+  machine meets them all.
+- CPU time is the kernel's account of the process (its CPU clock, user and system), read at the
+  two moments between which messages are counted. What was before, the warm-up, does not count.
+- Every echo is compared with what was sent, to the byte. Nobody compresses, and no peer has a limit
+  to the size of a message.
+- A figure is the median of the rounds; a ratio is that of the medians, and in brackets that of the
+  minima. Where the two disagree, the machine was not quiet.
+- With more than 32 MiB in flight the connections are reset at the end instead of waiting for every
+  echo. Warm-up and measurement last, however short their time, until each connection can have had
+  an echo; a part of a message counts as that part.
 """
 
 COLUMNS = f"""\
 | column | meaning |
 | --- | --- |
-| CPU us/msg | CPU time of the process, user and system, per message echoed: the median of the rounds |
-| {OURS} = 1 | how many times our cost that is, and in brackets the same of the minima; above 1 the peer costs more |
-| minimum, spread | the least of the rounds; greatest less least as a share of the median |
-| msg/CPU s, MB/CPU s | messages, and megabytes of payload one way, per second of that CPU time |
+| CPU us/msg | the process's CPU time, user and system, per message echoed: median of the rounds |
+| {OURS} = 1 | how many times our cost that is, and in brackets the ratio of the minima |
+| minimum, spread | least of the rounds; greatest less least, as a share of the median |
+| msg/CPU s, MB/CPU s | messages, and 10^6 bytes of payload one way, per second of CPU time |
 | msg/s, MB/s | what came through |
-| p50, p99, p99.9 | from the write of a message to the read of its echo, known to 3 %; with many in flight it is mostly a queue |
+| p50, p99, p99.9 | from the write of a message to the read of its echo, to 3 %; mostly a queue |
 | server, load | the share of its core that each was busy |
 | msg/read | how many echoes one read of the generator brought |
-| MiB | the most memory the process had resident |
+| MiB | the most memory that the process had resident |
 """
 
 LOSSES = f"""\
-Computed from what was measured, not chosen: every case and peer in which the median of one of ours is above the
-peer's, the interpreted build (`{INTERPRETED}`) left aside. In brackets is how many times theirs ours is: **bold** where
-every round of ours was worse than every round of theirs, "about" where the rounds overlap. `tcp` and `c-epoll` are no
-rivals but floors: bytes without WebSocket, and an echo in C that does nothing else.
+Computed from what was measured, not chosen: every case and peer in which the median of one of ours
+is above the peer's, the interpreted build (`{INTERPRETED}`) left aside. In brackets is how many
+times theirs ours is: **bold** where every round of ours was worse than every round of theirs,
+"about" where the rounds overlap. `tcp` and `c-epoll` are no rivals but floors: bytes without
+WebSocket, and an echo in C that does nothing else.
 """
 
 
@@ -329,15 +340,12 @@ def page(documents: Mapping[str, Document], images: Mapping[str, str]) -> str:
     `images` has, for the names of sections and "in short", the plots to show there, in Markdown.
     """
     known = {name: section for name, section in SECTIONS.items() if name in documents}
-    parts = [
-        "# Benchmarks\n",
-        "Written by `python -m benchmarks.page`; the figures are not edited.\n",
-    ]
+    parts = ["# Benchmarks\n", "Written by `python -m benchmarks.page`: no figure is edited.\n"]
     if "results" in documents:
         results = rounds.from_json(documents["results"])
         cases = headline_cases(results)
         parts += ["## In short\n", images.get("in short", "")]
-        parts += [f"**{case}**\n\n{case_table(results, case)}" for case in cases]
+        parts += [f"**{case}**\n\n{case_table(results, case, SHORT)}" for case in cases]
     figures = {known[name].title: known[name].figures(documents[name]) for name in known}
     parts += ["## Where others win\n", LOSSES, losses_section(figures)]
     parts += ["## Method\n", METHOD, "## Columns\n", COLUMNS]

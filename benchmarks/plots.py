@@ -16,9 +16,11 @@ try:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 except ImportError:
     raise SystemExit(
-        "the plots need matplotlib: pip install matplotlib, or -e '.[bench]' for all that is compared"
+        "the plots need matplotlib: pip install matplotlib,"
+        " or pip install -e '.[bench]' for all that is compared"
     ) from None
 
 # Text as paths, so that it looks the same everywhere; and the same figures make the same file.
@@ -29,9 +31,12 @@ STYLES = (
     *(("#E69F00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#D55E00", "v")),
     *(("#56B4E9", "P"), ("#000000", "X"), ("#999999", "*")),
 )
-OUR_COLOUR, THEIR_COLOUR = "#0072B2", "#BBBBBB"
-SHADES = ("o", "D", "s")
-"""Markers of p50, p99 and p99.9."""
+OUR_COLOUR, THEIR_COLOUR = "#0072B2", "#777777"
+
+PLAIN = StrMethodFormatter("{x:,g}")
+
+#: Of p50, p99 and p99.9.
+MARKERS = ("o", "D", "s")
 
 
 def draw(documents: Mapping[str, Mapping[str, Any]], folder: Path) -> list[Plot]:
@@ -71,8 +76,8 @@ def _figure(title: str, panels: int, height: float, *, share_y: bool) -> tuple[F
     return figure, list(axes)
 
 
-def _names(axes: Axes, names: Sequence[str], ours: Iterable[bool]) -> None:
-    """The rows of a plot, from top to bottom, ours in their colour."""
+def _rows(axes: Axes, names: Sequence[str], ours: Iterable[bool]) -> None:
+    """The names of the rows, from top to bottom, ours in their colour."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     for label, mine in zip(axes.get_yticklabels(), ours, strict=True):
@@ -80,36 +85,57 @@ def _names(axes: Axes, names: Sequence[str], ours: Iterable[bool]) -> None:
             label.set(color=OUR_COLOUR, fontweight="bold")
 
 
+def _names(axes: Axes, found: Sequence[Result]) -> None:
+    _rows(axes, [result.peer.name for result in found], [result.peer.ours for result in found])
+
+
+def _logarithmic(axes: Axes, room: float = 1.0) -> None:
+    """Microseconds, with as many ticks as have room; `room` times more is kept on the right."""
+    axes.set_xscale("log")
+    least, most = axes.get_xlim()
+    axes.set_xlim(least, most * room)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if most / least < 30 else (1,)))
+    axes.xaxis.set_major_formatter(PLAIN)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("us, logarithmic")
+
+
+def _title(case: Case) -> str:
+    """In two lines."""
+    return str(case).replace(" on ", "\non ", 1)
+
+
 # ---- CPU time by peer ----
 
 
 def costs(results: Sequence[Result], cases: Sequence[Case]) -> Figure:
-    """A panel for each case, a bar for each peer, from the least to the greatest round."""
+    """A panel for each case: the median of each peer, and from its least to its greatest round."""
     height = 1.2 + 0.3 * len({result.peer for result in results})
     title = "CPU time of the server per echoed message: less is better"
     figure, panels = _figure(title, len(cases), height, share_y=False)
     for axes, case in zip(panels, cases, strict=True):
         found = [result for result in results if result.case == case]
-        _bars(axes, sorted(found, key=lambda result: median(result.costs)))
-        axes.set_title(str(case), fontsize=8.5)
-        axes.set_xlabel("us per message, logarithmic")
+        _costs_of_case(axes, sorted(found, key=lambda result: median(result.costs)))
+        axes.set_title(_title(case), fontsize=9)
     return figure
 
 
-def _bars(axes: Axes, found: Sequence[Result]) -> None:
-    middles = [median(result.costs) for result in found]
-    errors = [
-        [middle - min(result.costs) for middle, result in zip(middles, found, strict=True)],
-        [max(result.costs) - middle for middle, result in zip(middles, found, strict=True)],
-    ]
-    colours = [OUR_COLOUR if result.peer.ours else THEIR_COLOUR for result in found]
-    bars = axes.barh(
-        range(len(found)), middles, xerr=errors, color=colours, error_kw={"linewidth": 0.8}
-    )
-    axes.bar_label(bars, [f"{middle:,.4g}" for middle in middles], padding=4, fontsize=8)
-    axes.set_xscale("log")
-    axes.set_xlim(min(middles) / 2, max(middles) * 4)
-    _names(axes, [result.peer.name for result in found], [result.peer.ours for result in found])
+def _costs_of_case(axes: Axes, found: Sequence[Result]) -> None:
+    for row, result in enumerate(found):
+        colour = OUR_COLOUR if result.peer.ours else THEIR_COLOUR
+        middle, most = median(result.costs), max(result.costs)
+        axes.plot([min(result.costs), most], [row, row], color=colour, linewidth=3, alpha=0.4)
+        axes.plot(middle, row, "o", color=colour, markersize=7)
+        axes.annotate(
+            f"{middle:,.{0 if middle >= 100 else 2}f}",
+            (most, row),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    _names(axes, found)
+    _logarithmic(axes, room=2.5)
 
 
 # ---- CPU time by size ----
@@ -127,15 +153,15 @@ def by_size(results: Sequence[Result], connections: int) -> Figure:
     """A panel for each number in flight, a line for each peer."""
     found = [result for result in results if result.case.connections == connections]
     inflight = sorted({result.case.inflight for result in found})
-    each = f"each of {connections:,} connections" if connections > 1 else "1 connection"
-    title = f"CPU time per message by its size, {each}: less is better"
+    number = f"{connections:,} connection{'s' if connections > 1 else ''}"
+    title = f"CPU time of the server per message, over its size, {number}: less is better"
     figure, panels = _figure(title, len(inflight), 4.6, share_y=True)
     peers = [peer for peer in dict.fromkeys(result.peer.name for result in found) if _shown(peer)]
-    for axes, number in zip(panels, inflight, strict=True):
-        same = [result for result in found if result.case.inflight == number]
+    for axes, many in zip(panels, inflight, strict=True):
+        same = [result for result in found if result.case.inflight == many]
         _lines(axes, same, peers)
-        axes.set_title(f"{number} in flight on each", fontsize=9)
-    panels[0].set_ylabel("us per message, logarithmic")
+        axes.set_title(f"{many} in flight on each", fontsize=9)
+    panels[0].set_ylabel("us, logarithmic")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False)
     return figure
@@ -163,6 +189,7 @@ def _lines(axes: Axes, found: Sequence[Result], peers: Sequence[str]) -> None:
     sizes = sorted({result.case.size for result in found})
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(PLAIN)
     axes.set_xticks(sizes, [size_text(size) for size in sizes])
     axes.set_xlabel("payload")
     axes.grid(axis="y", which="major", color="#DDDDDD", linewidth=0.6)
@@ -181,10 +208,10 @@ def percentiles(results: Sequence[Result], cases: Sequence[Case]) -> Figure:
             (result for result in results if result.case == case),
             key=lambda result: result.median_of("p50"),
         )
-        _names(axes, [r.peer.name for r in found], [r.peer.ours for r in found])
+        _names(axes, found)
         for row, result in enumerate(found):
             _dots(axes, row, [result.median_of(p) for p in latency.PERCENTILES], result.peer.ours)
-        axes.set_title(str(case), fontsize=8.5)
+        axes.set_title(_title(case), fontsize=9)
     _explain(figure, panels)
     return figure
 
@@ -198,7 +225,7 @@ def latencies(pairs: Sequence[latency.Pair]) -> Figure:
     for axes, case in zip(panels, cases, strict=True):
         found = [pair for pair in pairs if pair.case == case]
         names = [name for p in found for name in (f"{p.rival} at {p.rate:,.0f}/s", f"{p.ours}")]
-        _names(axes, names, [index % 2 == 1 for index in range(len(names))])
+        _rows(axes, names, [index % 2 == 1 for index in range(len(names))])
         for index, pair in enumerate(found):
             for row, samples in enumerate((pair.theirs, pair.samples), 2 * index):
                 middles = [median(latency.of(p, samples)) for p in latency.PERCENTILES]
@@ -209,19 +236,18 @@ def latencies(pairs: Sequence[latency.Pair]) -> Figure:
 
 
 def _dots(axes: Axes, row: int, seconds: Sequence[float], ours: bool) -> None:
-    colour = OUR_COLOUR if ours else "#777777"
+    colour = OUR_COLOUR if ours else THEIR_COLOUR
     micro = [value * 1e6 for value in seconds]
     axes.plot(micro, [row] * len(micro), color=colour, linewidth=1.2)
-    for value, marker in zip(micro, SHADES, strict=True):
+    for value, marker in zip(micro, MARKERS, strict=True):
         axes.plot(value, row, marker, color=colour, markersize=6)
 
 
 def _explain(figure: Figure, panels: Sequence[Axes]) -> None:
     for axes in panels:
-        axes.set_xscale("log")
-        axes.set_xlabel("us, logarithmic")
+        _logarithmic(axes)
     handles = [
-        Line2D([], [], color="#777777", marker=marker, linestyle="", label=name)
-        for marker, name in zip(SHADES, latency.PERCENTILES.values(), strict=True)
+        Line2D([], [], color=THEIR_COLOUR, marker=marker, linestyle="", label=name)
+        for marker, name in zip(MARKERS, latency.PERCENTILES.values(), strict=True)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
