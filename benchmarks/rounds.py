@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from . import command, machine
-from .build import BuildError, built
-from .load import Case, LoadError, Sample, run_load
+from . import command, machine, tls
+from .build import BuildError
+from .load import Case, LoadError, Sample, generator, run_load
 from .peers import Peer, ServerError, serving
 from .report import ratios, table
 
@@ -40,7 +40,7 @@ class Result:
 
 
 def measure(
-    load: Path,
+    load: Sequence[str],
     peers: Sequence[Peer],
     arguments: Sequence[str],
     options: argparse.Namespace,
@@ -57,7 +57,7 @@ def measure(
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
         start = number % len(peers)
         for case, peer in itertools.product(cases, (*peers[start:], *peers[:start])):
-            with serving(peer, arguments, core=core) as server:
+            with serving(peer, arguments, connections=case.connections, core=core) as server:
                 sample = run_load(
                     load,
                     server,
@@ -170,7 +170,7 @@ def parse(program: str, description: str, role: command.Role) -> argparse.Namesp
 def main(program: str, description: str, role: command.Role) -> None:
     """A program: measure the peers in this role, and report."""
     options = parse(program, description, role)
-    facts = machine.describe()
+    facts = machine.describe() | (tls.describe() if options.tls else {})
     cores = machine.two_cores()
     core, spare = cores or (None, None)
     if spare is not None:
@@ -181,8 +181,9 @@ def main(program: str, description: str, role: command.Role) -> None:
         print("one core only: the peers share it with the load generator", file=sys.stderr)
     try:
         with (
-            built("load.c") as load,
-            command.arguments(role, options.loop, spare) as arguments,
+            tls.certificates(options.tls) as certificates,
+            generator(certificates) as load,
+            command.arguments(role, options.loop, spare, certificates) as arguments,
         ):
             peers = command.started(options, role, arguments)
             results = measure(load, list(peers), arguments, options, core)
