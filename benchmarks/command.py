@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from .load import Case, size_of
-from .peers import PROXIES, SERVERS, UPSTREAM, Peer, ServerError, serving
+from .peers import CLIENTS, PROXIES, SERVERS, UPSTREAM, Peer, ServerError, serving
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Role:
 ROLES = {
     "echo": Role(SERVERS, cases="256x1,256x32", connections="8"),
     "relay": Role(PROXIES, cases="256x1,256x32,1Mx1", connections="1,8", upstream=UPSTREAM),
+    "client": Role(CLIENTS, cases="256x1,256x32", connections="8"),
 }
 
 
@@ -42,6 +44,11 @@ def new_parser(
     )
     parser.add_argument(
         "--loop", choices=("uvloop", "asyncio"), default="uvloop", help="of the peers"
+    )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="between the load and the peers, not between a proxy and its upstream",
     )
     parser.add_argument(
         "--cases",
@@ -73,9 +80,11 @@ def chosen(options: argparse.Namespace, role: Role) -> Sequence[Peer]:
 
 
 @contextmanager
-def arguments(role: Role, loop: str, core: int | None = None) -> Iterator[list[str]]:
+def arguments(
+    role: Role, loop: str, core: int | None = None, certificates: Path | None = None
+) -> Iterator[list[str]]:
     """What to start each peer with, while its upstream runs, if it needs one, on `core`."""
-    given = [f"--loop={loop}"]
+    given = [f"--loop={loop}", *([f"--tls={certificates}"] if certificates else [])]
     if role.upstream is None:
         yield given
         return

@@ -1,12 +1,16 @@
-"""The load generator, load.c: running it, and what it tells."""
+"""The load generator, load.c: building it, running it, and what it tells."""
 
 import json
 import re
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from .build import built
 from .peers import Peer, Server
+from .tls import SUITE
 
 UNITS = {"K": 2**10, "M": 2**20}
 # Bytes in flight. More than that is not waited for when a measurement is over.
@@ -84,8 +88,19 @@ class Sample:
     """The most bytes that the server's process had resident, since it started."""
 
 
+@contextmanager
+def generator(certificates: Path | None = None) -> Iterator[list[str]]:
+    """The command of the load generator, built; over TLS where there are certificates for it."""
+    if certificates is None:
+        with built("load.c") as program:
+            yield [str(program)]
+    else:
+        with built("load.c", "-DTLS", "-lssl", "-lcrypto") as program:
+            yield [str(program), f"--tls={certificates}", f"--suite={SUITE}"]
+
+
 def run_load(
-    program: Path,
+    load: Sequence[str],
     server: Server,
     peer: Peer,
     case: Case,
@@ -99,12 +114,14 @@ def run_load(
 ) -> Sample:
     """Load `server` for `warmup` and then `seconds`, or with `messages` where that is given.
 
-    With `rate` so many messages per second are sent, whatever comes back; latency then counts from
-    the time that was planned for each, and `case.inflight` is but a bound. With `spin` the
-    generator polls instead of sleeping; a `rate` always does. `LoadError` when a wrong byte comes
-    back, none for `timeout` seconds, or no whole message in time.
+    `load` is the generator's command. With `rate` so many messages per second are sent, whatever
+    comes back; latency then counts from the time that was planned for each, and `case.inflight` is
+    but a bound. With `spin` the generator polls instead of sleeping; with a `rate` it always does.
+    `LoadError` when a wrong byte comes back, none for `timeout` seconds, or no whole message.
     """
-    command = [str(program), f"--port={server.port}", f"--pid={server.pid}", f"--timeout={timeout}"]
+    command = [*load, f"--pid={server.pid}", f"--timeout={timeout}"]
+    listener = [server.listener.fileno()] if server.listener else []
+    command += [f"--listener={listener[0]}"] if listener else [f"--port={server.port}"]
     command += [f"--{field.name}={getattr(case, field.name)}" for field in fields(case)]
     command += (
         [f"--messages={messages}"] if messages else [f"--warmup={warmup}", f"--seconds={seconds}"]
@@ -113,7 +130,9 @@ def run_load(
     command += ["--spin"] if spin else []
     command += [f"--rate={rate}"] if rate else []
     command += ["--drop"] if case.heavy and not (messages or rate) else []
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    finished = subprocess.run(
+        command, capture_output=True, text=True, check=False, pass_fds=listener
+    )
     if finished.returncode:
         raise LoadError(f"{peer.name}: {finished.stderr.strip() or finished.returncode}")
     sample = Sample(**json.loads(finished.stdout), server_memory=most_resident(server.pid))

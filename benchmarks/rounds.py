@@ -12,9 +12,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import command, machine
-from .build import BuildError, built
-from .load import Case, LoadError, Sample, run_load
+from . import command, machine, tls
+from .build import BuildError
+from .load import Case, LoadError, Sample, generator, run_load
 from .peers import Peer, ServerError, is_ours, serving
 from .report import ratios, table
 
@@ -53,7 +53,8 @@ class Bench:
 
     options: argparse.Namespace
     facts: dict[str, str]
-    load: Path
+    load: Sequence[str]
+    """The command of the generator."""
     arguments: Sequence[str]
     """To start each peer with."""
     peers: dict[Peer, str]
@@ -77,7 +78,9 @@ class Bench:
     def sample(self, peer: Peer, case: Case, *, rate: float = 0.0) -> Sample:
         """One measurement, in a new process, since chance lays out its memory."""
         reset = case.heavy and not rate
-        with serving(peer, self.arguments, core=self.core, reset=reset) as server:
+        with serving(
+            peer, self.arguments, connections=case.connections, core=self.core, reset=reset
+        ) as server:
             return run_load(
                 self.load,
                 server,
@@ -93,7 +96,7 @@ class Bench:
 @contextmanager
 def prepared(options: argparse.Namespace, role: command.Role) -> Iterator[Bench]:
     """Built and pinned; what cannot be measured ends the program with its reason."""
-    facts = machine.describe()
+    facts = machine.describe() | (tls.describe() if options.tls else {})
     cores = machine.two_cores()
     core, spare = cores or (None, None)
     if spare is not None:
@@ -104,8 +107,9 @@ def prepared(options: argparse.Namespace, role: command.Role) -> Iterator[Bench]
         print("one core only: the peers share it with the load generator", file=sys.stderr)
     try:
         with (
-            built("load.c") as load,
-            command.arguments(role, options.loop, spare) as arguments,
+            tls.certificates(options.tls) as certificates,
+            generator(certificates) as load,
+            command.arguments(role, options.loop, spare, certificates) as arguments,
         ):
             peers = command.started(options, role, arguments)
             yield Bench(options, facts, load, arguments, peers, core)

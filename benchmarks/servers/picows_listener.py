@@ -6,7 +6,9 @@ from importlib.metadata import version
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
-from . import run
+from . import run, tls
+
+VERSION = f"picows {version('picows')}"
 
 
 class Echo(WSListener):
@@ -33,8 +35,8 @@ def listener_of(request: WSUpgradeRequest) -> WSListener:
 
 
 async def start(listener: socket.socket) -> asyncio.Server:
-    return await ws_create_server(listener_of, sock=listener, max_frame_size=2**30)
+    return await ws_create_server(listener_of, sock=listener, ssl=tls(), max_frame_size=2**30)
 
 
 if __name__ == "__main__":
-    run(start, f"picows {version('picows')}")
+    run(start, VERSION)

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from typing import cast
 
-from . import run
+from . import run, tls
 
 
 class Echo(asyncio.Protocol):
@@ -22,7 +22,7 @@ class Echo(asyncio.Protocol):
 
 
 async def start(listener: socket.socket) -> asyncio.Server:
-    return await asyncio.get_running_loop().create_server(Echo, sock=listener)
+    return await asyncio.get_running_loop().create_server(Echo, sock=listener, ssl=tls())
 
 
 if __name__ == "__main__":
