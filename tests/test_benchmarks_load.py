@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 
@@ -64,7 +64,7 @@ def stalling_echo(connection: socket.socket) -> None:
 def test_a_rate_is_kept(load: list[str]) -> None:
     with serving(echo) as server:
         sample = run_load(load, server, PEER, Case(16, 64, 1), seconds=0.5, rate=400)
-    assert sample.messages == pytest.approx(200, rel=0.1)
+    assert sample.messages == pytest.approx(200, rel=0.25)
     assert sample.held == 0
 
 
@@ -112,13 +112,17 @@ def test_a_wrong_octet_is_an_error(load: list[str]) -> None:
 def test_what_is_heavy_is_not_waited_for(load: list[str]) -> None:
     def slow(connection: socket.socket) -> None:
         """Takes 5 MB in a second, so what is in flight in more than ten."""
-        with suppress(ConnectionError):  # It will be reset.
+        try:
             while data := connection.recv(2**16):
                 connection.sendall(data)
                 time.sleep(0.0125)
+        except ConnectionError as error:
+            errors.append(error)
 
+    errors: list[ConnectionError] = []
     start = time.monotonic()
     with serving(slow) as server:
         sample = run_load(load, server, PEER, Case(2**20, 64, 1), seconds=0.3)
     assert sample.messages >= 1
     assert time.monotonic() - start < 5
+    assert errors  # It was reset.

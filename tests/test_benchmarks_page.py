@@ -30,9 +30,11 @@ SAMPLE = Sample(
 )
 
 
-def sample(cpu_us: float = 2.0, p50: float = 50e-6, megabytes: int = 40) -> dict[str, Any]:
-    changed = {"server_cpu": cpu_us / 1e3, "p50": p50, "server_memory": megabytes * 2**20}
-    return {**vars(SAMPLE), **changed}
+CASE = Case(256, 32, 8)
+
+
+def sample(cpu_us: float = 2.0, p50: float = 50e-6) -> dict[str, Any]:
+    return {**vars(SAMPLE), "server_cpu": cpu_us / 1e3, "p50": p50}
 
 
 def document(*results: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -40,8 +42,8 @@ def document(*results: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     return {"machine": {"cpu": "one"}, "peers": peers, "loop": "uvloop", "results": results, **more}
 
 
-def echo(peer: str, *costs: float, case: Case = Case(256, 32, 8), **more: Any) -> dict[str, Any]:
-    return {"peer": peer, **vars(case), "rounds": [sample(cost, **more) for cost in costs]}
+def echo(peer: str, *costs: float, case: Case = CASE) -> dict[str, Any]:
+    return {"peer": peer, **vars(case), "rounds": [sample(cost) for cost in costs]}
 
 
 def lost(figures: Mapping[str, Sequence[float]]) -> list[page.Loss]:
@@ -177,7 +179,7 @@ def test_the_headline_has_the_middle_number_of_connections() -> None:
 def test_costs_stand_beside_ours() -> None:
     found = document(echo("rawws", 1.0, 2.0, 3.0), echo("picows", 3.0, 4.0, 8.0))
     results = rounds.from_json(found)
-    text = page.case_table(results, Case(256, 32, 8), page.SHORT)
+    text = page.case_table(results, CASE, page.SHORT)
     assert "| **rawws** | 2.00 | 1.00 (1.00) | 1.00 | 100% |" in text
     assert "| picows | 4.00 | 2.00 (3.00) | 3.00 | 125% |" in text
     assert "| 50 | 100 | 200 | 40 |" in text
@@ -214,6 +216,7 @@ def test_any_other_figures_get_a_table_and_are_compared() -> None:
     assert "## Idle memory" in text
     assert "**10,000 connections**" in text
     assert "| tcp | 1,000.00 | 0.20 |" in text
+    assert "| peer | connections |" not in text
     assert "Idle memory, idle bytes: <b>tcp</b> costs less in 1 of 1" in text
 
 
