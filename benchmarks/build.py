@@ -1,7 +1,6 @@
 """Building the programs in C."""
 
 import os
-import re
 import shlex
 import subprocess
 import tempfile
@@ -9,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-NO_OPENSSL = "TLS needs OpenSSL's headers (apt-get install libssl-dev, dnf install openssl-devel)"
-
 
 class BuildError(Exception):
     """A program in C could not be built."""
+
+
+class NotInstalled(BuildError):
+    """Something that is needed for it is missing."""
 
 
 @contextmanager
@@ -27,10 +28,14 @@ def built(source: str, *options: str) -> Iterator[Path]:
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except FileNotFoundError:
-            raise BuildError(
+            raise NotInstalled(
                 f"no C compiler: {compiler[0]!r} was not found; install gcc, or name one in CC"
             ) from None
         except subprocess.CalledProcessError as error:
-            hint = NO_OPENSSL if re.search(r"openssl/\w+\.h|-lssl", error.stderr) else ""
-            raise BuildError(f"{shlex.join(command)} failed:\n{error.stderr}{hint}") from None
+            if "no OpenSSL" in error.stderr:
+                raise NotInstalled(
+                    "TLS needs OpenSSL's headers: install them (apt-get install libssl-dev, "
+                    "dnf install openssl-devel)"
+                ) from None
+            raise BuildError(f"{shlex.join(command)} failed:\n{error.stderr}") from None
         yield program

@@ -65,7 +65,7 @@ def countable(peers: dict[Peer, str], options: argparse.Namespace) -> dict[Peer,
     """Those whose instructions valgrind counts; the others are left out as `started` does."""
     for peer in peers:
         if not peer.native:
-            reason = f"{peer.name}: its code is made while it runs, valgrind would count another"
+            reason = f"{peer.name}: valgrind is no measure of code that is compiled while it runs"
             if options.peers:
                 raise ServerError(reason)
             print(f"left out, {reason}", file=sys.stderr)

@@ -69,7 +69,9 @@ struct connection {
     size_t offset;       /* of the next byte to send, within a frame */
     size_t unsent;       /* bytes of the frames in flight that the kernel has not taken yet */
     size_t echoed;       /* bytes of the current echo that have come */
-    uint8_t key[4];      /* of the current echo, and so much of it as has come */
+    uint8_t key[4];      /* of the current echo, as much of it as has come */
+    uint8_t last_key[4]; /* of the echo before */
+    unsigned repeats;    /* how many echoes on end had the key of the one before */
     unsigned in_flight;
     unsigned oldest;     /* index in sent_at of the message whose echo comes next */
     uint64_t *sent_at;   /* a ring of `inflight` times, those of the schedule where there is one */
@@ -420,7 +422,16 @@ static bool differs(const uint8_t *came, size_t position, size_t count, const ui
     return difference;
 }
 
-/* The same for echoes that are masked: the octets of a header, then what of the payload has come with it. */
+/* Section 5.3: a fresh key for each frame. By chance it is the one before, but not twice on end. */
+static void check_key(struct connection *self)
+{
+    self->repeats = memcmp(self->key, self->last_key, 4) ? 0 : self->repeats + 1;
+    if (self->repeats > 1)
+        fail("an echo has the masking key of the two before it");
+    memcpy(self->last_key, self->key, 4);
+}
+
+/* `check` for echoes that are masked: a header octet by octet, then what has come of the payload at once. */
 static void check_masked(struct connection *self, size_t count)
 {
     size_t at = self->echoed, key_at = echo_header - 4, done = 0;
@@ -431,6 +442,8 @@ static void check_masked(struct connection *self, size_t count)
                 fail("byte %zu of an echo is 0x%02x, not 0x%02x", at, input[done], echoes[at]);
         } else if (at < echo_header) {
             self->key[at - key_at] = input[done];
+            if (at == echo_header - 1)
+                check_key(self);
         } else {
             step = count - done < echo_size - at ? count - done : echo_size - at;
             if (differs(input + done, at - echo_header, step, self->key))

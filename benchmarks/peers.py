@@ -29,7 +29,7 @@ class Peer:
     client: bool = False
     """Whether it connects to the load generator, which is otherwise the client."""
     native: bool = True
-    """Whether valgrind counts what it does: not that of code which is made while it runs."""
+    """Whether it is compiled before it runs, so that valgrind counts what it does."""
 
 
 UPSTREAM = Peer("c-epoll", "servers.c_epoll")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .build import BuildError
+from .build import NotInstalled
 
 #: What the load generator offers and takes, so that all peers use the same; one of TLS 1.3.
 SUITE = "TLS_AES_128_GCM_SHA256"
@@ -25,8 +25,8 @@ def certificates(wanted: bool) -> Iterator[Path | None]:
         # Imported only here: whoever measures without TLS needs none.
         import trustme
     except ImportError:
-        raise BuildError(
-            "--tls needs certificates: install trustme (pip install trustme)"
+        raise NotInstalled(
+            "TLS needs certificates: install trustme (pip install trustme)"
         ) from None
     with tempfile.TemporaryDirectory(prefix="rawws-benchmark-") as directory:
         folder = Path(directory)

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import functools
 import json
-import os
 import random
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -27,7 +26,6 @@ from websockets.extensions.permessage_deflate import (
 
 from aiohttp_rawws import Frame, HandshakeRefused, Opcode, RawWebSocketSession, connect
 from aiohttp_rawws.layers import PermessageDeflate
-from benchmarks import npm
 
 from .conftest import Serve
 from .ends import application, patience, running
@@ -264,16 +262,6 @@ async def test_websockets_as_server(options: dict[str, Any], theirs: int) -> Non
 
 
 # ws, on Node.
-
-
-@pytest.fixture(scope="session")
-def node() -> dict[str, str]:
-    """The environment in which `node` finds the package."""
-    try:
-        return npm.environment()
-    except npm.NpmError as error:
-        required = os.environ.get("AIOHTTP_RAWWS_REQUIRE_NODE") == "1"
-        (pytest.fail if required else pytest.skip)(str(error))
 
 
 @contextlib.asynccontextmanager
