@@ -66,6 +66,8 @@ def main() -> None:
         for results in rounds.measure(bench, failures):
             save(bench, results, failures)
             page.write([options.out / FILE], options.out / "results.md", draw)
+        if bench.core is not None:
+            rounds.warn_if_busy(results)
     print(options.out.joinpath("results.md").read_text())
 
 

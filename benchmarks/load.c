@@ -380,9 +380,12 @@ static bool may_send(const struct connection *self, uint64_t time)
 static void refill(struct connection *self, uint64_t time)
 {
     while (may_send(self, time)) {
-        uint64_t since = options.rate ? due(self) : time;
+        uint64_t since = time;
+        if (options.rate) {
+            since = due(self);
+            delays[bucket_of(time - since)]++;
+        }
         self->sent_at[(self->oldest + self->in_flight) % options.inflight] = since;
-        delays[bucket_of(time - since)]++;
         self->in_flight++;
         self->sent++;
         in_flight++;

@@ -326,11 +326,18 @@ def described(documents: Mapping[str, Document]) -> str:
 
 
 def measured(document: Document) -> str:
-    """How often and how long one section was measured."""
+    """How often and how long one section was measured, and how quiet the machine was."""
     facts = [f"loop: {document['loop']}"] if "loop" in document else []
-    number = max((len(found.get("rounds", ())) for found in document["results"]), default=0)
+    all_rounds = [found.get("rounds", []) for found in document["results"]]
+    number = max(map(len, all_rounds), default=0)
     facts += [f"{number} round{'s' * (number > 1)}"] if number else []
     facts += [f"{document['seconds']:g} s each"] if "seconds" in document else []
+    waits = [
+        median(sample["server_wait"] / sample["elapsed"] for sample in samples)
+        for samples in all_rounds
+        if samples and "server_wait" in samples[0]
+    ]
+    facts += [f"at most {max(waits):.0%} of the time spent waiting for a core"] if waits else []
     return ", ".join(facts).capitalize() + "." * bool(facts)
 
 

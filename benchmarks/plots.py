@@ -7,7 +7,7 @@ from typing import Any
 
 from . import latency, rounds
 from .load import Case, size_text
-from .page import Plot
+from .page import SECTIONS, Plot, time_section
 from .peers import is_ours
 from .rounds import OURS, Result, headline_cases
 
@@ -42,16 +42,19 @@ MARKERS = ("o", "D", "s")
 def draw(documents: Mapping[str, Mapping[str, Any]], folder: Path) -> list[Plot]:
     """All plots that these documents have something for."""
     plots = []
+    for name, document in documents.items():
+        if SECTIONS[name].show is time_section:
+            results = rounds.from_json(document)
+            if cases := headline_cases(results):
+                section = "in short" if name == "results" else name
+                plots.append(_saved(folder, section, f"cpu-{name}", costs(results, cases)))
     if "results" in documents:
         results = rounds.from_json(documents["results"])
-        cases = headline_cases(results)
-        if cases:
-            plots.append(_saved(folder, "in short", "cpu", costs(results, cases)))
         plots += [
             _saved(folder, "results", f"sizes-{connections}", by_size(results, connections))
             for connections in _with_many_sizes(results)
         ]
-        if cases:
+        if cases := headline_cases(results):
             plots.append(_saved(folder, "results", "percentiles", percentiles(results, cases)))
     if "latency" in documents:
         pairs = latency.from_json(documents["latency"])
@@ -112,7 +115,7 @@ def _title(case: Case) -> str:
 def costs(results: Sequence[Result], cases: Sequence[Case]) -> Figure:
     """A panel for each case: the median of each peer, and from its least to its greatest round."""
     height = 1.2 + 0.3 * len({result.peer for result in results})
-    title = "CPU time of the server per echoed message: less is better"
+    title = "CPU time per echoed message: less is better"
     figure, panels = _figure(title, len(cases), height, share_y=False)
     for axes, case in zip(panels, cases, strict=True):
         found = [result for result in results if result.case == case]

@@ -202,7 +202,10 @@ def test_the_page_tells_machine_versions_and_rounds() -> None:
     text = page.page({"results": found}, {"in short": "![plot](cpu.svg)\n"})
     assert "| cpu | one |" in text
     assert "| tcp | tcp 1.0 |" in text
-    assert "Loop: uvloop, 2 rounds, 0.5 s each." in text
+    assert (
+        "Loop: uvloop, 2 rounds, 0.5 s each, at most 0% of the time spent waiting for a core."
+        in text
+    )
     assert text.index("## In short") < text.index("![plot](cpu.svg)") < text.index("## Method")
     assert "<b>tcp</b> costs less in 1 of 1" in text
 
@@ -277,6 +280,6 @@ def test_the_plots_are_drawn_and_shown(tmp_path: Path) -> None:
     page.write([results, slow], tmp_path / "page.md", page.drawing())
     folder = tmp_path / "images" / "page"
     names = {file.name for file in folder.iterdir()}
-    assert names == {"cpu.svg", "sizes-8.svg", "percentiles.svg", "latency.svg"}
+    assert names == {"cpu-results.svg", "sizes-8.svg", "percentiles.svg", "latency.svg"}
     text = (tmp_path / "page.md").read_text()
     assert all(f"](images/page/{name})" in text for name in names)
