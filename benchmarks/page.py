@@ -275,6 +275,11 @@ SECTIONS = {
     "instructions": plain("Instructions", "User instructions for each message, by callgrind."),
 }
 
+INTRODUCTION = """\
+Written by `python -m benchmarks.page` from what the programs measured; no figure is edited.
+`benchmarks/README.md` tells how to repeat it. In **bold** is what is ours.
+"""
+
 METHOD = """\
 - Each peer is a process of its own, on a core of its own; the load generator, in C, has another.
   It polls instead of sleeping, so that no peer pays for waking it (but for proxies, whose upstream
@@ -301,7 +306,8 @@ COLUMNS = f"""\
 | minimum, spread | least of the rounds; greatest less least, as a share of the median |
 | msg/CPU s, MB/CPU s | messages, and 10^6 bytes of payload one way, per second of CPU time |
 | msg/s, MB/s | what came through |
-| p50, p99, p99.9 | from the write of a message to the read of its echo, to 3 %; mostly a queue |
+| p50, p99, p99.9 | from the write of a message to the read of its echo, to 3 %: mostly a queue, \
+where many are in flight |
 | server, load | the share of its core that each was busy |
 | msg/read | how many echoes one read of the generator brought |
 | MiB | the most memory that the process had resident |
@@ -347,7 +353,7 @@ def page(documents: Mapping[str, Document], images: Mapping[str, str]) -> str:
     `images` has, for the names of sections and "in short", the plots to show there, in Markdown.
     """
     known = {name: section for name, section in SECTIONS.items() if name in documents}
-    parts = ["# Benchmarks\n", "Written by `python -m benchmarks.page`: no figure is edited.\n"]
+    parts = ["# Benchmarks\n", INTRODUCTION]
     if "results" in documents:
         results = rounds.from_json(documents["results"])
         cases = headline_cases(results)
