@@ -142,7 +142,7 @@ static uint64_t server_wait(void)
 
 enum { SUB = 32, SUB_BITS = 5 };
 typedef uint64_t histogram[64 * SUB];
-static histogram latencies, delays; /* delays: of sending behind the schedule, which is our own doing */
+static histogram latencies, delays; /* delays: how late we came to what was planned */
 
 static unsigned bucket_of(uint64_t value)
 {
@@ -380,12 +380,7 @@ static bool may_send(const struct connection *self, uint64_t time)
 static void refill(struct connection *self, uint64_t time)
 {
     while (may_send(self, time)) {
-        uint64_t since = time;
-        if (options.rate) {
-            since = due(self);
-            delays[bucket_of(time - since)]++;
-        }
-        self->sent_at[(self->oldest + self->in_flight) % options.inflight] = since;
+        self->sent_at[(self->oldest + self->in_flight) % options.inflight] = options.rate ? due(self) : time;
         self->in_flight++;
         self->sent++;
         in_flight++;
@@ -400,8 +395,12 @@ static void keep_schedule(uint64_t time)
 {
     for (; slot_time(turn) <= time; turn++) {
         struct connection *connection = &connections[turn % options.connections];
-        held += connection->in_flight == options.inflight;
-        refill(connection, now());
+        uint64_t time_of_turn = now();
+        if (connection->in_flight == options.inflight)
+            held++;
+        else
+            delays[bucket_of(time_of_turn - slot_time(turn))]++;
+        refill(connection, time_of_turn);
     }
 }
 

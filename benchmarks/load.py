@@ -83,7 +83,7 @@ class Sample:
     held: int
     """Messages that a `rate` had planned but that had to wait, so much was in flight."""
     delay99: float
-    """The 99th percentile of how late the generator sent what was planned."""
+    """The 99th percentile of how late the generator came to send what did not have to wait."""
     server_memory: int
     """The most bytes that the server's process had resident, since it started."""
 
