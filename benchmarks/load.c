@@ -297,10 +297,10 @@ static void open_connection(struct connection *self)
 static void close_connection(struct connection *self)
 {
     static const uint8_t MASKED[] = {0x88, 0x82, 0, 0, 0, 0, 1000 >> 8, 1000 & 0xff};
-    static const uint8_t PLAIN[] = {0x88, 0x02, 1000 >> 8, 1000 & 0xff};
+    static const uint8_t UNMASKED[] = {0x88, 0x02, 1000 >> 8, 1000 & 0xff};
     bool server = options.listener >= 0;
-    const uint8_t *goodbye = server ? PLAIN : MASKED;
-    ssize_t count, size = server ? sizeof PLAIN : sizeof MASKED;
+    const uint8_t *goodbye = server ? UNMASKED : MASKED;
+    ssize_t count, size = server ? sizeof UNMASKED : sizeof MASKED;
     int fd = self->stream.fd;
 
     fcntl(fd, F_SETFL, 0);
@@ -346,6 +346,17 @@ static void refill(struct connection *self, uint64_t time)
         self->unsent += frame_size;
     }
     flush(self);
+}
+
+static void check(const struct connection *self, size_t count)
+{
+    if (!memcmp(input, echoes + self->echoed, count))
+        return;
+    size_t i = 0;
+    while (input[i] == echoes[self->echoed + i])
+        i++;
+    fail("byte %zu of an echo is 0x%02x, not 0x%02x", (self->echoed + i) % echo_size, input[i],
+         echoes[self->echoed + i]);
 }
 
 /* Whether what came is not the payload of `echoes` from its byte `position` on, under this key. */
@@ -398,17 +409,6 @@ static void check_masked(struct connection *self, size_t count)
         done += step;
         at = (at + step) % echo_size;
     }
-}
-
-static void check(const struct connection *self, size_t count)
-{
-    if (!memcmp(input, echoes + self->echoed, count))
-        return;
-    size_t i = 0;
-    while (input[i] == echoes[self->echoed + i])
-        i++;
-    fail("byte %zu of an echo is 0x%02x, not 0x%02x", (self->echoed + i) % echo_size, input[i],
-         echoes[self->echoed + i]);
 }
 
 /* True if there may be more that has come already. */
