@@ -307,10 +307,10 @@ static void open_connection(struct connection *self)
 static void close_connection(struct connection *self)
 {
     static const uint8_t MASKED[] = {0x88, 0x82, 0, 0, 0, 0, 1000 >> 8, 1000 & 0xff};
-    static const uint8_t PLAIN[] = {0x88, 0x02, 1000 >> 8, 1000 & 0xff};
+    static const uint8_t UNMASKED[] = {0x88, 0x02, 1000 >> 8, 1000 & 0xff};
     bool server = options.listener >= 0;
-    const uint8_t *goodbye = server ? PLAIN : MASKED;
-    ssize_t count, size = server ? sizeof PLAIN : sizeof MASKED;
+    const uint8_t *goodbye = server ? UNMASKED : MASKED;
+    ssize_t count, size = server ? sizeof UNMASKED : sizeof MASKED;
     int fd = self->stream.fd;
 
     fcntl(fd, F_SETFL, 0);
@@ -404,6 +404,17 @@ static void keep_schedule(uint64_t time)
     }
 }
 
+static void check(const struct connection *self, size_t count)
+{
+    if (!memcmp(input, echoes + self->echoed, count))
+        return;
+    size_t i = 0;
+    while (input[i] == echoes[self->echoed + i])
+        i++;
+    fail("byte %zu of an echo is 0x%02x, not 0x%02x", (self->echoed + i) % echo_size, input[i],
+         echoes[self->echoed + i]);
+}
+
 /* Whether what came is not the payload of `echoes` from its byte `position` on, under this key. */
 static bool differs(const uint8_t *came, size_t position, size_t count, const uint8_t key[4])
 {
@@ -454,17 +465,6 @@ static void check_masked(struct connection *self, size_t count)
         done += step;
         at = (at + step) % echo_size;
     }
-}
-
-static void check(const struct connection *self, size_t count)
-{
-    if (!memcmp(input, echoes + self->echoed, count))
-        return;
-    size_t i = 0;
-    while (input[i] == echoes[self->echoed + i])
-        i++;
-    fail("byte %zu of an echo is 0x%02x, not 0x%02x", (self->echoed + i) % echo_size, input[i],
-         echoes[self->echoed + i]);
 }
 
 /* True if there may be more that has come already. */

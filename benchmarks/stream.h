@@ -19,7 +19,9 @@ struct stream {
 
 static void stream_prepare(const char *folder, const char *suite, bool server, size_t read_size)
 {
-    (void)folder, (void)suite, (void)server, (void)read_size;
+    (void)server, (void)read_size;
+    if (folder || suite)
+        fail("built without TLS");
 }
 
 static void stream_open(struct stream *self, int fd) { self->fd = fd; }
@@ -65,6 +67,8 @@ static void stream_fail(const char *what)
 static void stream_prepare(const char *folder, const char *suite, bool server, size_t read_size)
 {
     char pem[4096];
+    if (!folder || !suite)
+        fail("--tls or --suite is missing");
     SSL_CTX *context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
     /* Nothing else is offered or taken, so all peers use the same. */
     if (!context || !SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) ||

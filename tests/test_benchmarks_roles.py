@@ -4,12 +4,12 @@
 """
 
 import argparse
+import contextlib
 import os
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ SIZE = 300
 Load = tuple[list[str], Path | None]
 
 
-@contextmanager
+@contextlib.contextmanager
 def loading(secure: bool) -> Iterator[Load]:
     try:
         with tls.certificates(secure) as certificates, generator(certificates) as command:
@@ -110,10 +110,21 @@ def echo(number: int, sent: bytes, head: bytes = b"\x82\xfe\x01\x2c") -> bytes:
     return head + key + xor(sent[4:], key)
 
 
-def converse(port: int, reply: Callable[[int, bytes], bytes], step: int) -> None:
+def connected(port: int, certificates: Path | None) -> socket.socket:
+    """A client's socket that takes little at a time."""
+    peer = socket.socket()
+    peer.settimeout(PATIENCE)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    peer.connect(("127.0.0.1", port))
+    if certificates is None:
+        return peer
+    return tls.client_context(certificates).wrap_socket(peer, server_hostname="127.0.0.1")
+
+
+def converse(peer: socket.socket, reply: Callable[[int, bytes], bytes], step: int) -> None:
     """Be a client of the generator, its bytes written `step` at a time."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as peer:
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with peer:
         peer.sendall(request())
         with peer.makefile("rb") as stream:
             while stream.readline().strip():
@@ -126,23 +137,50 @@ def converse(port: int, reply: Callable[[int, bytes], bytes], step: int) -> None
                     peer.sendall(answer[start : start + step])
 
 
-def judged(load: Load, reply: Callable[[int, bytes], bytes], step: int = 65536) -> Sample:
-    """What a client gets for five messages."""
+def judged(
+    load: Load,
+    reply: Callable[[int, bytes], bytes] = echo,
+    *,
+    step: int = 65536,
+    messages: int = 5,
+    inflight: int = 1,
+) -> Sample:
+    """What the generator says of a client."""
+
+    def client() -> None:
+        # Lost once the generator has seen what is wrong.
+        with contextlib.suppress(ConnectionError):
+            converse(connected(port, load[1]), reply, step)
+
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        # The generator's connections have this too: it must wait for a slow reader.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         port = listener.getsockname()[1]
-        client = threading.Thread(target=converse, args=(port, reply, step))
-        client.start()
+        thread = threading.Thread(target=client)
+        thread.start()
         try:
             server = Server(os.getpid(), port, "", listener)
             peer = Peer("by hand", "", client=True)
-            return run_load(load[0], server, peer, Case(SIZE, 1, 1), messages=5)
+            return run_load(load[0], server, peer, Case(SIZE, inflight, 1), messages=messages)
         finally:
-            client.join()
+            thread.join()
 
 
 @pytest.mark.parametrize("step", [65536, 7, 1])
 def test_an_honest_client(plain: Load, step: int) -> None:
-    assert judged(plain, echo, step).messages == 5
+    assert judged(plain, step=step).messages == 5
+
+
+def test_a_slow_reader(load: Load) -> None:
+    """What it has not read yet is not lost, doubled or made up."""
+    sent = set()
+
+    def slow(number: int, frame: bytes) -> bytes:
+        sent.add(frame)
+        return echo(number, frame)
+
+    assert judged(load, slow, messages=20_000, inflight=200).messages == 20_000
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize("byte", [0, 7, 255, SIZE - 1])
