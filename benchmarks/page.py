@@ -97,7 +97,9 @@ def time_section(document: Document) -> str:
     cases = list(dict.fromkeys(result.case for result in results))
     parts = [overview(results)] if len(cases) > 1 else []
     parts += [folded(str(case), case_table(results, case)) for case in cases]
-    failures = [f"- {found['reason']}\n" for found in document.get("failures", ())]
+    failures = [
+        f"- {plain_case(found)}: {found['reason']}\n" for found in document.get("failures", ())
+    ]
     if failures:
         parts.append("What could not be measured:\n\n" + "".join(failures))
     return "\n".join(parts)
@@ -126,7 +128,7 @@ def latency_section(document: Document) -> str:
 
 def latency_figures(document: Document) -> Figures:
     return {
-        (f"{name} us", f"{pair.case.load}, {pair.rate:,.0f} msg/s"): {
+        (f"{name} us", f"{pair.case.load}, {pair.rate:,.0f} msg/s, half of {pair.rival}'s top"): {
             peer: [value * 1e6 for value in latency.of(share, samples)]
             for peer, samples in ((pair.rival, pair.theirs), (pair.ours, pair.samples))
         }

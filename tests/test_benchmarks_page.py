@@ -194,7 +194,7 @@ def test_the_overview_has_a_row_for_each_case_and_tells_what_failed() -> None:
     text = page.time_section(found)
     assert "| 256 B, 32 in flight on each of 8 connections | 2.00 | 3.00 (1.50) |" in text
     assert "| 1 MiB, 1 in flight on each of 8 connections | 500.00 | failed |" in text
-    assert "- picows: out of memory\n" in text
+    assert "- 1 MiB, 1 in flight on each of 8 connections: picows: out of memory\n" in text
 
 
 def test_the_page_tells_machine_versions_and_rounds() -> None:
@@ -246,8 +246,18 @@ def test_latency_stands_beside_that_of_the_rival_under_the_same_load() -> None:
 def test_latency_that_is_greater_than_the_rival_s_is_a_loss() -> None:
     found = document(under_load("picows", 20e-6), under_load("rawws", 40e-6))
     (loss,) = page.losses(page.latency_figures(found))
-    assert (loss.what, loss.case) == ("p50 us", "256 B over 8 connections, 20,000 msg/s")
+    assert loss.what == "p50 us"
+    assert loss.case == "256 B over 8 connections, 20,000 msg/s, half of picows's top"
     assert loss.cell("rawws") == "**40.00 (2.00)**"
+
+
+def test_rivals_with_the_same_load_are_told_apart() -> None:
+    found = document(
+        *(under_load("picows", 20e-6), under_load("rawws", 40e-6)),
+        *({**under_load(peer, 30e-6), "rival": "aiohttp"} for peer in ("aiohttp", "rawws")),
+    )
+    assert [loss.rival for loss in page.losses(page.latency_figures(found))] == ["picows"]
+    assert len(page.latency_figures(found)) == 6
 
 
 # ---- files ----
