@@ -136,7 +136,9 @@ def parse() -> argparse.Namespace:
     )
     add_options(parser)
     parser.add_argument("--ours", default="rawws", help="who is measured beside each peer")
-    parser.add_argument("--json", type=Path, help="write every sample to this file")
+    parser.add_argument(
+        "--json", type=Path, help="write every sample to this file, after each rival"
+    )
     options = parse_options(parser)
     if options.peers:
         options.peers = list(dict.fromkeys([options.ours, *options.peers]))
@@ -157,10 +159,10 @@ def main() -> None:
             for rival in rivals:
                 print(f"{rival.name}: {case}", file=sys.stderr)
                 pairs.append(measure(bench, rival, ours, case))
+                if options.json:
+                    options.json.write_text(as_json(bench, pairs) + "\n")
     print(command.headline(bench.facts | {"loop": options.loop}, bench.peers))
     print(report(pairs))
-    if options.json:
-        options.json.write_text(as_json(bench, pairs) + "\n")
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ def by_size(results: Sequence[Result], connections: int) -> Figure:
 
 
 def _shown(peer: str) -> bool:
-    """Of ours the usual handler and the interpreted build: the others lie on the same line."""
+    """Of ours those that differ most: five lines of one colour would hide each other."""
     return not is_ours(peer) or peer in (OURS, "rawws-layers", "rawws-python")
 
 
