@@ -13,19 +13,29 @@ class BuildError(Exception):
     """A program in C could not be built."""
 
 
+class NotInstalled(BuildError):
+    """Something that is needed for it is missing."""
+
+
 @contextmanager
-def built(source: str) -> Iterator[Path]:
+def built(source: str, *options: str) -> Iterator[Path]:
     """Compile a file of this folder (`CC`, else `cc`) for as long as the block runs."""
     compiler = shlex.split(os.environ.get("CC", "cc"))
     with tempfile.TemporaryDirectory(prefix="rawws-benchmark-") as directory:
         program = Path(directory, "program")
         command = [*compiler, "-O2", "-o", str(program), str(Path(__file__).with_name(source))]
+        command += options
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except FileNotFoundError:
-            raise BuildError(
+            raise NotInstalled(
                 f"no C compiler: {compiler[0]!r} was not found; install gcc, or name one in CC"
             ) from None
         except subprocess.CalledProcessError as error:
+            if "no OpenSSL" in error.stderr:
+                raise NotInstalled(
+                    "TLS needs OpenSSL's headers: install them (apt-get install libssl-dev, "
+                    "dnf install openssl-devel)"
+                ) from None
             raise BuildError(f"{shlex.join(command)} failed:\n{error.stderr}") from None
         yield program

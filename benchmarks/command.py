@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from .load import Case
-from .peers import PROXIES, SERVERS, UPSTREAM, Peer, ServerError, serving
+from .load import Case, size_of
+from .peers import CLIENTS, PROXIES, SERVERS, UPSTREAM, Peer, ServerError, serving
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Role:
 
 ROLES = {
     "echo": Role(SERVERS, cases="256x1,256x32", connections="8"),
-    "relay": Role(PROXIES, cases="256x1,256x32,1048576x1", connections="1,8", upstream=UPSTREAM),
+    "relay": Role(PROXIES, cases="256x1,256x32,1Mx1", connections="1,8", upstream=UPSTREAM),
+    "client": Role(CLIENTS, cases="256x1,256x32", connections="8"),
 }
 
 
@@ -44,10 +46,15 @@ def new_parser(
         "--loop", choices=("uvloop", "asyncio"), default="uvloop", help="of the peers"
     )
     parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="between the load and the peers, not between a proxy and its upstream",
+    )
+    parser.add_argument(
         "--cases",
         type=_cases,
         default=cases,
-        help="bytes of payload x messages in flight on each connection",
+        help="bytes of payload (256, 8K, 1M) x messages in flight on each connection (1)",
     )
     parser.add_argument(
         "--connections", type=_counts, default=connections, help="each case with so many"
@@ -73,9 +80,11 @@ def chosen(options: argparse.Namespace, role: Role) -> Sequence[Peer]:
 
 
 @contextmanager
-def arguments(role: Role, loop: str, core: int | None = None) -> Iterator[list[str]]:
+def arguments(
+    role: Role, loop: str, core: int | None = None, certificates: Path | None = None
+) -> Iterator[list[str]]:
     """What to start each peer with, while its upstream runs, if it needs one, on `core`."""
-    given = [f"--loop={loop}"]
+    given = [f"--loop={loop}", *([f"--tls={certificates}"] if certificates else [])]
     if role.upstream is None:
         yield given
         return
@@ -110,7 +119,7 @@ def _cases(text: str) -> list[tuple[int, int]]:
     cases = []
     for part in text.split(","):
         size, _, inflight = part.partition("x")
-        cases.append((int(size), max(_counts(inflight))))
+        cases.append((size_of(size), max(_counts(inflight or "1"))))
     if min(size for size, _ in cases) < 0:
         raise argparse.ArgumentTypeError("a payload has at least 0 bytes")
     return cases

@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import command, machine
-from .build import BuildError, built
+from . import command, machine, tls
+from .build import BuildError
 from .command import ROLES
-from .load import Case, LoadError, run_load
+from .load import Case, LoadError, generator, run_load
 from .peers import Peer, ServerError, serving
 from .report import ratios, table
 
@@ -20,7 +20,12 @@ WARMUP = 2000
 
 
 def instructions(
-    load: Path, peer: Peer, arguments: Sequence[str], case: Case, messages: int, profile: Path
+    load: Sequence[str],
+    peer: Peer,
+    arguments: Sequence[str],
+    case: Case,
+    messages: int,
+    profile: Path,
 ) -> int:
     """What the server's process executes from its start to its end with this many messages.
 
@@ -29,7 +34,7 @@ def instructions(
     prefix = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={profile}.%p"]
     # What is no Python runs below it; the compiler that builds it is of no interest.
     prefix += ["--trace-children=yes", "--trace-children-skip=*cc*,*clang*"]
-    with serving(peer, arguments, prefix=prefix) as server:
+    with serving(peer, arguments, connections=case.connections, prefix=prefix) as server:
         run_load(load, server, peer, case, messages=messages, timeout=120)
     written = Path(f"{profile}.{server.pid}")
     match = re.search(r"^(?:summary|totals): (\d+)", written.read_text(), re.MULTILINE)
@@ -39,7 +44,7 @@ def instructions(
 
 
 def per_message(
-    load: Path,
+    load: Sequence[str],
     peer: Peer,
     arguments: Sequence[str],
     case: Case,
@@ -54,6 +59,17 @@ def per_message(
 
     more: int = options.messages
     return (run(WARMUP + more) - run(WARMUP)) / more
+
+
+def countable(peers: dict[Peer, str], options: argparse.Namespace) -> dict[Peer, str]:
+    """Those whose instructions valgrind counts; the others are left out as `started` does."""
+    for peer in peers:
+        if not peer.native:
+            reason = f"{peer.name}: valgrind is no measure of code that is compiled while it runs"
+            if options.peers:
+                raise ServerError(reason)
+            print(f"left out, {reason}", file=sys.stderr)
+    return {peer: about for peer, about in peers.items() if peer.native}
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -84,13 +100,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     role = ROLES[options.role]
     try:
         with (
-            built("load.c") as load,
+            tls.certificates(options.tls) as certificates,
+            generator(certificates) as load,
             tempfile.TemporaryDirectory() as temporary,
-            command.arguments(role, options.loop) as arguments,
+            command.arguments(role, options.loop, certificates=certificates) as arguments,
         ):
             folder = options.profiles or Path(temporary)
-            peers = command.started(options, role, arguments)
-            print(command.headline(machine.describe() | {"loop": options.loop}, peers))
+            peers = countable(command.started(options, role, arguments), options)
+            facts = machine.describe() | (tls.describe() if options.tls else {})
+            print(command.headline(facts | {"loop": options.loop}, peers))
             for case in command.cases(options):
                 counts = {}
                 for peer in peers:

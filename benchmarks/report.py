@@ -23,10 +23,11 @@ def ratios(what: str, costs: Mapping[Peer, Sequence[float]]) -> str:
     The ratio of the medians, and in brackets, where there were rounds, that of the minima.
     """
     ours = [peer for peer in costs if peer.ours]
-    rows = [[peer.name, *(_ratio(costs[peer], costs[one]) for one in ours)] for peer in costs]
+    rows = [[peer.name, *(ratio(costs[peer], costs[one]) for one in ours)] for peer in costs]
     return table([f"{what}, ours = 1", *(f"to {one.name}" for one in ours)], rows)
 
 
-def _ratio(costs: Sequence[float], ours: Sequence[float]) -> str:
+def ratio(costs: Sequence[float], ours: Sequence[float]) -> str:
+    """The ratio of the medians and, in brackets, that of the minima."""
     of_medians = f"{median(costs) / median(ours):.2f}"
     return of_medians if len(costs) == 1 else f"{of_medians} ({min(costs) / min(ours):.2f})"

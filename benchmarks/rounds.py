@@ -5,18 +5,26 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from . import command, machine
-from .build import BuildError, built
-from .load import Case, LoadError, Sample, run_load
-from .peers import Peer, ServerError, serving
+from . import command, machine, tls
+from .build import BuildError
+from .load import Case, LoadError, Sample, generator, run_load
+from .peers import Peer, ServerError, is_ours, serving
 from .report import ratios, table
 
 BUSY = 0.05
+
+#: The handler that everybody writes, beside which the rivals stand.
+OURS = "rawws"
+
+#: The cases to look at first: bytes, messages in flight.
+HEADLINES = ((256, 32), (256, 1), (2**20, 1))
 
 
 @dataclass(frozen=True)
@@ -39,36 +47,110 @@ class Result:
         return float(median(getattr(sample, figure) / sample.elapsed for sample in self.samples))
 
 
+@dataclass(frozen=True)
+class Bench:
+    """What is measured, and with what."""
+
+    options: argparse.Namespace
+    facts: dict[str, str]
+    load: Sequence[str]
+    """The command of the generator."""
+    arguments: Sequence[str]
+    """To start each peer with."""
+    peers: dict[Peer, str]
+    """With version and build."""
+    core: int | None
+    """The peers', where the generator has one of its own."""
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What must be known to read the figures, for JSON."""
+        options = self.options
+        return {
+            "machine": self.facts,
+            "peers": {peer.name: about for peer, about in self.peers.items()},
+            "loop": options.loop,
+            "sleep": options.sleep,
+            "seconds": options.seconds,
+            "warmup": options.warmup,
+        }
+
+    def sample(self, peer: Peer, case: Case, *, rate: float = 0.0) -> Sample:
+        """One measurement, in a new process, since chance lays out its memory."""
+        reset = case.heavy and not rate
+        with serving(
+            peer, self.arguments, connections=case.connections, core=self.core, reset=reset
+        ) as server:
+            return run_load(
+                self.load,
+                server,
+                peer,
+                case,
+                seconds=self.options.seconds,
+                warmup=self.options.warmup,
+                rate=rate,
+                spin=not self.options.sleep,
+            )
+
+
+@contextmanager
+def prepared(options: argparse.Namespace, role: command.Role) -> Iterator[Bench]:
+    """Built and pinned; what cannot be measured ends the program with its reason."""
+    facts = machine.describe() | (tls.describe() if options.tls else {})
+    cores = machine.two_cores()
+    core, spare = cores or (None, None)
+    if spare is not None:
+        # The generator inherits this core; each peer is moved to the other.
+        os.sched_setaffinity(0, {spare})
+    else:
+        options.sleep = True
+        print("one core only: the peers share it with the load generator", file=sys.stderr)
+    try:
+        with (
+            tls.certificates(options.tls) as certificates,
+            generator(certificates) as load,
+            command.arguments(role, options.loop, spare, certificates) as arguments,
+        ):
+            peers = command.started(options, role, arguments)
+            yield Bench(options, facts, load, arguments, peers, core)
+    except (BuildError, LoadError, ServerError) as error:
+        raise SystemExit(str(error)) from None
+
+
 def measure(
-    load: Path,
-    peers: Sequence[Peer],
-    arguments: Sequence[str],
-    options: argparse.Namespace,
-    core: int | None,
-) -> list[Result]:
+    bench: Bench, failures: dict[tuple[Case, Peer], str] | None = None
+) -> Iterator[list[Result]]:
     """All peers in one case after the other, again in every round: a slow minute meets all of them.
 
-    Each time in a new process, since chance lays out its memory, and beginning with another peer.
-    `core` is the peers' where the generator has one of its own.
+    Each round begins with another peer. Yields after each what there is up to then. What fails
+    ends it, or is noted in `failures`, where that is given, and not tried again.
     """
-    cases = command.cases(options)
+    cases, peers, rounds = command.cases(bench.options), list(bench.peers), bench.options.rounds
     samples: dict[tuple[Case, Peer], list[Sample]] = {(c, p): [] for c in cases for p in peers}
-    for number in range(options.rounds):
-        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds}", file=sys.stderr)
         start = number % len(peers)
         for case, peer in itertools.product(cases, (*peers[start:], *peers[:start])):
-            with serving(peer, arguments, core=core) as server:
-                sample = run_load(
-                    load,
-                    server,
-                    peer,
-                    case,
-                    seconds=options.seconds,
-                    warmup=options.warmup,
-                    spin=not options.sleep,
-                )
-            samples[case, peer].append(sample)
-    return [Result(peer, case, tuple(found)) for (case, peer), found in samples.items()]
+            if failures and (case, peer) in failures:
+                continue
+            try:
+                samples[case, peer].append(bench.sample(peer, case))
+            except (LoadError, ServerError) as error:
+                if failures is None:
+                    raise
+                failures[case, peer] = str(error)
+                print(f"failed, {case}: {error}", file=sys.stderr)
+        yield [Result(peer, case, tuple(found)) for (case, peer), found in samples.items() if found]
+
+
+def headline_cases(results: Sequence[Result]) -> list[Case]:
+    """Those of HEADLINES that were measured, each with the middle number of connections."""
+    cases = sorted({result.case for result in results}, key=lambda case: case.connections)
+    found = []
+    for wanted in HEADLINES:
+        same = [case for case in cases if (case.size, case.inflight) == wanted]
+        found += same[len(same) // 2 : len(same) // 2 + 1]
+    return found
 
 
 HEAD = (
@@ -120,18 +202,12 @@ def warn_if_busy(results: Sequence[Result]) -> None:
 
 
 def as_json(
-    facts: dict[str, str],
-    peers: dict[Peer, str],
-    options: argparse.Namespace,
-    results: Sequence[Result],
+    bench: Bench, results: Sequence[Result], failures: Mapping[tuple[Case, Peer], str] | None = None
 ) -> str:
     """Every sample, times in seconds, with what is needed to read it."""
     return json.dumps(
         {
-            "machine": facts,
-            "peers": {peer.name: about for peer, about in peers.items()},
-            "loop": options.loop,
-            "sleep": options.sleep,
+            **bench.about,
             "results": [
                 {
                     "peer": result.peer.name,
@@ -141,56 +217,65 @@ def as_json(
                 }
                 for result in results
             ],
+            "failures": [
+                {"peer": peer.name, **asdict(case), "reason": reason}
+                for (case, peer), reason in (failures or {}).items()
+            ],
         },
         indent=1,
     )
 
 
-def parse(program: str, description: str, role: command.Role) -> argparse.Namespace:
-    parser = command.new_parser(
-        program, description, cases=role.cases, connections=role.connections
-    )
-    parser.add_argument("--rounds", type=int, default=5, help="of all peers")
+def from_json(document: Mapping[str, Any]) -> list[Result]:
+    """What `as_json` made; of the peers only what their names tell."""
+    return [
+        Result(
+            Peer(found["peer"], "", ours=is_ours(found["peer"])),
+            Case(*(found[field.name] for field in fields(Case))),
+            tuple(Sample(**sample) for sample in found["rounds"]),
+        )
+        for found in document["results"]
+    ]
+
+
+def add_options(parser: argparse.ArgumentParser, *, rounds: int = 5, sleep: bool = False) -> None:
+    """How long to measure, and how."""
+    parser.add_argument("--rounds", type=int, default=rounds, help="of all peers")
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement")
     parser.add_argument("--warmup", type=float, default=0.3, help="seconds before each measurement")
     parser.add_argument(
         "--sleep",
         action="store_true",
-        # An upstream needs the generator's core too.
-        default=role.upstream is not None,
+        default=sleep,
         help="let the load generator sleep instead of polling",
     )
-    parser.add_argument("--json", type=Path, help="write every sample to this file")
+
+
+def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
     return options
 
 
+def parse(program: str, description: str, role: command.Role) -> argparse.Namespace:
+    parser = command.new_parser(
+        program, description, cases=role.cases, connections=role.connections
+    )
+    # An upstream needs the generator's core too.
+    add_options(parser, sleep=role.upstream is not None)
+    parser.add_argument("--json", type=Path, help="write every sample to this file")
+    return parse_options(parser)
+
+
 def main(program: str, description: str, role: command.Role) -> None:
     """A program: measure the peers in this role, and report."""
     options = parse(program, description, role)
-    facts = machine.describe()
-    cores = machine.two_cores()
-    core, spare = cores or (None, None)
-    if spare is not None:
-        # The generator inherits this core; each peer is moved to the other.
-        os.sched_setaffinity(0, {spare})
-    else:
-        options.sleep = True
-        print("one core only: the peers share it with the load generator", file=sys.stderr)
-    try:
-        with (
-            built("load.c") as load,
-            command.arguments(role, options.loop, spare) as arguments,
-        ):
-            peers = command.started(options, role, arguments)
-            results = measure(load, list(peers), arguments, options, core)
-    except (BuildError, LoadError, ServerError) as error:
-        raise SystemExit(str(error)) from None
-    print(command.headline(facts | {"loop": options.loop}, peers))
+    with prepared(options, role) as bench:
+        *_, results = measure(bench)
+    print(command.headline(bench.facts | {"loop": options.loop}, bench.peers))
     print(report(results))
-    if cores:
+    if bench.core is not None:
         warn_if_busy(results)
     if options.json:
-        options.json.write_text(as_json(facts, peers, options, results) + "\n")
+        options.json.write_text(as_json(bench, results) + "\n")

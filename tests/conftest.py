@@ -17,6 +17,7 @@ import trustme
 from aiohttp import web
 
 import aiohttp_rawws
+from benchmarks import npm
 
 from .ends import ingress, left, until
 from .wire import PATIENCE, Address, ByHand, Opening, Script, Wire, answer, read_opening
@@ -46,6 +47,16 @@ def pytest_asyncio_loop_factories(
 ) -> "dict[str, Callable[[], asyncio.AbstractEventLoop]]":
     """Every asynchronous test runs on each event loop."""
     return LOOPS
+
+
+@pytest.fixture(scope="session")
+def node() -> dict[str, str]:
+    """The environment in which `node` finds the package."""
+    try:
+        return npm.environment()
+    except npm.NpmError as error:
+        required = os.environ.get("AIOHTTP_RAWWS_REQUIRE_NODE") == "1"
+        (pytest.fail if required else pytest.skip)(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,7 @@ import asyncio
 import contextlib
 import functools
 import json
-import os
 import random
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -267,30 +264,13 @@ async def test_websockets_as_server(options: dict[str, Any], theirs: int) -> Non
 # ws, on Node.
 
 
-@pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the scripts and the package they need."""
-    give_up = pytest.fail if os.environ.get("AIOHTTP_RAWWS_REQUIRE_NODE") == "1" else pytest.skip
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        give_up("not installed: node and npm")
-    folder = tmp_path_factory.mktemp("npm") / "peers"
-    shutil.copytree(NPM, folder)
-    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-    try:
-        done = subprocess.run(command, cwd=folder, timeout=120, capture_output=True, text=True)
-    except subprocess.TimeoutExpired:
-        give_up("npm install takes too long")
-    if done.returncode:
-        give_up(f"npm install fails: {done.stdout} {done.stderr}")
-    return folder
-
-
 @contextlib.asynccontextmanager
-async def script(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def script(
+    node: dict[str, str], *arguments: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        "node", *arguments, cwd=folder, stdout=pipe, stderr=pipe
+        "node", *arguments, cwd=NPM, env=node, stdout=pipe, stderr=pipe
     )
     try:
         yield process
@@ -320,7 +300,7 @@ WS_NAMES = {
     ids=str,
 )
 async def test_ws_as_client(
-    serve: Serve, node: Path, options: dict[str, Any], theirs: dict[str, Any]
+    serve: Serve, node: dict[str, str], options: dict[str, Any], theirs: dict[str, Any]
 ) -> None:
     echo = Echo(options)
     url = (await serve(echo.app)).url()
@@ -346,7 +326,9 @@ async def test_ws_as_client(
     ],
     ids=str,
 )
-async def test_ws_as_server(node: Path, options: dict[str, Any], theirs: dict[str, Any]) -> None:
+async def test_ws_as_server(
+    node: dict[str, str], options: dict[str, Any], theirs: dict[str, Any]
+) -> None:
     async with script(node, "echo-server.js", json.dumps(theirs)) as process:
         assert process.stdout is not None
         port = int(await asyncio.wait_for(process.stdout.readline(), PATIENCE))

@@ -19,7 +19,7 @@ http {{
     uwsgi_temp_path {folder};
     scgi_temp_path {folder};
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{tls};
         location / {{
             proxy_pass http://127.0.0.1:{upstream};
             proxy_http_version 1.1;
@@ -30,17 +30,26 @@ http {{
 }}
 """
 
+TLS = """ ssl;
+        ssl_certificate {folder}/server.pem;
+        ssl_certificate_key {folder}/server.pem;
+        ssl_protocols TLSv1.3"""
+
+
+def configuration(folder: str, port: int) -> str:
+    options = parse()
+    tls = TLS.format(folder=options.tls) if options.tls else ""
+    return CONFIGURATION.format(folder=folder, port=port, tls=tls, upstream=options.upstream)
+
 
 def main() -> None:
     version = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr
     with listen() as listener:
         port = listener.getsockname()[1]
     with TemporaryDirectory() as folder:
-        configuration = Path(folder, "nginx.conf")
-        configuration.write_text(
-            CONFIGURATION.format(folder=folder, port=port, upstream=parse().upstream)
-        )
-        command = ["nginx", "-c", str(configuration), "-g", f"error_log {folder}/log;"]
+        file = Path(folder, "nginx.conf")
+        file.write_text(configuration(folder, port))
+        command = ["nginx", "-c", str(file), "-g", f"error_log {folder}/log;"]
         run_program(command, port, version.strip().split(": ")[-1].replace("/", " "))
 
 

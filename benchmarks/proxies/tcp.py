@@ -4,7 +4,7 @@ import asyncio
 import socket
 from typing import cast
 
-from ..servers import parse, run
+from ..servers import parse, run, tls
 
 
 class Side(asyncio.Protocol):
@@ -45,7 +45,7 @@ class Side(asyncio.Protocol):
 
 
 async def start(listener: socket.socket) -> asyncio.Server:
-    return await asyncio.get_running_loop().create_server(Side, sock=listener)
+    return await asyncio.get_running_loop().create_server(Side, sock=listener, ssl=tls())
 
 
 if __name__ == "__main__":

@@ -9,14 +9,18 @@ import asyncio
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+
+from ..tls import server_context
 
 Start = Callable[[socket.socket], Awaitable[AbstractAsyncContextManager[Any]]]
 
@@ -25,8 +29,18 @@ def parse() -> argparse.Namespace:
     """The options of this process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="asyncio")
-    parser.add_argument("--upstream", type=int, help="a proxy's: the port to connect to")
+    parser.add_argument(
+        "--upstream", type=int, help="a proxy's or client's: the port to connect to"
+    )
+    parser.add_argument("--connections", type=int, default=0, help="how many a client opens")
+    parser.add_argument("--tls", type=Path, help="the folder with the certificates to use")
     return parser.parse_args()
+
+
+def tls() -> ssl.SSLContext | None:
+    """What to serve with, None for bare TCP."""
+    folder = parse().tls
+    return server_context(folder) if folder else None
 
 
 def run(start: Start, version: str, build: str = "") -> None:
@@ -34,7 +48,7 @@ def run(start: Start, version: str, build: str = "") -> None:
 
     `version` tells the package and its version, `build` which of its builds runs.
     """
-    loop = _new_loop(parse().loop)
+    loop = new_loop(parse().loop)
     asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(_serve(start, version, build))
@@ -90,13 +104,13 @@ async def _running(app: web.Application, listener: socket.socket) -> AsyncIterat
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.SockSite(runner, listener).start()
+        await web.SockSite(runner, listener, ssl_context=tls()).start()
         yield
     finally:
         await runner.cleanup()
 
 
-def _new_loop(name: str) -> asyncio.AbstractEventLoop:
+def new_loop(name: str) -> asyncio.AbstractEventLoop:
     if name == "uvloop":
         # Imported only here: whoever measures on asyncio needs no uvloop.
         import uvloop
@@ -109,10 +123,10 @@ async def _serve(start: Start, version: str, build: str) -> None:
     listener = listen()
     async with await start(listener):
         announce(listener.getsockname()[1], os.getpid(), version, build)
-        await _end_of_input()
+        await end_of_input()
 
 
-async def _end_of_input() -> None:
+async def end_of_input() -> None:
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin, ended.set)
     await ended.wait()

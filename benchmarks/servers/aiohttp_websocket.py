@@ -6,6 +6,9 @@ from aiohttp._websocket.reader import WebSocketReader
 
 from . import run_application
 
+VERSION = f"aiohttp {aiohttp.__version__}"
+BUILD = "compiled" if "reader_c" in WebSocketReader.__module__ else "interpreted"
+
 
 def app_of(*, compress: bool) -> web.Application:
     async def echo(request: web.Request) -> web.WebSocketResponse:
@@ -24,8 +27,7 @@ def app_of(*, compress: bool) -> web.Application:
 
 
 def run_aiohttp(app: web.Application) -> None:
-    build = "compiled" if "reader_c" in WebSocketReader.__module__ else "interpreted"
-    run_application(app, f"aiohttp {aiohttp.__version__}", build)
+    run_application(app, VERSION, BUILD)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,22 @@ from importlib.metadata import version
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
-from . import run
+from . import run, tls
+
+VERSION = f"picows {version('picows')}"
 
 
 class Echo(WSListener):
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport.underlying_transport
+
+    # Without these two it takes what comes even while no echo is read, until memory is full.
+    def pause_writing(self) -> None:
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.transport.resume_reading()
+
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type == WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code(), frame.get_close_message())
@@ -23,8 +35,8 @@ def listener_of(request: WSUpgradeRequest) -> WSListener:
 
 
 async def start(listener: socket.socket) -> asyncio.Server:
-    return await ws_create_server(listener_of, sock=listener, max_frame_size=2**30)
+    return await ws_create_server(listener_of, sock=listener, ssl=tls(), max_frame_size=2**30)
 
 
 if __name__ == "__main__":
-    run(start, f"picows {version('picows')}")
+    run(start, VERSION)

@@ -9,6 +9,8 @@ import aiohttp_rawws
 
 from . import run_application
 
+VERSION = f"aiohttp_rawws {aiohttp_rawws.__version__}"
+
 Handler = Callable[[aiohttp_rawws.RawWebSocketSession], Awaitable[None]]
 
 
@@ -26,7 +28,11 @@ def app_of(handler: Handler) -> web.Application:
 
 
 def run_rawws(app: web.Application) -> None:
-    """Serve `app`; refuse the interpreted build unless the environment asked for it."""
+    run_application(app, VERSION, build_wanted())
+
+
+def build_wanted() -> str:
+    """The build that runs; refuse the interpreted one unless the environment asked for it."""
     wanted = not os.environ.get("AIOHTTP_RAWWS_NO_EXTENSIONS")
     if aiohttp_rawws.COMPILED is not wanted:
         raise SystemExit(
@@ -34,9 +40,7 @@ def run_rawws(app: web.Application) -> None:
             if wanted
             else "aiohttp_rawws runs compiled although AIOHTTP_RAWWS_NO_EXTENSIONS is set"
         )
-
-    build = "compiled" if wanted else "interpreted"
-    run_application(app, f"aiohttp_rawws {aiohttp_rawws.__version__}", build)
+    return "compiled" if wanted else "interpreted"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@ from importlib.util import find_spec
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.version import version
 
-from . import run
+from . import run, tls
+
+VERSION = f"websockets {version}"
+BUILD = "compiled mask" if find_spec("websockets.speedups") else "interpreted"
 
 
 async def echo(connection: ServerConnection) -> None:
@@ -15,9 +18,10 @@ async def echo(connection: ServerConnection) -> None:
 
 
 async def start(listener: socket.socket) -> Server:
-    return await serve(echo, sock=listener, compression=None, max_size=None, ping_interval=None)
+    return await serve(
+        echo, sock=listener, ssl=tls(), compression=None, max_size=None, ping_interval=None
+    )
 
 
 if __name__ == "__main__":
-    build = "compiled mask" if find_spec("websockets.speedups") else "interpreted"
-    run(start, f"websockets {version}", build)
+    run(start, VERSION, BUILD)
