@@ -13,18 +13,22 @@ class BuildError(Exception):
     """A program in C could not be built."""
 
 
+def compiler() -> list[str]:
+    """The command of the C compiler: `CC`, else `cc`."""
+    return shlex.split(os.environ.get("CC", "cc"))
+
+
 @contextmanager
 def built(source: str) -> Iterator[Path]:
-    """Compile a file of this folder (`CC`, else `cc`) for as long as the block runs."""
-    compiler = shlex.split(os.environ.get("CC", "cc"))
+    """Compile a file of this folder for as long as the block runs."""
     with tempfile.TemporaryDirectory(prefix="rawws-benchmark-") as directory:
         program = Path(directory, "program")
-        command = [*compiler, "-O2", "-o", str(program), str(Path(__file__).with_name(source))]
+        command = [*compiler(), "-O2", "-o", str(program), str(Path(__file__).with_name(source))]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except FileNotFoundError:
             raise BuildError(
-                f"no C compiler: {compiler[0]!r} was not found; install gcc, or name one in CC"
+                f"no C compiler: {compiler()[0]!r} was not found; install gcc, or name one in CC"
             ) from None
         except subprocess.CalledProcessError as error:
             raise BuildError(f"{shlex.join(command)} failed:\n{error.stderr}") from None

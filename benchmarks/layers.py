@@ -11,7 +11,6 @@ import socket
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import median
 
 from . import command, machine
@@ -37,12 +36,6 @@ MESSAGE += b", ".join(b'{"t": %d, "v": %d}' % (1700000000 + n, n * 37 % 101) for
 MESSAGE = MESSAGE[:254] + b"]}"
 
 
-def cpu_time(pid: int) -> float:
-    """Seconds that a process has run, all its threads."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
-
-
 def compressed_echo(server: Server, options: argparse.Namespace, inflight: int) -> float:
     """Microseconds of the server's CPU time per message."""
     deflater = zlib.compressobj(1, zlib.DEFLATED, -15)
@@ -53,10 +46,10 @@ def compressed_echo(server: Server, options: argparse.Namespace, inflight: int) 
         before = 0.0
         for number in range(bursts + 50):
             if number == 50:
-                before = cpu_time(server.pid)
+                before = machine.cpu_time(server.pid)
             peer.sendall(burst)
             take_frames(peer, inflight)
-        return (cpu_time(server.pid) - before) / (bursts * inflight) * 1e6
+        return (machine.cpu_time(server.pid) - before) / (bursts * inflight) * 1e6
 
 
 def one_to_many(server: Server, options: argparse.Namespace) -> float:
@@ -64,10 +57,10 @@ def one_to_many(server: Server, options: argparse.Namespace) -> float:
     peers = [opened(server.port) for _ in range(options.sessions)]
     try:
         speak(peers, 5)
-        before = cpu_time(server.pid)
+        before = machine.cpu_time(server.pid)
         speak(peers, options.broadcasts)
         deliveries: int = options.broadcasts * len(peers)
-        return (cpu_time(server.pid) - before) / deliveries * 1e6
+        return (machine.cpu_time(server.pid) - before) / deliveries * 1e6
     finally:
         for peer in peers:
             peer.sendall(frame(0x88, b"\x03\xe8"))
