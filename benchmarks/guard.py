@@ -87,12 +87,14 @@ class Record:
 def environment() -> dict[str, str]:
     line = (ROOT / "aiohttp_rawws" / "connection.c").read_text().splitlines()[0]
     cython = re.search(r"Cython ([\w.]+)", line)
-    version_of_cc = subprocess.run([*compiler(), "--version"], capture_output=True, text=True)
+    about_cc = subprocess.run(
+        [*compiler(), "--version"], capture_output=True, text=True, check=True
+    ).stdout
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
         "cython": cython[1] if cython else "unknown",
-        "compiler": version_of_cc.stdout.partition("\n")[0],
+        "compiler": about_cc.partition("\n")[0],
         "machine": platform.machine(),
     }
 
@@ -189,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.record:
             RECORDED.write_text(counted().write() + "\n")
             return
-        recorded = Record.read(RECORDED.read_text())
+        recorded = Record.read(RECORDED.read_text() if RECORDED.exists() else "")
         if options.requirements:
             print(requirements(recorded))
             return

@@ -42,10 +42,10 @@ def attached(pid: int, file: Path) -> Iterator[None]:
     command = ["strace", "-f", "-c", "-o", str(file), "-p", str(pid)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
         assert strace.stderr is not None
-        line = strace.stderr.readline()
-        if " attached" not in line:
-            raise ServerError(f"strace cannot watch process {pid}: {line.strip()}")
         try:
+            line = strace.stderr.readline()
+            if " attached" not in line:
+                raise ServerError(f"strace cannot watch process {pid}: {line.strip()}")
             yield
         finally:
             strace.send_signal(signal.SIGINT)
