@@ -17,19 +17,23 @@ class NotInstalled(BuildError):
     """Something that is needed for it is missing."""
 
 
+def compiler() -> list[str]:
+    """The command of the C compiler: `CC`, else `cc`."""
+    return shlex.split(os.environ.get("CC", "cc"))
+
+
 @contextmanager
 def built(source: str, *options: str) -> Iterator[Path]:
-    """Compile a file of this folder (`CC`, else `cc`) for as long as the block runs."""
-    compiler = shlex.split(os.environ.get("CC", "cc"))
+    """Compile a file of this folder for as long as the block runs."""
     with tempfile.TemporaryDirectory(prefix="rawws-benchmark-") as directory:
         program = Path(directory, "program")
-        command = [*compiler, "-O2", "-o", str(program), str(Path(__file__).with_name(source))]
+        command = [*compiler(), "-O2", "-o", str(program), str(Path(__file__).with_name(source))]
         command += options
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except FileNotFoundError:
             raise NotInstalled(
-                f"no C compiler: {compiler[0]!r} was not found; install gcc, or name one in CC"
+                f"no C compiler: {compiler()[0]!r} was not found; install gcc, or name one in CC"
             ) from None
         except subprocess.CalledProcessError as error:
             if "no OpenSSL" in error.stderr:

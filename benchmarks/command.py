@@ -30,10 +30,8 @@ ROLES = {
 }
 
 
-def new_parser(
-    program: str, description: str, *, cases: str, connections: str
-) -> argparse.ArgumentParser:
-    """A parser of the options that say who is measured and with what."""
+def peers_parser(program: str, description: str) -> argparse.ArgumentParser:
+    """A parser of the options that say who is measured."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {program}",
         description=description,
@@ -45,6 +43,14 @@ def new_parser(
     parser.add_argument(
         "--loop", choices=("uvloop", "asyncio"), default="uvloop", help="of the peers"
     )
+    return parser
+
+
+def new_parser(
+    program: str, description: str, *, cases: str, connections: str
+) -> argparse.ArgumentParser:
+    """A parser of the options that say who is measured and with what."""
+    parser = peers_parser(program, description)
     parser.add_argument(
         "--tls",
         action="store_true",

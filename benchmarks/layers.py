@@ -11,12 +11,12 @@ import socket
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import median
 
 from . import command, machine
-from .peers import Peer, Server, ServerError, serving
+from .peers import Peer, Server, serving
 from .report import ratios, table
+from .sockets import frame, opened, take_frames
 
 DEFLATE = (
     Peer("rawws", "servers.rawws_deflate", ours=True),
@@ -28,40 +28,12 @@ BROADCAST = (
     Peer("websockets", "servers.websockets_broadcast"),
 )
 
-REQUEST = (
-    "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{}\r\n"
-)
 OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n"
 
 #: 256 bytes of what is usually sent.
 MESSAGE = b'{"id": 4711, "type": "update", "path": "/devices/7/state", "values": ['
 MESSAGE += b", ".join(b'{"t": %d, "v": %d}' % (1700000000 + n, n * 37 % 101) for n in range(12))
 MESSAGE = MESSAGE[:254] + b"]}"
-
-
-def cpu_time(pid: int) -> float:
-    """Seconds that a process has run, all its threads."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
-
-
-def opened(port: int, extra: str = "") -> socket.socket:
-    peer = socket.create_connection(("127.0.0.1", port))
-    peer.sendall(REQUEST.format(extra).encode())
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        head += peer.recv(1)
-    if b" 101 " not in head or (extra and b"permessage-deflate" not in head):
-        raise ServerError(f"the handshake failed: {head!r}")
-    return peer
-
-
-def frame(head: int, payload: bytes) -> bytes:
-    """Masked, with a key of zeroes: the octets stay as they are."""
-    size = len(payload)
-    length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
-    return bytes([head]) + length + bytes(4) + payload
 
 
 def compressed_echo(server: Server, options: argparse.Namespace, inflight: int) -> float:
@@ -74,26 +46,10 @@ def compressed_echo(server: Server, options: argparse.Namespace, inflight: int) 
         before = 0.0
         for number in range(bursts + 50):
             if number == 50:
-                before = cpu_time(server.pid)
+                before = machine.cpu_time(server.pid)
             peer.sendall(burst)
             take_frames(peer, inflight)
-        return (cpu_time(server.pid) - before) / (bursts * inflight) * 1e6
-
-
-def take_frames(peer: socket.socket, number: int) -> None:
-    """Read so many frames with a payload of up to 65535 bytes, and nothing behind them."""
-    data = b""
-    position = 0
-    while number:
-        data = data[position:] + peer.recv(65536)
-        position = 0
-        while number and len(data) - position >= 4:
-            size, start = data[position + 1], position + 2
-            if size == 126:
-                size, start = int.from_bytes(data[start : start + 2], "big"), start + 2
-            if len(data) < start + size:
-                break
-            position, number = start + size, number - 1
+        return (machine.cpu_time(server.pid) - before) / (bursts * inflight) * 1e6
 
 
 def one_to_many(server: Server, options: argparse.Namespace) -> float:
@@ -101,10 +57,10 @@ def one_to_many(server: Server, options: argparse.Namespace) -> float:
     peers = [opened(server.port) for _ in range(options.sessions)]
     try:
         speak(peers, 5)
-        before = cpu_time(server.pid)
+        before = machine.cpu_time(server.pid)
         speak(peers, options.broadcasts)
         deliveries: int = options.broadcasts * len(peers)
-        return (cpu_time(server.pid) - before) / deliveries * 1e6
+        return (machine.cpu_time(server.pid) - before) / deliveries * 1e6
     finally:
         for peer in peers:
             peer.sendall(frame(0x88, b"\x03\xe8"))

@@ -1,7 +1,8 @@
-"""What the figures were measured on, and which of its cores do what."""
+"""What the figures were measured on, which of its cores do what, and what its processes do."""
 
 import os
 import platform
+import time
 from pathlib import Path
 
 
@@ -25,6 +26,23 @@ def two_cores() -> tuple[int, int] | None:
     siblings = Path(f"/sys/devices/system/cpu/cpu{server}/topology/thread_siblings_list")
     shared = _numbers_of(siblings.read_text()) if siblings.exists() else {server}
     return server, next((core for core in cores if core not in shared), cores[0])
+
+
+def cpu_time(pid: int) -> float:
+    """Seconds that a process has run, all its threads."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+
+def idle(pid: int) -> None:
+    """Wait until a process has done nothing for a twentieth of a second, at most ten seconds."""
+    before = -1.0
+    for _ in range(200):
+        now = cpu_time(pid)
+        if now == before:
+            return
+        before = now
+        time.sleep(0.05)
 
 
 def _numbers_of(ranges: str) -> set[int]:

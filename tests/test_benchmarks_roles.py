@@ -18,6 +18,7 @@ import aiohttp_rawws
 from benchmarks import command, rounds, tls
 from benchmarks.build import NotInstalled
 from benchmarks.command import ROLES
+from benchmarks.counting import Counts, Meter, Runs
 from benchmarks.load import Case, LoadError, Sample, generator, run_load
 from benchmarks.peers import Peer, Server, serving
 
@@ -99,6 +100,46 @@ def test_tls_is_spoken(plain: Load, secure: Load, role: str) -> None:
         serving(peer_of(role, OURS), arguments, connections=1) as peer,
     ):
         run_load(plain[0], peer, peer_of(role, OURS), Case(SIZE, 1, 1), messages=1, timeout=2)
+
+
+class Recorder(Meter):
+    """Counts its runs, whatever happens in them."""
+
+    program = what = "recorder"
+    named = native = False
+    digits = 0
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.runs: list[tuple[str, int]] = []
+
+    def prefix(self, name: str) -> list[str]:
+        return []
+
+    def count(self, server: Server, name: str, work: Callable[[], object]) -> Counts:
+        work()
+        self.runs.append((name, server.pid))
+        return {"runs": len(self.runs)}
+
+
+@pytest.mark.parametrize(
+    ("role", "runs", "processes"),
+    [
+        ("echo", ["first", "short", "long"], 1),
+        ("relay", ["first", "short", "long"], 1),
+        ("client", ["short", "long"], 2),
+    ],
+)
+def test_what_is_counted_runs(
+    load: Load, role: str, runs: list[str], processes: int, tmp_path: Path
+) -> None:
+    recorder = Recorder(tmp_path)
+    peer = peer_of(role, OURS)
+    with command.arguments(ROLES[role], "asyncio", certificates=load[1]) as arguments:
+        watched = Runs(recorder, load[0], peer, arguments, Case(SIZE, 4, 2))
+        assert watched.per_message(50) == {"runs": 1 / 50}
+    assert [name for name, _ in recorder.runs] == [f"{OURS}-{SIZE}-4-2-{run}" for run in runs]
+    assert len({pid for _, pid in recorder.runs}) == processes
 
 
 # What the generator makes of clients that do not echo.
