@@ -1,6 +1,8 @@
 """The benchmarks' roles, plain and over TLS: short runs of ours and of what runs on Node.
 
-`AIOHTTP_RAWWS_REQUIRE_NODE=1` turns the skip without Node or npm into a failure.
+`AIOHTTP_RAWWS_REQUIRE_NODE=1` turns the skip without Node or npm into a failure;
+`AIOHTTP_RAWWS_REQUIRE_LOAD=1` that without what the load generator needs: a C compiler, and for TLS
+OpenSSL's headers and trustme.
 """
 
 import argparse
@@ -39,7 +41,8 @@ def loading(secure: bool) -> Iterator[Load]:
         with tls.certificates(secure) as certificates, generator(certificates) as command:
             yield command, certificates
     except NotInstalled as error:
-        pytest.skip(str(error))
+        required = os.environ.get("AIOHTTP_RAWWS_REQUIRE_LOAD") == "1"
+        (pytest.fail if required else pytest.skip)(str(error))
 
 
 @pytest.fixture(scope="module")
