@@ -109,10 +109,9 @@ cdef class Connection:
     cpdef _offer(self, Frame frame, Py_ssize_t max_backlog)
     cdef Py_ssize_t _backlog(self) except -1
     cdef bint _gone(self) except -1
-    cdef _check_sendable(self)
     cdef bint _sendable(self) except -1
     cpdef _session_closed(self)
-    @cython.locals(key=bytes, payload=bytes)
+    @cython.locals(payload=bytes)
     cdef _put_frame(self, Frame frame)
     cdef bytes _key_for(self, Frame frame)
     @cython.locals(payload=bytes)

@@ -337,10 +337,12 @@ class Connection:
 
     def _next(self) -> "Frame | None":
         """The next frame for `receive`, None if there is none."""
-        if not self._prepare():
+        parser = self._parser
+        if (self._waiter.waiting or parser.pieces or parser.next is None) and not self._prepare():
             return None
-        frame: Frame = self._parser.take()
-        self._taken(frame)
+        frame: Frame = parser.take()
+        if frame._head & 0x0F == 8 or self._paused or parser.stalled:
+            self._taken(frame)
         return frame
 
     def _next_batch(self) -> "list[Frame] | None":
@@ -547,7 +549,8 @@ class Connection:
     def _send(self, frame: Frame) -> None:
         if not isinstance(frame, Frame):
             raise TypeError(f"send takes a Frame, got {type(frame).__name__}")
-        self._check_sendable()
+        if not self._sendable():
+            raise self._session_closed()
         if self._piece_left:
             raise RuntimeError("a frame is half sent: send the rest of its pieces first")
         self._put_frame(frame)
@@ -571,13 +574,13 @@ class Connection:
             raise self._session_closed()
         self._put(octets(data, "data"))
 
-    def _check_sendable(self) -> None:
-        if not self._sendable():
-            raise self._session_closed()
-
     def _sendable(self) -> bool:
         """Whether frames may still be sent."""
-        return self._close_sent is None and not (self._eof_sent or self._gone())
+        return (
+            self._close_sent is None
+            and not (self._eof_sent or self._lost)
+            and not self._is_closing()
+        )
 
     def _session_closed(self) -> SessionClosed:
         if self._gone():
@@ -591,21 +594,24 @@ class Connection:
         return error
 
     def _put_frame(self, frame: Frame) -> None:
-        key = self._key_for(frame) if self.masking else None
         payload = frame._payload
-        if key is None and frame._wire is not None:
+        if self.masking:
+            self._out.put_frame(frame._head, payload, self._key_for(frame))
+        elif frame._wire is not None:
             self._put_wire(frame._wire)
-        elif key is None and len(payload) > COPY_LIMIT:
+        elif len(payload) > COPY_LIMIT:
             self._out.put_header(frame._head, len(payload), None)
             self._flush_with(payload)
         else:
-            self._out.put_frame(frame._head, payload, key)
-            self._flush_later()
+            self._out.put_frame(frame._head, payload, None)
         if frame._head & 0x0F == 8:
             self._close_sent = frame
+        if not self._corked or len(self._out) >= CORK_LIMIT:
+            self._flush_later()
 
     def _put_piece(self, piece: Piece) -> None:
-        self._check_sendable()
+        if not self._sendable():
+            raise self._session_closed()
         payload = octets(piece.payload, "payload")
         begins = self._piece_left == 0
         length = piece.length if begins else self._piece_length
@@ -644,15 +650,13 @@ class Connection:
             raise ValueError("a control frame is sent whole, with send()")
         if piece.length > MAX_LENGTH:
             raise ValueError(f"a frame has at most 2**63 - 1 bytes, got {piece.length}")
-        self._piece_key = self._key_for(frame)
+        self._piece_key = self._key_for(frame) if self.masking else None
         self._piece_length = self._piece_left = piece.length
         self._out.put_header(frame._head, piece.length, self._piece_key)
 
-    def _key_for(self, frame: Frame) -> "bytes | None":
+    def _key_for(self, frame: Frame) -> bytes:
         # RFC 6455 5.3: from a strong source of entropy, new for each frame.
-        if not self.masking:
-            return None
-        return frame._mask if frame._mask is not None else os.urandom(4)
+        return os.urandom(4) if frame._mask is None else frame._mask
 
     def _put_wire(self, data: bytes) -> None:
         if len(self._out) or self._cork.active:
