@@ -42,6 +42,8 @@ COPY_LIMIT = 16 * 1024
 #: so that a task that only sends must give way after so many bytes, each write counted as some.
 BREATH = 2**20
 WRITE_COST = 1024
+#: Masking keys are drawn so many at a time.
+KEYS = 1024
 ALL = Violation.ALL.value
 #: RFC 6455 5.2: the most significant bit of a length is 0.
 MAX_LENGTH = 2**63 - 1
@@ -123,13 +125,39 @@ class Waiter:
             future.set_result(None)
 
 
+class Keys:
+    """Masking keys, unpredictable and new each time (RFC 6455 section 5.3).
+
+    They are drawn from the system's generator many at a time: that is a system call.
+    """
+
+    __slots__ = ("_drawn", "_used")
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Draw anew."""
+        self._drawn = b""
+        self._used = 0
+
+    def next(self) -> bytes:
+        if self._used == len(self._drawn):
+            self._drawn = os.urandom(4 * KEYS)
+            self._used = 0
+        start = self._used
+        self._used = start + 4
+        return self._drawn[start : start + 4]
+
+
 class Cork:
     """The read buffer of a thread, and the sessions that hold back what they send: a chain."""
 
-    __slots__ = ("active", "buffer", "first")
+    __slots__ = ("active", "buffer", "first", "keys")
 
     def __init__(self) -> None:
         self.buffer = ReadBuffer()
+        self.keys = Keys()
         self.active = False
         self.first: Connection | None = None
 
@@ -159,6 +187,9 @@ class Shared(threading.local):
 
 
 _shared = Shared()
+if hasattr(os, "register_at_fork"):
+    # Not the keys of the process it was forked from.
+    os.register_at_fork(after_in_child=lambda: _shared.cork.keys.forget())
 
 
 class Connection:
@@ -655,8 +686,7 @@ class Connection:
         self._out.put_header(frame._head, piece.length, self._piece_key)
 
     def _key_for(self, frame: Frame) -> bytes:
-        # RFC 6455 5.3: from a strong source of entropy, new for each frame.
-        return os.urandom(4) if frame._mask is None else frame._mask
+        return self._cork.keys.next() if frame._mask is None else frame._mask
 
     def _put_wire(self, data: bytes) -> None:
         if len(self._out) or self._cork.active:
