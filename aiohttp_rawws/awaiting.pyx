@@ -57,6 +57,8 @@ cdef class Await:
     def __dealloc__(self):
         if self.state == NEW and self.name is not None:
             warnings.warn(f"coroutine {self.__qualname__!r} was never awaited", RuntimeWarning)
+        elif self.state == WAITING and self.session is not None:
+            self.close()
 
     @property
     def __qualname__(self):
@@ -125,9 +127,7 @@ cdef PySendResult drive(
     if self.state == ENDED:
         raise RuntimeError("cannot reuse what was awaited already")
     self.state = ENDED
-    how = (
-        self.transmit(result) if self.sends else self.receive(resumed, result)
-    )
+    how = self.transmit(result) if self.sends else self.receive(resumed, result)
     if how == PYGEN_NEXT:
         self.state = WAITING
     return how
@@ -158,8 +158,8 @@ cdef int stop_with(Frame frame) except -1:
     if refcount(<PyObject *>stop) > 1:
         # Somebody has caught it.
         stop = StopIteration()
+    forget()
     Py_INCREF(frame)
-    Py_XDECREF((<PyStopIterationObject *>stop).value)
     (<PyStopIterationObject *>stop).value = <PyObject *>frame
     Py_INCREF(StopIteration)
     Py_INCREF(stop)
@@ -202,7 +202,7 @@ cdef class Awaiting(Connection):
         return awaited
 
     def send(self, frame):
-        """Await a frame, then wait while the transport's buffer is above its high-water mark.
+        """Send a frame, then wait while the transport's buffer is above its high-water mark.
 
         A send that does not fill the buffer never gives way to other tasks (over TLS, once in a
         mebibyte). Raises SessionClosed after a Close was sent, after `write_eof`, and once the

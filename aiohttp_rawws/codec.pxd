@@ -1,12 +1,13 @@
 import cython
 
 from .frames cimport Frame, make_frame
-from .mask cimport Payload, copy_out
+from .mask cimport Payload, copy_out, key_at
 
 cdef unsigned int UNMASKED, MASKED, RESERVED_BITS, RESERVED_OPCODE, FRAGMENTED_CONTROL
 cdef unsigned int LONG_CONTROL, UNEXPECTED_CONTINUATION, EXPECTED_CONTINUATION, LENGTH_ENCODING
 cdef unsigned int CLOSE_PAYLOAD, AFTER_CLOSE
 cdef Py_ssize_t SMALL_PAYLOAD, FRAME_COST, SHIFTED
+cdef tuple SOUND
 
 
 cdef class ReadBuffer:
@@ -29,6 +30,8 @@ cdef class Parser:
     cdef readonly object next
     cdef list _behind
     cdef Py_ssize_t _second
+    cdef unsigned char _masked
+    cdef tuple _sound
     cdef public long long limit
     cdef public long long max_frame_size
     cdef public unsigned int reject
@@ -55,13 +58,12 @@ cdef class Parser:
     cpdef pass_to(self, sink)
     cpdef settle(self)
     cpdef whole(self)
+    @cython.locals(frame=Frame, behind=list, second=Py_ssize_t)
     cpdef take(self)
     cpdef take_all(self)
     @cython.locals(payload=Payload)
     cpdef cut(self)
 
-    @cython.locals(behind=list, second=Py_ssize_t)
-    cdef _shift(self)
     cdef _queue(self, item, Py_ssize_t size)
     cdef bint _full(self) except -1
     cdef bint _ready(self) except -1
@@ -79,6 +81,7 @@ cdef class Parser:
         position=Py_ssize_t,
         violations="unsigned int",
         key=bytes,
+        sound=bytes,
     )
     cdef Py_ssize_t _frame(self, Py_ssize_t start, Py_ssize_t end) except -1
     cdef Py_ssize_t _append(

@@ -11,7 +11,7 @@ from typing import Any
 
 from .errors import FrameTooBig, ProtocolError
 from .frames import FRAME_COST, CloseCode, Frame, Piece, Violation, make_frame, make_piece
-from .mask import READ_SIZE, Payload, copy_out
+from .mask import READ_SIZE, Payload, copy_out, key_at
 
 __all__ = ("Parser", "ReadBuffer", "judge", "judge_close")
 
@@ -87,11 +87,13 @@ class Parser:
         "_key",
         "_left",
         "_length",
+        "_masked",
         "_offset",
         "_passed",
         "_payload",
         "_pending",
         "_second",
+        "_sound",
         "_violations",
         "after_close",
         "closed",
@@ -128,6 +130,8 @@ class Parser:
         self.limit = min(limit, sys.maxsize)
         self.reject: int = reject.value
         self.extended = extended
+        self._masked = 0 if is_client else 0x80
+        self._sound = SOUND[extended]
         # What is complete: the first one, and, of those `_behind` it, the ones from `_second` on.
         # Most often there is one; a deque would be the biggest thing an idle connection holds.
         self.next: Any = None
@@ -279,8 +283,21 @@ class Parser:
     def take(self) -> Any:
         """The first that is complete, removed."""
         first = self.next
-        self.next = None if self._behind is None else self._shift()
-        self.weight -= weigh(first) if isinstance(first, Frame) else FRAME_COST + len(first.payload)
+        behind = self._behind
+        if behind is None:
+            self.next = None
+        else:
+            second = self._second
+            self.next = behind[second]
+            behind[second] = None
+            self._second = second + 1
+            if self._second == len(behind) or self._second == SHIFTED:
+                self._shift()
+        if isinstance(first, Frame):
+            frame = first
+            self.weight -= FRAME_COST + len(frame._payload)
+        else:
+            self.weight -= FRAME_COST + len(first.payload)
         return first
 
     def take_all(self) -> "list[Any]":
@@ -291,21 +308,11 @@ class Parser:
         self.weight = 0
         return frames
 
-    def _shift(self) -> Any:
-        """The first of those behind, removed."""
-        behind: Any = self._behind
-        second = self._second
-        item = behind[second]
-        behind[second] = None
-        second += 1
-        if second == len(behind):
-            self._behind = None
-            second = 0
-        elif second == SHIFTED:
-            del behind[:second]
-            second = 0
-        self._second = second
-        return item
+    def _shift(self) -> None:
+        """Give up the room of those behind that were taken."""
+        behind = self._behind[self._second :] if self._behind else []
+        self._behind = behind or None
+        self._second = 0
 
     def _queue(self, item: Any, size: int) -> None:
         if self.next is None:
@@ -348,11 +355,13 @@ class Parser:
 
     def _parse(self, end: int) -> None:
         position = self._pass_left(end) if self._left > 0 else 0
-        while position < end and not self._stopped():
+        while position < end and self.weight < self.limit:
             after = self._frame(position, end)
             if after == position:
                 break
             position = after
+            if self.closed:
+                break
         if self.closed or self.error is not None:
             self._pending = b""
         else:
@@ -381,11 +390,14 @@ class Parser:
         position = start + 2
         # What the first two octets tell is judged before the others are there: a peer may send
         # no more than these, and how the bytes were cut into reads must make no difference.
-        violations = judge(head, second, self.is_client, self.fragmented, self.extended)
-        if self.after_close:
-            violations |= AFTER_CLOSE
-        if violations & self.reject:
-            return self._fail(violations, start)
+        violations = 0
+        sound = self._sound[self.fragmented]
+        if second & 0x80 != self._masked or length >= sound[head] or self.after_close:
+            violations = judge(head, second, self.is_client, self.fragmented, self.extended)
+            if self.after_close:
+                violations |= AFTER_CLOSE
+            if violations & self.reject:
+                return self._fail(violations, start)
         if length >= 126:
             position += 2 if length == 126 else 8
             if end < position:
@@ -411,10 +423,10 @@ class Parser:
             return start
         key = None
         if second & 0x80:
-            position += 4
-            if end < position:
+            if end < position + 4:
                 return start
-            key = copy_out(data, position - 4, position, None)
+            key = key_at(data, position)
+            position += 4
         if end - position >= length:
             payload = copy_out(data, position, position + length, key)
             return self._append(head, payload, key, violations, start, position + length)
@@ -432,13 +444,14 @@ class Parser:
         start: int,
         after: int,
     ) -> int:
-        if head & 0x0F == 8:
+        if head & 0x08 == 0:
+            self.fragmented = not head & 0x80
+        elif head & 0x07 == 0:
             violations |= judge_close(payload)
             if violations & self.reject:
                 return self._fail(violations, start, payload)
             self.after_close = True
             self.closed = self.reject & AFTER_CLOSE != 0
-        self._count(head)
         self._queue(make_frame(head, payload, key, violations), len(payload))
         return after
 
@@ -558,6 +571,22 @@ def judge(head: int, second: int, is_client: bool, fragmented: bool, extended: b
     elif fragmented:
         violations |= EXPECTED_CONTINUATION
     return violations
+
+
+def sound_lengths(extended: bool, fragmented: bool) -> bytes:
+    """For each first octet: what the 7-bit length of a frame that breaks no rule stays below."""
+    return bytes(
+        0 if judge(head, 0x80, False, fragmented, extended) else 126 if head & 0x08 else 128
+        for head in range(256)
+    )
+
+
+#: So that most frames need not be judged: by whether an extension is negotiated, then by whether
+#: a message is unfinished.
+SOUND = tuple(
+    tuple(sound_lengths(extended, fragmented) for fragmented in (False, True))
+    for extended in (False, True)
+)
 
 
 def code_of(payload: bytes) -> int:

@@ -4,7 +4,7 @@ from .codec cimport Parser, ReadBuffer
 from .frames cimport Frame, octets, whole_piece
 from .mask cimport Output, rotate, run_in, write_some
 
-cdef Py_ssize_t CORK_LIMIT, COPY_LIMIT
+cdef Py_ssize_t CORK_LIMIT, COPY_LIMIT, KEYS
 cdef unsigned int ALL
 cdef long long BREATH, WRITE_COST
 
@@ -22,11 +22,22 @@ cdef class Waiter:
     cpdef wake(self, bint direct)
 
 
+@cython.final
+cdef class Keys:
+    cdef bytes _drawn
+    cdef Py_ssize_t _used
+
+    cpdef forget(self)
+    @cython.locals(start=Py_ssize_t)
+    cpdef bytes next(self)
+
+
 cdef class Connection
 
 
 @cython.final
 cdef class Cork:
+    cdef readonly Keys keys
     cdef readonly ReadBuffer buffer
     cdef public bint active
     cdef Connection first
@@ -109,10 +120,9 @@ cdef class Connection:
     cpdef _offer(self, Frame frame, Py_ssize_t max_backlog)
     cdef Py_ssize_t _backlog(self) except -1
     cdef bint _gone(self) except -1
-    cdef _check_sendable(self)
     cdef bint _sendable(self) except -1
     cpdef _session_closed(self)
-    @cython.locals(key=bytes, payload=bytes)
+    @cython.locals(payload=bytes)
     cdef _put_frame(self, Frame frame)
     cdef bytes _key_for(self, Frame frame)
     @cython.locals(payload=bytes)

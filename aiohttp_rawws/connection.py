@@ -42,6 +42,8 @@ COPY_LIMIT = 16 * 1024
 #: so that a task that only sends must give way after so many bytes, each write counted as some.
 BREATH = 2**20
 WRITE_COST = 1024
+#: Masking keys are drawn so many at a time.
+KEYS = 1024
 ALL = Violation.ALL.value
 #: RFC 6455 5.2: the most significant bit of a length is 0.
 MAX_LENGTH = 2**63 - 1
@@ -123,13 +125,39 @@ class Waiter:
             future.set_result(None)
 
 
+class Keys:
+    """Masking keys, unpredictable and new each time (RFC 6455 section 5.3).
+
+    They are drawn from the system's generator many at a time: that is a system call.
+    """
+
+    __slots__ = ("_drawn", "_used")
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Draw anew."""
+        self._drawn = b""
+        self._used = 0
+
+    def next(self) -> bytes:
+        if self._used == len(self._drawn):
+            self._drawn = os.urandom(4 * KEYS)
+            self._used = 0
+        start = self._used
+        self._used = start + 4
+        return self._drawn[start : start + 4]
+
+
 class Cork:
     """The read buffer of a thread, and the sessions that hold back what they send: a chain."""
 
-    __slots__ = ("active", "buffer", "first")
+    __slots__ = ("active", "buffer", "first", "keys")
 
     def __init__(self) -> None:
         self.buffer = ReadBuffer()
+        self.keys = Keys()
         self.active = False
         self.first: Connection | None = None
 
@@ -159,6 +187,9 @@ class Shared(threading.local):
 
 
 _shared = Shared()
+if hasattr(os, "register_at_fork"):
+    # Not the keys of the process it was forked from.
+    os.register_at_fork(after_in_child=lambda: _shared.cork.keys.forget())
 
 
 class Connection:
@@ -337,10 +368,12 @@ class Connection:
 
     def _next(self) -> "Frame | None":
         """The next frame for `receive`, None if there is none."""
-        if not self._prepare():
+        parser = self._parser
+        if (self._waiter.waiting or parser.pieces or parser.next is None) and not self._prepare():
             return None
-        frame: Frame = self._parser.take()
-        self._taken(frame)
+        frame: Frame = parser.take()
+        if frame._head & 0x0F == 8 or self._paused or parser.stalled:
+            self._taken(frame)
         return frame
 
     def _next_batch(self) -> "list[Frame] | None":
@@ -547,7 +580,8 @@ class Connection:
     def _send(self, frame: Frame) -> None:
         if not isinstance(frame, Frame):
             raise TypeError(f"send takes a Frame, got {type(frame).__name__}")
-        self._check_sendable()
+        if not self._sendable():
+            raise self._session_closed()
         if self._piece_left:
             raise RuntimeError("a frame is half sent: send the rest of its pieces first")
         self._put_frame(frame)
@@ -571,13 +605,13 @@ class Connection:
             raise self._session_closed()
         self._put(octets(data, "data"))
 
-    def _check_sendable(self) -> None:
-        if not self._sendable():
-            raise self._session_closed()
-
     def _sendable(self) -> bool:
         """Whether frames may still be sent."""
-        return self._close_sent is None and not (self._eof_sent or self._gone())
+        return (
+            self._close_sent is None
+            and not (self._eof_sent or self._lost)
+            and not self._is_closing()
+        )
 
     def _session_closed(self) -> SessionClosed:
         if self._gone():
@@ -591,21 +625,24 @@ class Connection:
         return error
 
     def _put_frame(self, frame: Frame) -> None:
-        key = self._key_for(frame) if self.masking else None
         payload = frame._payload
-        if key is None and frame._wire is not None:
+        if self.masking:
+            self._out.put_frame(frame._head, payload, self._key_for(frame))
+        elif frame._wire is not None:
             self._put_wire(frame._wire)
-        elif key is None and len(payload) > COPY_LIMIT:
+        elif len(payload) > COPY_LIMIT:
             self._out.put_header(frame._head, len(payload), None)
             self._flush_with(payload)
         else:
-            self._out.put_frame(frame._head, payload, key)
-            self._flush_later()
+            self._out.put_frame(frame._head, payload, None)
         if frame._head & 0x0F == 8:
             self._close_sent = frame
+        if not self._corked or len(self._out) >= CORK_LIMIT:
+            self._flush_later()
 
     def _put_piece(self, piece: Piece) -> None:
-        self._check_sendable()
+        if not self._sendable():
+            raise self._session_closed()
         payload = octets(piece.payload, "payload")
         begins = self._piece_left == 0
         length = piece.length if begins else self._piece_length
@@ -644,15 +681,12 @@ class Connection:
             raise ValueError("a control frame is sent whole, with send()")
         if piece.length > MAX_LENGTH:
             raise ValueError(f"a frame has at most 2**63 - 1 bytes, got {piece.length}")
-        self._piece_key = self._key_for(frame)
+        self._piece_key = self._key_for(frame) if self.masking else None
         self._piece_length = self._piece_left = piece.length
         self._out.put_header(frame._head, piece.length, self._piece_key)
 
-    def _key_for(self, frame: Frame) -> "bytes | None":
-        # RFC 6455 5.3: from a strong source of entropy, new for each frame.
-        if not self.masking:
-            return None
-        return frame._mask if frame._mask is not None else os.urandom(4)
+    def _key_for(self, frame: Frame) -> bytes:
+        return self._cork.keys.next() if frame._mask is None else frame._mask
 
     def _put_wire(self, data: bytes) -> None:
         if len(self._out) or self._cork.active:

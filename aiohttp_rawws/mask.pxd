@@ -2,6 +2,8 @@ from cpython.object cimport PyObject
 
 cpdef bytes rotate(bytes key, Py_ssize_t offset)
 
+cpdef bytes key_at(bytearray data, Py_ssize_t start)
+
 cpdef bytes copy_out(bytearray data, Py_ssize_t start, Py_ssize_t end, bytes key)
 
 cpdef Py_ssize_t write_some(int fd, bytearray data, Py_ssize_t size) except -1

@@ -7,16 +7,29 @@ own memory to be fast stands here; everything above is one source for both build
 import os
 from collections.abc import Callable
 from contextvars import Context
+from struct import Struct
 from typing import Any
 
-#: How many bytes one read may bring, and how far memory for a payload runs ahead of its bytes.
+#: How many bytes one read may bring.
 READ_SIZE = 256 * 1024
 
+#: Headers, by the length of the length (RFC 6455 section 5.2).
+SHORT = Struct("!BB").pack
+LONGER = Struct("!BBH").pack
+LONGEST = Struct("!BBQ").pack
 
-def _xor(data: bytes, key: bytes) -> bytes:
+
+def _xor(data: bytes | bytearray, key: bytes) -> bytes:
     size = len(data)
-    pad = (key * (size // 4 + 1))[:size]
+    pad = key * (size >> 2)
+    if size & 3:
+        pad += key[: size & 3]
     return (int.from_bytes(data, "little") ^ int.from_bytes(pad, "little")).to_bytes(size, "little")
+
+
+def key_at(data: bytearray, start: int) -> bytes:
+    """The masking key that stands there."""
+    return bytes(data[start : start + 4])
 
 
 def rotate(key: bytes, offset: int) -> bytes:
@@ -27,8 +40,8 @@ def rotate(key: bytes, offset: int) -> bytes:
 
 def copy_out(data: bytearray, start: int, end: int, key: "bytes | None") -> bytes:
     """Copy `data[start:end]`, unmasked if there is a key."""
-    piece = bytes(memoryview(data)[start:end])
-    return piece if key is None else _xor(piece, key)
+    piece = data[start:end]
+    return bytes(piece) if key is None else _xor(piece, key)
 
 
 class Output(bytearray):
@@ -48,18 +61,23 @@ class Output(bytearray):
         """Append a frame's header, its length in the shortest form (section 5.2)."""
         masked = 0 if key is None else 0x80
         if length <= 125:
-            self += bytes((head, masked | length))
+            self += SHORT(head, masked | length)
         elif length <= 0xFFFF:
-            self += bytes((head, masked | 126, length >> 8, length & 0xFF))
+            self += LONGER(head, masked | 126, length)
         else:
-            self += bytes((head, masked | 127)) + length.to_bytes(8, "big")
+            self += LONGEST(head, masked | 127, length)
         if key is not None:
             self += key
 
     def put_frame(self, head: int, payload: bytes, key: "bytes | None") -> None:
         """Append a whole frame."""
-        self.put_header(head, len(payload), key)
-        self += payload if key is None else _xor(payload, key)
+        length = len(payload)
+        if key is not None or length > 0xFFFF:
+            self.put_header(head, length, key)
+            self.put(payload, key)
+        else:
+            self += SHORT(head, length) if length <= 125 else LONGER(head, 126, length)
+            self += payload
 
     def take(self) -> bytes:
         """All that waits, removed."""
@@ -105,7 +123,7 @@ class Payload:
 
     Reads go straight into its memory (`view`, then `wrote`) and are unmasked there; `take` hands
     over what has arrived as bytes. Memory follows the bytes, never the length a peer declared:
-    what is set aside for the next read is at most what has arrived before, and `READ_SIZE`.
+    what is set aside for more is at most what has arrived before, or 4 KiB.
     """
 
     __slots__ = ("_arrived", "_capacity", "_chunks", "_key", "filled", "missing")
@@ -127,11 +145,13 @@ class Payload:
     def view(self) -> memoryview:
         """Where the next bytes go; never empty while `missing` is not 0."""
         if self.filled == self._capacity:
-            size = min(self.missing, READ_SIZE, max(self._arrived, 4096))
+            room = max(self.filled, min(self._arrived, READ_SIZE), 4096)
+            size = min(self.missing, room)
             self._chunks.append(bytearray(size))
             self._capacity += size
         chunk = self._chunks[-1]
-        return memoryview(chunk)[len(chunk) - (self._capacity - self.filled) :]
+        start = len(chunk) - (self._capacity - self.filled)
+        return memoryview(chunk)[start : start + READ_SIZE]
 
     def wrote(self, count: int) -> None:
         """Note that `count` bytes stand where `view` said."""

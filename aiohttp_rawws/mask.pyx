@@ -66,6 +66,10 @@ cpdef bytes rotate(bytes key, Py_ssize_t offset):
     return key[offset:] + key[:offset]
 
 
+cpdef bytes key_at(bytearray data, Py_ssize_t start):
+    return PyBytes_FromStringAndSize(PyByteArray_AS_STRING(data) + start, 4)
+
+
 cpdef bytes copy_out(bytearray data, Py_ssize_t start, Py_ssize_t end, bytes key):
     cdef const char *source = PyByteArray_AS_STRING(data) + start
     cdef bytes copy
@@ -241,10 +245,13 @@ cdef class Payload:
     cpdef view(self):
         cdef long long room
         if self.filled == self._capacity:
-            room = max(self._arrived, 4096)
-            self._reserve(self.filled + <Py_ssize_t>min(self.missing, READ_AHEAD, room))
+            # Growing may copy: by as much as is there, so that each octet is copied once or so.
+            room = max(self.filled, min(self._arrived, READ_AHEAD), 4096)
+            self._reserve(self.filled + <Py_ssize_t>min(self.missing, room))
         return PyMemoryView_FromMemory(
-            start_of(self._memory) + self.filled, self._capacity - self.filled, PyBUF_WRITE
+            start_of(self._memory) + self.filled,
+            min(self._capacity - self.filled, READ_AHEAD),
+            PyBUF_WRITE,
         )
 
     cpdef wrote(self, Py_ssize_t count):

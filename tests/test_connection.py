@@ -2,11 +2,14 @@
 
 import asyncio
 import contextvars
+import os
+import subprocess
+import sys
 
 import pytest
 
 from aiohttp_rawws import EndOfStream, Frame, RawWebSocketSession
-from aiohttp_rawws.connection import Waiter
+from aiohttp_rawws.connection import Keys, Waiter
 from aiohttp_rawws.session import unsent
 
 from .conftest import Serve
@@ -121,6 +124,35 @@ async def test_a_frame_that_comes_while_a_task_runs(serve: Serve) -> None:
         deliver(session, masked(0x89))
         assert not receiving.done()
         assert await receiving == Frame.ping()
+
+
+# -- masking keys ----------------------------------------------------------------------------
+
+
+def test_each_key_is_new() -> None:
+    keys = Keys()
+    drawn = [keys.next() for _ in range(5000)]
+    assert {len(key) for key in drawn} == {4}
+    # Two of 5,000 random ones are alike in one run of 340; three are not.
+    assert len(set(drawn)) >= 4998
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
+def test_a_forked_process_has_keys_of_its_own() -> None:
+    code = """
+import os
+from aiohttp_rawws.connection import _shared
+keys = _shared.cork.keys
+keys.next()
+if os.fork() == 0:
+    print(keys.next().hex(), flush=True)
+    os._exit(0)
+os.wait()
+print(keys.next().hex())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    child, parent = done.stdout.split()
+    assert child != parent
 
 
 # -- the transport ---------------------------------------------------------------------------
