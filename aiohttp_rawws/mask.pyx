@@ -112,12 +112,21 @@ cdef void put_payload(char *target, bytes payload, bytes key) noexcept:
         )
 
 
-# What is gathered is soon written. Few outputs hold memory at a time: they take turns with it.
+# What is gathered is soon written: a few blocks of memory go round. Where more outputs hold
+# something at a time, as in a broadcast, the others have no more than they need.
 cdef enum:
     BLOCK = 96 * 1024
-    SPARE = 4
-cdef char *spare[SPARE]
+    BLOCKS = 4
+cdef char *spare[BLOCKS]
 cdef int spares = 0
+cdef int blocks = 0
+
+
+cdef char *resized(char *memory, Py_ssize_t capacity) except NULL:
+    memory = <char *>PyMem_Realloc(memory, capacity)
+    if memory is NULL:
+        raise MemoryError
+    return memory
 
 
 @cython.final
@@ -140,23 +149,29 @@ cdef class Output:
         return self._memory + self.size - size
 
     cdef int _reserve(self, Py_ssize_t capacity) except -1:
-        global spares
-        if self._capacity == 0 and capacity <= BLOCK and spares > 0:
+        global spares, blocks
+        if self._capacity == 0 and capacity <= BLOCK and (spares > 0 or blocks < BLOCKS):
+            if spares == 0:
+                spare[0] = resized(NULL, BLOCK)
+                blocks += 1
+                spares = 1
             spares -= 1
             self._memory = spare[spares]
             self._capacity = BLOCK
             return 0
-        capacity = max(capacity, 2 * self._capacity, BLOCK)
-        cdef char *memory = <char *>PyMem_Realloc(self._memory, capacity)
-        if memory is NULL:
-            raise MemoryError
-        self._memory = memory
+        capacity = max(capacity, 2 * self._capacity)
+        if capacity == BLOCK:
+            # That is how a block is known.
+            capacity += 1
+        self._memory = resized(self._memory, capacity)
+        if self._capacity == BLOCK:
+            blocks -= 1
         self._capacity = capacity
         return 0
 
     cpdef clear(self):
         global spares
-        if self._capacity == BLOCK and spares < SPARE:
+        if self._capacity == BLOCK:
             spare[spares] = self._memory
             spares += 1
         else:

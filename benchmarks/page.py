@@ -258,6 +258,9 @@ def plain(title: str, text: str) -> Section:
 #: By the name of the file of JSON, in the order of the page.
 SECTIONS = {
     "results": timed("Echo", "Server CPU time per echoed message."),
+    "matrix": timed(
+        "Every size and load", "The same from 16 B to 1 MiB, on up to 1,000 connections."
+    ),
     "asyncio": timed("Echo on asyncio's own loop", "The same without uvloop."),
     "tls": timed("Echo over TLS", "The same over TLS."),
     "client": timed("Clients", "CPU time of a client that echoes what the generator sends it."),

@@ -130,6 +130,17 @@ def test_an_output_grows_and_can_be_used_again(mask: Any, rng: random.Random) ->
         assert [len(out) for out in outputs] == [0] * len(outputs)
 
 
+def test_many_outputs_hold_little(mask: Any) -> None:
+    outputs = [mask.Output() for _ in range(1000)]
+    tracemalloc.start()
+    try:
+        for out in outputs:
+            out.put(bytes(1000), None)
+        assert tracemalloc.get_traced_memory()[0] < 2 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
 def test_what_is_cleared_is_gone(mask: Any) -> None:
     out = output(mask, b"before")
     out.clear()

@@ -260,10 +260,14 @@ async def test_what_answers_one_read_leaves_at_once(serve: Serve, number: int) -
 async def test_header_and_payload_leave_together(serve: Serve) -> None:
     async with both_ends(serve) as (session, wire):
         for size in (10, 1000, 20_000, 40_000):
-            before = segments(wire)
-            await session.send(Frame.binary(bytes(size)))
-            await wire.read(len(Frame.binary(bytes(size)).encode()))
-            assert segments(wire) == before + 1
+            # On a busy machine the kernel may pace a write out in two; two writes never are one.
+            taken = set()
+            for _ in range(5):
+                before = segments(wire)
+                await session.send(Frame.binary(bytes(size)))
+                await wire.read(len(Frame.binary(bytes(size)).encode()))
+                taken.add(segments(wire) - before)
+            assert min(taken) == 1
 
 
 @BOTH
