@@ -216,6 +216,8 @@ cdef class Output:
     cpdef Py_ssize_t write_with(self, int fd, bytes payload) except -1:
         cdef iovec parts[2]
         cdef Py_ssize_t sent, before = self.size
+        if before == 0:
+            return max(write(fd, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload)), 0)
         parts[0].iov_base = self._memory
         parts[0].iov_len = before
         parts[1].iov_base = PyBytes_AS_STRING(payload)
