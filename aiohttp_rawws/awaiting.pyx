@@ -29,6 +29,8 @@ cdef extern from "Python.h":
         iternextfunc tp_iternext
     PySendResult PyIter_Send(object, object, PyObject **) except PYGEN_ERROR
     ctypedef struct PyStopIterationObject:
+        PyObject *traceback
+        PyObject *context
         PyObject *value
     Py_ssize_t refcount "Py_REFCNT"(PyObject *)
     void PyErr_SetObject(object, object)
@@ -151,13 +153,9 @@ cdef object stop = StopIteration()
 
 cdef int stop_with(Frame frame) except -1:
     """Raise StopIteration, without the traceback that `raise` would give it."""
-    global stop
     if PyBytes_GET_SIZE(frame._payload) > KEPT:
         PyErr_SetObject(StopIteration, frame)
         return 0
-    if refcount(<PyObject *>stop) > 1:
-        # Somebody has caught it.
-        stop = StopIteration()
     forget()
     Py_INCREF(frame)
     (<PyStopIterationObject *>stop).value = <PyObject *>frame
@@ -169,8 +167,14 @@ cdef int stop_with(Frame frame) except -1:
 
 cdef forget():
     """Let go the frame that was the last result."""
-    cdef PyObject *frame = (<PyStopIterationObject *>stop).value
-    (<PyStopIterationObject *>stop).value = NULL
+    global stop
+    cdef PyStopIterationObject *last = <PyStopIterationObject *>stop
+    cdef PyObject *frame = last.value
+    if refcount(<PyObject *>stop) > 1 or last.traceback is not NULL or last.context is not NULL:
+        # Who drives an await by hand has caught it: it may be held, and holds where it was.
+        stop = StopIteration()
+        return
+    last.value = NULL
     Py_XDECREF(frame)
 
 

@@ -7,6 +7,7 @@ import gc
 import inspect
 import sys
 import warnings
+import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,11 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def step(coroutine: Any) -> Any:
     """Drive it by hand to its end."""
-    with pytest.raises(StopIteration) as stopped:
-        coroutine.send(None)
-    return stopped.value.value
+    try:
+        next(coroutine)
+    except StopIteration as stopped:
+        return stopped.value
+    raise AssertionError("it waits")
 
 
 # -- as a coroutine ----------------------------------------------------------------------------
@@ -140,7 +143,7 @@ async def test_it_is_driven_by_hand(serve: Serve) -> None:
         wire.send(masked(0x89))
         await turns()
         assert step(coroutine) == Frame.ping()
-        assert step(session.send(Frame.ping())) is None
+        assert step(session.send(Frame.ping()).__await__()) is None
 
 
 async def test_a_receiver_that_is_lost_while_it_waits(serve: Serve) -> None:
@@ -206,6 +209,26 @@ async def test_a_result_that_somebody_holds_stays(serve: Serve) -> None:
             except StopIteration as error:
                 stopped.append(error)
         assert [error.value.payload for error in stopped] == [b"1", b"2", b"3"]
+
+
+async def test_what_was_caught_does_not_keep_who_caught_it(serve: Serve) -> None:
+    """The exception that carried the frame has his frames in its traceback."""
+
+    class Thing:
+        pass
+
+    def catch(coroutine: Any, thing: Thing) -> "weakref.ref[Thing]":
+        assert step(coroutine) == Frame.ping()
+        return weakref.ref(thing)
+
+    async with both_ends(serve) as (session, wire):
+        wire.send(masked(0x89))
+        await turns()
+        thing = catch(session.receive().__await__(), Thing())
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(session.receive(), 0.01)
+        gc.collect()
+        assert thing() is None
 
 
 @pytest.mark.parametrize("size", [10, 1_000_000])
