@@ -172,7 +172,7 @@ async def test_a_sender_waits_for_room(serve: Serve) -> None:
     async with both_ends(serve) as (session, wire):
         sending = await waiting_sender(session)
         while not sending.done():
-            await wire.read(1)
+            await wire.read(1024)
         await sending
 
 
