@@ -1,8 +1,8 @@
 # cython: language_level=3, binding=False
 """What a handler awaits for every frame: the compiled twin of `awaiting.py`, which says what for.
 
-Each await is an object that behaves as a coroutine. It is driven through the slot `am_send`, as
-coroutines are: no frame of Python is made for it, and no exception carries its result.
+Each await is an object that behaves as a coroutine, without a frame of Python. It is driven through
+the slot `am_send`, as coroutines are, or where Python does not ask for that through `tp_iternext`.
 """
 
 import warnings

@@ -58,7 +58,7 @@ cdef class Parser:
     cpdef pass_to(self, sink)
     cpdef settle(self)
     cpdef whole(self)
-    @cython.locals(frame=Frame, behind=list, second=Py_ssize_t)
+    @cython.locals(behind=list, second=Py_ssize_t)
     cpdef take(self)
     cpdef take_all(self)
     @cython.locals(payload=Payload)

@@ -293,11 +293,7 @@ class Parser:
             self._second = second + 1
             if self._second == len(behind) or self._second == SHIFTED:
                 self._shift()
-        if isinstance(first, Frame):
-            frame = first
-            self.weight -= FRAME_COST + len(frame._payload)
-        else:
-            self.weight -= FRAME_COST + len(first.payload)
+        self.weight -= weigh(first) if isinstance(first, Frame) else FRAME_COST + len(first.payload)
         return first
 
     def take_all(self) -> "list[Any]":
@@ -444,14 +440,13 @@ class Parser:
         start: int,
         after: int,
     ) -> int:
-        if head & 0x08 == 0:
-            self.fragmented = not head & 0x80
-        elif head & 0x07 == 0:
+        if head & 0x0F == 8:
             violations |= judge_close(payload)
             if violations & self.reject:
                 return self._fail(violations, start, payload)
             self.after_close = True
             self.closed = self.reject & AFTER_CLOSE != 0
+        self._count(head)
         self._queue(make_frame(head, payload, key, violations), len(payload))
         return after
 

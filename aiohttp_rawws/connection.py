@@ -607,6 +607,7 @@ class Connection:
 
     def _sendable(self) -> bool:
         """Whether frames may still be sent."""
+        # Asked for each frame, so without a call of `_gone`.
         return (
             self._close_sent is None
             and not (self._eof_sent or self._lost)

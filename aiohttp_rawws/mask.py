@@ -71,13 +71,8 @@ class Output(bytearray):
 
     def put_frame(self, head: int, payload: bytes, key: "bytes | None") -> None:
         """Append a whole frame."""
-        length = len(payload)
-        if key is not None or length > 0xFFFF:
-            self.put_header(head, length, key)
-            self.put(payload, key)
-        else:
-            self += SHORT(head, length) if length <= 125 else LONGER(head, 126, length)
-            self += payload
+        self.put_header(head, len(payload), key)
+        self += payload if key is None else _xor(payload, key)
 
     def take(self) -> bytes:
         """All that waits, removed."""

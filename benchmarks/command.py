@@ -3,10 +3,11 @@
 import argparse
 import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .load import Case, size_of
 from .peers import CLIENTS, PROXIES, SERVERS, UPSTREAM, Peer, ServerError, serving
@@ -113,6 +114,17 @@ def started(options: argparse.Namespace, role: Role, arguments: Sequence[str]) -
                 raise
             print(f"left out, {error}", file=sys.stderr)
     return found
+
+
+def about(
+    facts: Mapping[str, str], peers: Mapping[Peer, str], options: argparse.Namespace
+) -> dict[str, Any]:
+    """What must be known to read any figure, for JSON."""
+    return {
+        "machine": facts,
+        "peers": {peer.name: told for peer, told in peers.items()},
+        "loop": options.loop,
+    }
 
 
 def headline(facts: dict[str, str], peers: dict[Peer, str]) -> str:

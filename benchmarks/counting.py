@@ -164,9 +164,7 @@ def as_json(
     figure = f"{kind.what} per message".replace(" ", "_")
     return json.dumps(
         {
-            "machine": facts,
-            "peers": {peer.name: about for peer, about in peers.items()},
-            "loop": options.loop,
+            **command.about(facts, peers, options),
             "role": options.role,
             "messages": options.messages,
             "results": [

@@ -16,7 +16,7 @@ from statistics import median
 from . import command, machine
 from .peers import Peer, Server, serving
 from .report import ratios, table
-from .sockets import frame, opened, take_frames
+from .sockets import frame, left, opened, take_frames
 
 DEFLATE = (
     Peer("rawws", "servers.rawws_deflate", ours=True),
@@ -63,8 +63,7 @@ def one_to_many(server: Server, options: argparse.Namespace) -> float:
         return (machine.cpu_time(server.pid) - before) / deliveries * 1e6
     finally:
         for peer in peers:
-            peer.sendall(frame(0x88, b"\x03\xe8"))
-            peer.close()
+            left(peer)
 
 
 def speak(peers: Sequence[socket.socket], times: int) -> None:

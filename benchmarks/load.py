@@ -1,7 +1,6 @@
 """The load generator, load.c: building it, running it, and what it tells."""
 
 import json
-import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from .build import built
+from .machine import memory
 from .peers import Peer, Server
 from .tls import SUITE
 
@@ -35,6 +35,11 @@ def size_text(size: int) -> str:
     return f"{size} B"
 
 
+def connections_text(number: int) -> str:
+    """`1 connection`, `1,000 connections`."""
+    return f"{number:,} connection{'s' if number > 1 else ''}"
+
+
 @dataclass(frozen=True)
 class Case:
     """`inflight` messages of `size` bytes of payload are under way on each of `connections`."""
@@ -45,16 +50,13 @@ class Case:
 
     def __str__(self) -> str:
         each = "each of " if self.connections > 1 else ""
-        return f"{size_text(self.size)}, {self.inflight} in flight on {each}{self._connections}"
+        where = f"{each}{connections_text(self.connections)}"
+        return f"{size_text(self.size)}, {self.inflight} in flight on {where}"
 
     @property
     def load(self) -> str:
         """The case where a rate is given, and `inflight` is but a bound."""
-        return f"{size_text(self.size)} over {self._connections}"
-
-    @property
-    def _connections(self) -> str:
-        return f"{self.connections:,} connection{'s' if self.connections > 1 else ''}"
+        return f"{size_text(self.size)} over {connections_text(self.connections)}"
 
     @property
     def heavy(self) -> bool:
@@ -135,12 +137,7 @@ def run_load(
     )
     if finished.returncode:
         raise LoadError(f"{peer.name}: {finished.stderr.strip() or finished.returncode}")
-    sample = Sample(**json.loads(finished.stdout), server_memory=most_resident(server.pid))
+    sample = Sample(**json.loads(finished.stdout), server_memory=memory(server.pid, "VmHWM"))
     if not sample.p50:
         raise LoadError(f"{peer.name}: no echo of {case} within {seconds} s; measure for longer")
     return sample
-
-
-def most_resident(pid: int) -> int:
-    match = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    return int(match[1]) * 1024 if match else 0

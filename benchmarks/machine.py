@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import time
 from pathlib import Path
 
@@ -26,6 +27,13 @@ def two_cores() -> tuple[int, int] | None:
     siblings = Path(f"/sys/devices/system/cpu/cpu{server}/topology/thread_siblings_list")
     shared = _numbers_of(siblings.read_text()) if siblings.exists() else {server}
     return server, next((core for core in cores if core not in shared), cores[0])
+
+
+def memory(pid: int, figure: str) -> int:
+    """Bytes of a process by one of the figures of its `status`, such as `VmRSS`; 0 without it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    match = re.search(rf"^{figure}:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(match[1]) * 1024 if match else 0
 
 
 def cpu_time(pid: int) -> float:

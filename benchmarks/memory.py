@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 import resource
 import socket
 import sys
@@ -16,7 +15,7 @@ from . import command, machine
 from .command import ROLES
 from .peers import Peer, Server, ServerError, serving
 from .report import ratios, table
-from .sockets import connected, frame, opened
+from .sockets import connected, frame, left, opened
 
 #: Of the message that every connection echoes.
 PAYLOAD = bytes(256)
@@ -56,11 +55,9 @@ def raise_limit(connections: int) -> None:
 
 def resident(pid: int) -> int:
     """The bytes that a process has resident, once they have not changed for half a second."""
-    status = Path(f"/proc/{pid}/status")
     last, same = -1, 0
     for _ in range(100):
-        match = re.search(r"^VmRSS:\s+(\d+) kB$", status.read_text(), re.MULTILINE)
-        now = int(match[1]) * 1024 if match else 0
+        now = machine.memory(pid, "VmRSS")
         last, same = now, same + 1 if now == last else 0
         if same == 5:
             break
@@ -84,9 +81,10 @@ def echo(connection: socket.socket, peer: Peer) -> None:
 
 
 def leave(connection: socket.socket, peer: Peer) -> None:
-    if not peer.bare:
-        connection.sendall(frame(0x88, b"\x03\xe8"))
-    connection.close()
+    if peer.bare:
+        connection.close()
+    else:
+        left(connection)
 
 
 def grown(server: Server, peer: Peer, number: int) -> Sample:
@@ -148,9 +146,7 @@ def as_json(
     """Every sample, in bytes per connection, with what is needed to read it."""
     return json.dumps(
         {
-            "machine": facts,
-            "peers": {peer.name: about for peer, about in peers.items()},
-            "loop": options.loop,
+            **command.about(facts, peers, options),
             "results": [
                 {
                     "peer": peer.name,

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from . import latency, rounds
-from .load import Case, size_text
+from .load import Case, connections_text, size_text
 from .page import SECTIONS, Plot, time_section
 from .peers import is_ours
 from .rounds import OURS, Result, headline_cases
@@ -157,7 +157,7 @@ def by_size(results: Sequence[Result], connections: int) -> Figure:
     """A panel for each number in flight, a line for each peer."""
     found = [result for result in results if result.case.connections == connections]
     inflight = sorted({result.case.inflight for result in found})
-    number = f"{connections:,} connection{'s' if connections > 1 else ''}"
+    number = connections_text(connections)
     title = f"CPU time of the server per message, over its size, {number}: less is better"
     figure, panels = _figure(title, len(inflight), 4.6, share_y=True)
     peers = [peer for peer in dict.fromkeys(result.peer.name for result in found) if _shown(peer)]

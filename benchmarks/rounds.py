@@ -67,9 +67,7 @@ class Bench:
         """What must be known to read the figures, for JSON."""
         options = self.options
         return {
-            "machine": self.facts,
-            "peers": {peer.name: about for peer, about in self.peers.items()},
-            "loop": options.loop,
+            **command.about(self.facts, self.peers, options),
             "sleep": options.sleep,
             "seconds": options.seconds,
             "warmup": options.warmup,

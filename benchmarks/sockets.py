@@ -34,6 +34,12 @@ def opened(port: int, extra: str = "", source: str = "") -> socket.socket:
     return peer
 
 
+def left(peer: socket.socket) -> None:
+    """Say goodbye with a Close, and go."""
+    peer.sendall(frame(0x88, b"\x03\xe8"))
+    peer.close()
+
+
 def frame(head: int, payload: bytes) -> bytes:
     """Masked, with a key of zeroes: the octets stay as they are."""
     size = len(payload)

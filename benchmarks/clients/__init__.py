@@ -9,7 +9,7 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable
 
-from ..servers import announce, end_of_input, new_loop, parse
+from ..servers import announce, end_of_input, parse, run_loop
 from ..tls import client_context
 
 Echo = Callable[[str, ssl.SSLContext | None], Awaitable[object]]
@@ -20,12 +20,7 @@ def run(echo: Echo, version: str, build: str = "") -> None:
 
     `version` and `build` are as for a server.
     """
-    loop = new_loop(parse().loop)
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_until_complete(_connect(echo, version, build))
-    finally:
-        loop.close()
+    run_loop(_connect(echo, version, build))
 
 
 async def _connect(echo: Echo, version: str, build: str) -> None:

@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,15 @@ def run(start: Start, version: str, build: str = "") -> None:
 
     `version` tells the package and its version, `build` which of its builds runs.
     """
-    loop = new_loop(parse().loop)
+    run_loop(_serve(start, version, build))
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run `main` to its end on the loop that was asked for."""
+    loop = _new_loop(parse().loop)
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(_serve(start, version, build))
+        loop.run_until_complete(main)
     finally:
         loop.close()
 
@@ -110,7 +115,7 @@ async def _running(app: web.Application, listener: socket.socket) -> AsyncIterat
         await runner.cleanup()
 
 
-def new_loop(name: str) -> asyncio.AbstractEventLoop:
+def _new_loop(name: str) -> asyncio.AbstractEventLoop:
     if name == "uvloop":
         # Imported only here: whoever measures on asyncio needs no uvloop.
         import uvloop
