@@ -11,6 +11,7 @@ from ._version import __version__
 from .client import HandshakeRefused, connect
 from .errors import EndOfStream, FrameTooBig, ProtocolError, RawWebSocketError, SessionClosed
 from .frames import CloseCode, Frame, Opcode, Piece, Violation
+from .handshake import HandshakeRule
 from .plugin import RouteTableDef, add_raw_websocket, raw_websocket, setup
 from .proxy import proxy
 from .relay import RelayStats, relay
@@ -25,6 +26,7 @@ __all__ = (
     "Frame",
     "FrameTooBig",
     "HandshakeRefused",
+    "HandshakeRule",
     "Opcode",
     "Piece",
     "ProtocolError",

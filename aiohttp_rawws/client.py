@@ -27,7 +27,14 @@ from multidict import CIMultiDict, MultiMapping
 
 from .errors import EndOfStream, RawWebSocketError
 from .frames import Violation
-from .handshake import accept_key, fold, has_token, lines, new_key, tokens
+from .handshake import (
+    HandshakeRule,
+    chosen_protocol,
+    extension_names,
+    lines,
+    new_key,
+    wrong_answer,
+)
 from .options import Options, protocol_names
 from .session import RawWebSocketSession
 
@@ -89,6 +96,7 @@ def connect(
     receive_limit: int = DEFAULTS.receive_limit,
     reject: Violation = DEFAULTS.reject,
     linger: float = DEFAULTS.linger,
+    reject_handshake: HandshakeRule = DEFAULTS.reject_handshake,
     **request_options: Any,
 ) -> "Connecting":
     """Open a raw WebSocket on your own `aiohttp.ClientSession`.
@@ -99,7 +107,7 @@ def connect(
     `url` is ws, wss, http or https. `protocols` are the subprotocols to offer, `extensions` is
     the `Sec-WebSocket-Extensions` to offer and `origin` the `Origin`, none of them by default;
     `headers` are sent beside those of the handshake. `max_frame_size`, `receive_limit` (bytes),
-    `reject` and `linger` (seconds) are as for a route. `request_options` go to
+    `reject`, `reject_handshake` and `linger` (seconds) are as for a route. `request_options` go to
     `client_session.request`: `ssl`, `proxy`, `cookies`, `params`, `timeout`, `allow_redirects`
     and so on; redirects are followed as that does. A `timeout` ends with the handshake.
 
@@ -124,7 +132,11 @@ def connect(
             "body, and connect judges its answer itself"
         )
     options = Options(
-        max_frame_size=max_frame_size, receive_limit=receive_limit, reject=reject, linger=linger
+        max_frame_size=max_frame_size,
+        receive_limit=receive_limit,
+        reject=reject,
+        linger=linger,
+        reject_handshake=reject_handshake,
     )
     request_options["headers"] = request_headers(headers, protocols, extensions, origin)
     return Connecting(client_session, url, options, request_options)
@@ -174,7 +186,7 @@ class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[Raw
             "GET", self._url, raise_for_status=False, **self._request_options
         )
         try:
-            await check_answer(response)
+            await check_answer(response, self._options.reject_handshake)
             return take_over(response, self._options)
         except BaseException:
             hang_up(response)
@@ -225,15 +237,15 @@ def header_value(parameter: str, value: object) -> str:
     return value
 
 
-async def check_answer(response: aiohttp.ClientResponse) -> None:
-    """Raise HandshakeRefused for anything but a valid 101."""
+async def check_answer(response: aiohttp.ClientResponse, reject: HandshakeRule) -> None:
+    """Raise HandshakeRefused for anything but a valid 101, by the rules of `reject`."""
     body = b""
     if response.status != 101:
         wrong = f"the server did not switch protocols: {response.reason}"
         body = await body_of(response)
     else:
         # A middleware may have changed what was asked for.
-        wrong = wrong_answer(response.request_info.headers, response.headers)
+        wrong = wrong_answer(response.request_info.headers, response.headers, reject)
     if wrong:
         error = HandshakeRefused(
             response.request_info,
@@ -244,35 +256,6 @@ async def check_answer(response: aiohttp.ClientResponse) -> None:
         )
         error.body = body
         raise error
-
-
-def wrong_answer(sent: MultiMapping[str], got: MultiMapping[str]) -> str:
-    """What is wrong with the headers of a 101 (RFC 6455 section 4.1), "" if nothing is."""
-    if [fold(line) for line in lines(got, "Upgrade")] != ["websocket"]:
-        return "Upgrade is not websocket"
-    if not has_token(got, "Connection", "upgrade"):
-        return "Connection has no upgrade"
-    if lines(got, "Sec-WebSocket-Accept") != [accept_key(sent.get("Sec-WebSocket-Key", ""))]:
-        return "Sec-WebSocket-Accept does not prove that the server has read the key"
-    # Section 11.3.4: in a response it must not stand more than once.
-    protocols = lines(got, "Sec-WebSocket-Protocol")
-    if protocols and protocols[0] not in tokens(sent, "Sec-WebSocket-Protocol"):
-        return f"the subprotocol {protocols[0]!r} was not offered"
-    if len(protocols) > 1:
-        return f"more than one subprotocol: {', '.join(protocols)}"
-    unoffered = extension_names(got) - extension_names(sent)
-    if unoffered:
-        return f"extensions that were not offered: {', '.join(sorted(unoffered))}"
-    return ""
-
-
-def extension_names(headers: MultiMapping[str]) -> set[str]:
-    """The extensions of a header (RFC 6455 section 9.1) without their parameters.
-
-    A comma in a quoted parameter would be no token, as it has to be.
-    """
-    elements = tokens(headers, "Sec-WebSocket-Extensions")
-    return {element.partition(";")[0].rstrip(" \t") for element in elements}
 
 
 def negotiated(headers: MultiMapping[str]) -> str | None:
@@ -366,7 +349,7 @@ def take_over(response: aiohttp.ClientResponse, options: Options) -> RawWebSocke
         transport,
         is_client=True,
         response=response,
-        protocol=headers.get("Sec-WebSocket-Protocol"),
+        protocol=chosen_protocol(headers),
         extensions=negotiated(headers),
         max_frame_size=options.max_frame_size,
         receive_limit=options.receive_limit,

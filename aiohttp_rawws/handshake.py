@@ -1,28 +1,36 @@
 """The opening handshake of RFC 6455 section 4, for both roles: pure functions over headers.
 
 Nothing here reads or writes: the server asks `check_request` whether to go on and sends
-`response_headers`; the client sends `new_key` and compares with `accept_key`.
+`response_headers`; the client sends `new_key` and asks `wrong_answer` about what it got.
 """
 
 import base64
+import enum
 import hashlib
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from multidict import CIMultiDict, MultiMapping
 
 __all__ = (
+    "HandshakeRequest",
+    "HandshakeRule",
     "Refusal",
     "accept_key",
     "check_request",
     "choose_protocol",
+    "chosen_protocol",
+    "extension_names",
     "has_body",
     "is_upgrade",
     "new_key",
     "response_headers",
     "tokens",
+    "too_long",
+    "wrong_answer",
 )
 
 # RFC 6455 section 1.3
@@ -31,9 +39,36 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # 16 bytes are always 22 characters and two of padding. The last character may carry bits that
 # mean nothing: the example of RFC 6455 section 4.1, "AQIDBAUGBwgJCgsMDQ4PEC==", does.
 KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
+BASE64 = re.compile(
+    r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)"
+)
+
+#: No honest peer comes near these, with tokens of several KiB as subprotocols either. They bound
+#: one list, over all of its header lines: in characters, and in elements.
+LIST_SIZE = 64 * 1024
+LIST_ELEMENTS = 1000
+
+#: The lists of an opening handshake.
+UPGRADE_LISTS = ("Connection", "Upgrade")
+OTHER_LISTS = ("Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions")
 
 #: What an `Origin` header may be: exactly this, fully matched by this, or (None) absent.
 OriginRule = str | re.Pattern[str] | None
+
+
+class HandshakeRule(enum.Flag):
+    """The rules of RFC 6455 section 4 that devices break, and one may let pass, one bit each."""
+
+    NONE = 0
+    #: Server: a version in a list that holds 13, as `13, 8` (section 4.2.1).
+    VERSION_LIST = 1
+    #: Server: a key that is base64 of fewer or more than 16 bytes (section 4.2.1).
+    KEY_LENGTH = 2
+    #: Client: a 101 with a subprotocol that was not offered (section 4.1).
+    UNASKED_PROTOCOL = 4
+    #: Client: a 101 with a `Sec-WebSocket-Protocol` that is empty (section 4.1).
+    EMPTY_PROTOCOL = 8
+    ALL = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +97,27 @@ def tokens(headers: MultiMapping[str], name: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part)
 
 
+def too_long(headers: MultiMapping[str], names: Iterable[str]) -> str | None:
+    """The first header of `names` whose list is over the limits, None if there is none."""
+    return next((name for name in names if is_too_long(headers.getall(name, ()))), None)
+
+
+def is_too_long(lines: Sequence[str]) -> bool:
+    return (
+        sum(map(len, lines)) > LIST_SIZE
+        or sum(line.count(",") + 1 for line in lines) > LIST_ELEMENTS
+    )
+
+
 def is_upgrade(headers: MultiMapping[str]) -> bool:
-    """Whether the headers ask for, or grant, an upgrade to websocket (RFC 6455 section 4.2.1)."""
-    return has_token(headers, "Connection", "upgrade") and has_token(
-        headers, "Upgrade", "websocket"
+    """Whether the headers ask for, or grant, an upgrade to websocket (RFC 6455 section 4.2.1).
+
+    Not if one of the two lists is too long to be looked at.
+    """
+    return (
+        too_long(headers, UPGRADE_LISTS) is None
+        and has_token(headers, "Connection", "upgrade")
+        and has_token(headers, "Upgrade", "websocket")
     )
 
 
@@ -81,27 +133,60 @@ def choose_protocol(offered: Sequence[str], wanted: Collection[str]) -> str | No
     return next((name for name in offered if name in wanted), None)
 
 
+class HandshakeRequest:
+    """A request, as an opening handshake; each of its lists is split once.
+
+    `version` is that of HTTP.
+    """
+
+    def __init__(self, method: str, version: tuple[int, int], headers: MultiMapping[str]) -> None:
+        self.method = method
+        self.version = version
+        self.headers = headers
+
+    @cached_property
+    def is_upgrade(self) -> bool:
+        """Whether it asks for an upgrade to websocket."""
+        return is_upgrade(self.headers)
+
+    @cached_property
+    def protocols(self) -> tuple[str, ...]:
+        """The subprotocols that it offers, in order; none if the list is too long."""
+        if too_long(self.headers, ["Sec-WebSocket-Protocol"]):
+            return ()
+        return tuple(dict.fromkeys(tokens(self.headers, "Sec-WebSocket-Protocol")))
+
+    def offers(self, wanted: Collection[str]) -> bool:
+        """Whether it offers one of the `wanted` subprotocols, or none is wanted."""
+        return not wanted or not self._offered.isdisjoint(wanted)
+
+    @cached_property
+    def _offered(self) -> frozenset[str]:
+        return frozenset(self.protocols)
+
+
 def check_request(
+    request: HandshakeRequest,
     *,
-    method: str,
-    version: tuple[int, int],
-    headers: MultiMapping[str],
-    has_body: bool,
-    wanted: tuple[str, ...],
-    origins: Collection[OriginRule] | None,
+    wanted: tuple[str, ...] = (),
+    origins: Collection[OriginRule] | None = None,
+    reject: HandshakeRule = HandshakeRule.ALL,
     allow: Collection[str] = ("GET",),
 ) -> Refusal | None:
     """Why a server refuses this opening handshake, or None to go on (RFC 6455 section 4.2.1).
 
-    `version` is that of HTTP, `wanted` are the subprotocols to choose from (none: any offer
-    will do), `origins` the origins to let in (None: all), `allow` the methods of the path. Of
-    several reasons the first one of this order is given: method, upgrade, version of the
-    protocol, key, body, version of HTTP, subprotocol, origin.
+    `wanted` are the subprotocols to choose from (none: any offer will do), `origins` the origins
+    to let in (None: all), `reject` the rules that devices may not break, `allow` the methods of
+    the path. Of several reasons the first one of this order is given: method, upgrade, version of
+    the protocol, key, body, version of HTTP, subprotocol, origin.
     """
-    if method != "GET":
+    headers = request.headers
+    if request.method != "GET":
         allowed = ", ".join(sorted(allow))
         return Refusal(405, f"Method not allowed here; use {allowed}.", {"Allow": allowed})
-    if not is_upgrade(headers):
+    if name := too_long(headers, UPGRADE_LISTS):
+        return Refusal(400, is_over_the_limits(name))
+    if not request.is_upgrade:
         # RFC 9110 section 15.5.22: a 426 names in Upgrade what to upgrade to.
         return Refusal(
             426,
@@ -110,7 +195,9 @@ def check_request(
         )
     if [fold(line) for line in lines(headers, "Upgrade")] != ["websocket"]:
         return Refusal(400, "Upgrade must hold nothing but websocket.")
-    if lines(headers, "Sec-WebSocket-Version") != ["13"]:
+    if name := too_long(headers, OTHER_LISTS):
+        return Refusal(400, is_over_the_limits(name))
+    if not has_version(headers, reject):
         # RFC 6455 section 4.4
         return Refusal(
             426,
@@ -118,10 +205,10 @@ def check_request(
             {"Sec-WebSocket-Version": "13"},
         )
     wrong = (
-        wrong_key(headers)
-        or (has_body and "A WebSocket handshake has no body: send none.")
-        or (version != (1, 1) and "A WebSocket handshake needs HTTP/1.1.")
-        or wrong_protocol(headers, wanted)
+        wrong_key(headers, reject)
+        or (has_body(headers) and "A WebSocket handshake has no body: send none.")
+        or (request.version != (1, 1) and "A WebSocket handshake needs HTTP/1.1.")
+        or wrong_protocol(request, wanted)
     )
     if wrong:
         return Refusal(400, wrong)
@@ -161,15 +248,29 @@ def fold(text: str) -> str:
     return text.lower() if text.isascii() else text
 
 
-def wrong_key(headers: MultiMapping[str]) -> str | None:
+def is_over_the_limits(name: str) -> str:
+    return (
+        f"{name} is too long: at most {LIST_ELEMENTS} elements and {LIST_SIZE} characters "
+        "are looked at."
+    )
+
+
+def has_version(headers: MultiMapping[str], reject: HandshakeRule) -> bool:
+    if HandshakeRule.VERSION_LIST in reject:
+        return lines(headers, "Sec-WebSocket-Version") == ["13"]
+    return "13" in tokens(headers, "Sec-WebSocket-Version")
+
+
+def wrong_key(headers: MultiMapping[str], reject: HandshakeRule) -> str | None:
     keys = lines(headers, "Sec-WebSocket-Key")
-    if len(keys) == 1 and KEY.fullmatch(keys[0]):
+    form = KEY if HandshakeRule.KEY_LENGTH in reject else BASE64
+    if len(keys) == 1 and form.fullmatch(keys[0]):
         return None
     return "Sec-WebSocket-Key must be 16 random bytes in base64, in one header line."
 
 
-def wrong_protocol(headers: MultiMapping[str], wanted: tuple[str, ...]) -> str | None:
-    if not wanted or choose_protocol(tokens(headers, "Sec-WebSocket-Protocol"), wanted):
+def wrong_protocol(request: HandshakeRequest, wanted: tuple[str, ...]) -> str | None:
+    if request.offers(wanted):
         return None
     return f"Sec-WebSocket-Protocol must offer {' or '.join(wanted)}."
 
@@ -186,3 +287,60 @@ def matches(rule: OriginRule, origin: str) -> bool:
     if isinstance(rule, re.Pattern):
         return rule.fullmatch(origin) is not None
     return rule == origin
+
+
+# The client's side.
+
+
+def wrong_answer(
+    sent: MultiMapping[str],
+    got: MultiMapping[str],
+    reject: HandshakeRule = HandshakeRule.ALL,
+) -> str:
+    """What is wrong with the headers of a 101 (RFC 6455 section 4.1), "" if nothing is.
+
+    `sent` are the headers of the request, `reject` names the rules that devices may not break.
+    """
+    if name := too_long(got, (*UPGRADE_LISTS, *OTHER_LISTS)):
+        return is_over_the_limits(name)
+    if [fold(line) for line in lines(got, "Upgrade")] != ["websocket"]:
+        return "Upgrade is not websocket"
+    if not has_token(got, "Connection", "upgrade"):
+        return "Connection has no upgrade"
+    if lines(got, "Sec-WebSocket-Accept") != [accept_key(sent.get("Sec-WebSocket-Key", ""))]:
+        return "Sec-WebSocket-Accept does not prove that the server has read the key"
+    wrong = wrong_choice(sent, lines(got, "Sec-WebSocket-Protocol"), reject)
+    if wrong:
+        return wrong
+    unoffered = extension_names(got) - extension_names(sent)
+    if unoffered:
+        return f"extensions that were not offered: {', '.join(sorted(unoffered))}"
+    return ""
+
+
+def wrong_choice(sent: MultiMapping[str], protocols: list[str], reject: HandshakeRule) -> str:
+    """What is wrong with the subprotocol that a server has chosen, "" if nothing is."""
+    # Section 11.3.4: in a response it must not stand more than once.
+    if len(protocols) > 1:
+        return f"more than one subprotocol: {', '.join(protocols)}"
+    if protocols == [""]:
+        return "the subprotocol is empty" if HandshakeRule.EMPTY_PROTOCOL in reject else ""
+    if protocols and HandshakeRule.UNASKED_PROTOCOL in reject:
+        [protocol] = protocols
+        if protocol not in tokens(sent, "Sec-WebSocket-Protocol"):
+            return f"the subprotocol {protocol!r} was not offered"
+    return ""
+
+
+def chosen_protocol(headers: MultiMapping[str]) -> str | None:
+    """The subprotocol of a 101, None for one without or with an empty one."""
+    return next(filter(None, lines(headers, "Sec-WebSocket-Protocol")), None)
+
+
+def extension_names(headers: MultiMapping[str]) -> set[str]:
+    """The extensions of a header (RFC 6455 section 9.1) without their parameters.
+
+    A comma in a quoted parameter would be no token, as it has to be.
+    """
+    elements = tokens(headers, "Sec-WebSocket-Extensions")
+    return {element.partition(";")[0].rstrip(" \t") for element in elements}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .frames import Violation
-from .handshake import OriginRule
+from .handshake import HandshakeRule, OriginRule
 
 __all__ = ("Options", "protocol_names")
 
@@ -24,7 +24,8 @@ class Options:
     `max_frame_size` (bytes) bounds one frame's payload, `receive_limit` (bytes) what may wait
     unread before reading pauses, `reject` names the rules whose violation raises, `origins`
     the `Origin` headers to let in (None: all), `extensions` answers the client's offer (None:
-    negotiate none), `linger` (seconds) is how long a finished session waits for its peer.
+    negotiate none), `linger` (seconds) is how long a finished session waits for its peer,
+    `reject_handshake` names the rules of the opening handshake that may not be broken.
     TypeError or ValueError for anything else.
     """
 
@@ -34,6 +35,7 @@ class Options:
     origins: Collection[OriginRule] | None = None
     extensions: Callable[[str], str | None] | None = None
     linger: float = 1.0
+    reject_handshake: HandshakeRule = HandshakeRule.ALL
 
     def __post_init__(self) -> None:
         check_size("max_frame_size", self.max_frame_size)
@@ -44,6 +46,10 @@ class Options:
             object.__setattr__(self, "origins", origin_rules(self.origins))
         check_extensions(self.extensions)
         check_linger(self.linger)
+        if not isinstance(self.reject_handshake, HandshakeRule):
+            raise TypeError(
+                f"reject_handshake must be a HandshakeRule, got {self.reject_handshake!r}"
+            )
 
     def replace(self, **overrides: Any) -> "Options":
         """The same options but for `overrides`; TypeError for a name that is none of them."""

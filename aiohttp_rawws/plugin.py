@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from .frames import Violation
-from .handshake import OriginRule
+from .handshake import HandshakeRule, OriginRule
 from .options import Options
 from .route import RawWebSocketResource, RawWebSocketRoute, raw_first
 from .server import INSTALLED, Handler, Installed
@@ -33,6 +33,7 @@ def setup(
     origins: Collection[OriginRule] | None = None,
     extensions: Callable[[str], str | None] | None = None,
     linger: float = 1.0,
+    reject_handshake: HandshakeRule = HandshakeRule.ALL,
 ) -> None:
     """Install raw WebSockets on `app`, and put `add_raw_websocket` on its router.
 
@@ -48,6 +49,8 @@ def setup(
     - `extensions`: a function that gets the client's `Sec-WebSocket-Extensions` offer and
       returns the value for the 101, or None; None negotiates no extension.
     - `linger`: how many seconds to wait for the peer's end of stream after the handler returned.
+    - `reject_handshake`: the rules of the opening handshake whose violation is refused;
+      `HandshakeRule.ALL & ~HandshakeRule.KEY_LENGTH` lets in devices that break that one.
 
     Calling it again with the same options changes nothing. RuntimeError for other options or a
     frozen application, TypeError or ValueError for an option that makes no sense.
@@ -61,6 +64,7 @@ def setup(
         origins=origins,
         extensions=extensions,
         linger=linger,
+        reject_handshake=reject_handshake,
     )
     installed = app.get(INSTALLED)
     if installed is not None:

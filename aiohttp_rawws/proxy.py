@@ -18,7 +18,7 @@ from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
 from . import client, server
-from .handshake import Refusal, lines, tokens
+from .handshake import HandshakeRule, Refusal, lines, tokens
 from .options import Options
 from .relay import Tap, check_tap, join
 from .session import RawWebSocketSession
@@ -64,7 +64,15 @@ UNWRITABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\udc80-\udcff]")
 AUTOMATIC = ("Accept", "Accept-Encoding", "User-Agent")
 
 #: The options of a session; all others are for the request to the upstream.
-SESSION_OPTIONS = ("extensions", "linger", "max_frame_size", "origins", "receive_limit", "reject")
+SESSION_OPTIONS = (
+    "extensions",
+    "linger",
+    "max_frame_size",
+    "origins",
+    "receive_limit",
+    "reject",
+    "reject_handshake",
+)
 
 #: The options of a request that would make the proxy seen.
 NOT_TAKEN = client.OWN_OPTIONS | {
@@ -112,9 +120,9 @@ async def proxy(
     (`aiohttp.TCPConnector(limit=0)`), for by default the 101st visitor has to wait. Without
     `setup(app)` a shutdown waits for the visitors, as long as aiohttp's own. Its own default
     headers go to the upstream where the visitor sent none of that name. `options` are those of a
-    route for both sessions (`max_frame_size`, `receive_limit`, `reject`, `origins`, `linger`;
-    those of `setup` by default), and those of `client_session.request` (`ssl`, `timeout`, `proxy`
-    and so on). `extensions` is a function from the visitor's offer to the one for the upstream, or
+    route for both sessions (`max_frame_size`, `receive_limit`, `reject`, `reject_handshake`,
+    `origins`, `linger`; those of `setup` by default), and those of `client_session.request`
+    (`ssl`, `timeout`, `proxy` and so on). `extensions` is a function from the visitor's offer to the one for the upstream, or
     to None: `lambda offer: None` keeps the frames free of compression, for a tap.
 
     Returns the response, which the handler has to return; the `relay_stats` of a 101 are the
@@ -315,7 +323,7 @@ def take_over(
 ) -> RawWebSocketSession:
     """Make the connection of the upstream's 101 a session; a 502 if it cannot be."""
     try:
-        wrong = wrong_answer(request, answer)
+        wrong = wrong_answer(request, answer, options.reject_handshake)
         if not wrong:
             return client.take_over(answer, options)
     except aiohttp.ClientError as error:
@@ -325,13 +333,15 @@ def take_over(
     raise refusal(opening, handling, 502, "The upstream does not speak WebSocket.")
 
 
-def wrong_answer(request: web.Request, answer: aiohttp.ClientResponse) -> str:
+def wrong_answer(
+    request: web.Request, answer: aiohttp.ClientResponse, reject: HandshakeRule
+) -> str:
     """What is wrong with a 101, "" if it can be passed on."""
     sent, got = answer.request_info.headers, answer.headers
     # `extensions`, or the client session's own headers, may have offered what the visitor did not.
     offered = CIMultiDict(request.headers)
     offered["Sec-WebSocket-Key"] = sent.get("Sec-WebSocket-Key", "")
-    return client.wrong_answer(sent, got) or client.wrong_answer(offered, got)
+    return client.wrong_answer(sent, got, reject) or client.wrong_answer(offered, got, reject)
 
 
 async def pass_refusal(

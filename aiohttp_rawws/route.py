@@ -17,8 +17,9 @@ from aiohttp import HttpVersion11, web
 from yarl import URL
 
 from . import server
-from .handshake import Refusal, check_request, choose_protocol, has_body, is_upgrade, tokens
+from .handshake import Refusal, check_request
 from .options import Options, protocol_names
+from .upgrade import handshake_of
 
 __all__ = ("RawWebSocketResource", "RawWebSocketRoute", "raw_first")
 
@@ -51,10 +52,8 @@ class RawWebSocketRoute(web.ResourceRoute):
         """Whether the request is an upgrade that this route answers, well formed or not."""
         if request.method != "GET" or request.version != HttpVersion11:
             return False
-        if not is_upgrade(request.headers):
-            return False
-        offered = tokens(request.headers, "Sec-WebSocket-Protocol")
-        return not self.protocols or choose_protocol(offered, self.protocols) is not None
+        handshake = handshake_of(request)
+        return handshake.is_upgrade and handshake.offers(self.protocols)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         return await server.serve(request, self.session_handler, self._options, self.protocols)
@@ -114,13 +113,7 @@ class RawWebSocketResource(web.AbstractResource):
             return found
         allow = error.allowed_methods if isinstance(error, web.HTTPMethodNotAllowed) else set()
         refusal = check_request(
-            method=request.method,
-            version=request.version,
-            headers=request.headers,
-            has_body=has_body(request.headers),
-            wanted=inquiry.wanted(),
-            origins=None,
-            allow={"GET"} | allow,
+            handshake_of(request), wanted=inquiry.wanted(), allow={"GET"} | allow
         )
         # Never None: whoever finds nothing wrong with the request here claims it.
         return RefusedMatchInfo(parts, self._refusal, cast(Refusal, refusal))

@@ -8,6 +8,7 @@ import pytest
 from multidict import CIMultiDict
 
 from aiohttp_rawws.handshake import (
+    HandshakeRequest,
     OriginRule,
     Refusal,
     accept_key,
@@ -44,16 +45,15 @@ def handshake(**changes: str | list[str] | None) -> CIMultiDict[str]:
     return headers
 
 
-def check(headers: CIMultiDict[str] | None = None, **changes: Any) -> Refusal | None:
-    arguments: dict[str, Any] = {
-        "method": "GET",
-        "version": (1, 1),
-        "headers": handshake() if headers is None else headers,
-        "has_body": False,
-        "wanted": (),
-        "origins": None,
-    }
-    return check_request(**arguments | changes)
+def check(
+    headers: CIMultiDict[str] | None = None,
+    *,
+    method: str = "GET",
+    version: tuple[int, int] = (1, 1),
+    **changes: Any,
+) -> Refusal | None:
+    headers = handshake() if headers is None else headers
+    return check_request(HandshakeRequest(method, version, headers), **changes)
 
 
 def refused(headers: CIMultiDict[str] | None = None, **changes: Any) -> Refusal:
@@ -198,7 +198,7 @@ def test_wellformed_key(key: str) -> None:
 
 
 def test_body() -> None:
-    refusal = refused(has_body=True)
+    refusal = refused(handshake(Content_Length="1"))
     assert (refusal.status, refusal.headers) == (400, {})
     assert "body" in refusal.text
 
@@ -257,24 +257,16 @@ def test_any_origin_unless_told() -> None:
 
 def test_the_first_reason_from_the_top_is_given() -> None:
     """Everything is wrong; mending the reasons one by one, top down, shows the next one."""
-    headers = CIMultiDict({"Upgrade": "foo"})
-    request: dict[str, Any] = {
-        "method": "PUT",
-        "version": (1, 0),
-        "headers": headers,
-        "has_body": True,
-        "wanted": ("chat",),
-        "origins": (),
-    }
+    headers = CIMultiDict({"Upgrade": "foo", "Transfer-Encoding": "chunked"})
+    told: dict[str, Any] = {"method": "PUT", "version": (1, 0), "wanted": ("chat",), "origins": ()}
     seen = []
 
     def look() -> None:
-        refusal = check_request(**request)
-        assert refusal is not None
+        refusal = refused(headers, **told)
         seen.append((refusal.status, refusal.text.split()[0]))
 
     look()
-    request["method"] = "GET"
+    told["method"] = "GET"
     look()
     headers.update({"Connection": "upgrade", "Upgrade": "foo, websocket"})
     look()
@@ -284,14 +276,14 @@ def test_the_first_reason_from_the_top_is_given() -> None:
     look()
     headers["Sec-WebSocket-Key"] = KEY
     look()
-    request["has_body"] = False
+    del headers["Transfer-Encoding"]
     look()
-    request["version"] = (1, 1)
+    told["version"] = (1, 1)
     look()
     headers["Sec-WebSocket-Protocol"] = "chat"
     look()
-    request["origins"] = (None,)
-    assert check_request(**request) is None
+    told["origins"] = (None,)
+    assert check(headers, **told) is None
     assert seen == [
         (405, "Method"),
         (426, "This"),

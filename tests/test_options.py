@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws.frames import Violation
+from aiohttp_rawws.handshake import HandshakeRule
 from aiohttp_rawws.options import Options, protocol_names
 
 
@@ -30,6 +31,7 @@ def test_defaults() -> None:
         "origins": None,
         "extensions": None,
         "linger": 1.0,
+        "reject_handshake": HandshakeRule.ALL,
     }
 
 
@@ -74,6 +76,17 @@ def test_reject_must_be_violations(reject: Any) -> None:
 @pytest.mark.parametrize("reject", [Violation.NONE, ~Violation.UNMASKED])
 def test_reject(reject: Violation) -> None:
     assert Options(reject=reject).reject is reject
+
+
+@pytest.mark.parametrize("reject", [None, 0, 15, "ALL", True, Violation.ALL])
+def test_reject_handshake_must_be_rules_of_the_handshake(reject: Any) -> None:
+    with pytest.raises(TypeError, match="reject_handshake must be a HandshakeRule"):
+        Options(reject_handshake=reject)
+
+
+def test_reject_handshake() -> None:
+    lenient = HandshakeRule.ALL & ~HandshakeRule.KEY_LENGTH
+    assert Options(reject_handshake=lenient).reject_handshake is lenient
 
 
 @pytest.mark.parametrize(
@@ -151,7 +164,7 @@ def test_replace_names_what_there_is() -> None:
         Options().replace(linger=1, maxsize=5, name="x")
     assert str(caught.value) == (
         "no such option: maxsize, name; there are "
-        "max_frame_size, receive_limit, reject, origins, extensions, linger"
+        "max_frame_size, receive_limit, reject, origins, extensions, linger, reject_handshake"
     )
 
 

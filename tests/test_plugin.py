@@ -11,6 +11,7 @@ from aiohttp import web
 
 import aiohttp_rawws
 from aiohttp_rawws.frames import Frame, Violation
+from aiohttp_rawws.handshake import HandshakeRule
 from aiohttp_rawws.options import Options
 from aiohttp_rawws.plugin import (
     RawWebSocketRouteDef,
@@ -59,6 +60,7 @@ DEFAULTS = {
     "origins": None,
     "extensions": None,
     "linger": 1.0,
+    "reject_handshake": HandshakeRule.ALL,
 }
 
 
