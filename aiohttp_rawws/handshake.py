@@ -50,7 +50,7 @@ LIST_ELEMENTS = 1000
 
 #: The lists of an opening handshake.
 UPGRADE_LISTS = ("Connection", "Upgrade")
-OTHER_LISTS = ("Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions")
+OFFERS = ("Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions")
 
 #: What an `Origin` header may be: exactly this, fully matched by this, or (None) absent.
 OriginRule = str | re.Pattern[str] | None
@@ -184,8 +184,8 @@ def check_request(
     if request.method != "GET":
         allowed = ", ".join(sorted(allow))
         return Refusal(405, f"Method not allowed here; use {allowed}.", {"Allow": allowed})
-    if name := too_long(headers, UPGRADE_LISTS):
-        return Refusal(400, is_over_the_limits(name))
+    if wrong := wrong_length(headers, UPGRADE_LISTS):
+        return Refusal(400, wrong)
     if not request.is_upgrade:
         # RFC 9110 section 15.5.22: a 426 names in Upgrade what to upgrade to.
         return Refusal(
@@ -195,8 +195,6 @@ def check_request(
         )
     if [fold(line) for line in lines(headers, "Upgrade")] != ["websocket"]:
         return Refusal(400, "Upgrade must hold nothing but websocket.")
-    if name := too_long(headers, OTHER_LISTS):
-        return Refusal(400, is_over_the_limits(name))
     if not has_version(headers, reject):
         # RFC 6455 section 4.4
         return Refusal(
@@ -208,6 +206,7 @@ def check_request(
         wrong_key(headers, reject)
         or (has_body(headers) and "A WebSocket handshake has no body: send none.")
         or (request.version != (1, 1) and "A WebSocket handshake needs HTTP/1.1.")
+        or wrong_length(headers, OFFERS)
         or wrong_protocol(request, wanted)
     )
     if wrong:
@@ -248,16 +247,18 @@ def fold(text: str) -> str:
     return text.lower() if text.isascii() else text
 
 
-def is_over_the_limits(name: str) -> str:
-    return (
-        f"{name} is too long: at most {LIST_ELEMENTS} elements and {LIST_SIZE} characters "
-        "are looked at."
-    )
+def wrong_length(headers: MultiMapping[str], names: Iterable[str]) -> str | None:
+    name = too_long(headers, names)
+    if name is None:
+        return None
+    return f"{name} is too long: it may have {LIST_ELEMENTS} elements, and {LIST_SIZE} characters."
 
 
 def has_version(headers: MultiMapping[str], reject: HandshakeRule) -> bool:
     if HandshakeRule.VERSION_LIST in reject:
         return lines(headers, "Sec-WebSocket-Version") == ["13"]
+    if too_long(headers, ["Sec-WebSocket-Version"]):
+        return False
     return "13" in tokens(headers, "Sec-WebSocket-Version")
 
 
@@ -301,34 +302,38 @@ def wrong_answer(
 
     `sent` are the headers of the request, `reject` names the rules that devices may not break.
     """
-    if name := too_long(got, (*UPGRADE_LISTS, *OTHER_LISTS)):
-        return is_over_the_limits(name)
+    if wrong := wrong_length(got, (*UPGRADE_LISTS, *OFFERS)):
+        return wrong
     if [fold(line) for line in lines(got, "Upgrade")] != ["websocket"]:
         return "Upgrade is not websocket"
     if not has_token(got, "Connection", "upgrade"):
         return "Connection has no upgrade"
     if lines(got, "Sec-WebSocket-Accept") != [accept_key(sent.get("Sec-WebSocket-Key", ""))]:
         return "Sec-WebSocket-Accept does not prove that the server has read the key"
-    wrong = wrong_choice(sent, lines(got, "Sec-WebSocket-Protocol"), reject)
-    if wrong:
+    if wrong := wrong_choice(sent, lines(got, "Sec-WebSocket-Protocol"), reject):
         return wrong
     unoffered = extension_names(got) - extension_names(sent)
     if unoffered:
-        return f"extensions that were not offered: {', '.join(sorted(unoffered))}"
+        return f"extensions that were not offered: {shortened(', '.join(sorted(unoffered)))}"
     return ""
+
+
+def shortened(text: str) -> str:
+    """Fit for a line of a log."""
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def wrong_choice(sent: MultiMapping[str], protocols: list[str], reject: HandshakeRule) -> str:
     """What is wrong with the subprotocol that a server has chosen, "" if nothing is."""
     # Section 11.3.4: in a response it must not stand more than once.
     if len(protocols) > 1:
-        return f"more than one subprotocol: {', '.join(protocols)}"
+        return f"more than one subprotocol: {shortened(', '.join(protocols))}"
     if protocols == [""]:
         return "the subprotocol is empty" if HandshakeRule.EMPTY_PROTOCOL in reject else ""
     if protocols and HandshakeRule.UNASKED_PROTOCOL in reject:
         [protocol] = protocols
         if protocol not in tokens(sent, "Sec-WebSocket-Protocol"):
-            return f"the subprotocol {protocol!r} was not offered"
+            return f"the subprotocol {shortened(protocol)!r} was not offered"
     return ""
 
 

@@ -122,8 +122,9 @@ async def proxy(
     headers go to the upstream where the visitor sent none of that name. `options` are those of a
     route for both sessions (`max_frame_size`, `receive_limit`, `reject`, `reject_handshake`,
     `origins`, `linger`; those of `setup` by default), and those of `client_session.request`
-    (`ssl`, `timeout`, `proxy` and so on). `extensions` is a function from the visitor's offer to the one for the upstream, or
-    to None: `lambda offer: None` keeps the frames free of compression, for a tap.
+    (`ssl`, `timeout`, `proxy` and so on). `extensions` is a function from the visitor's offer to
+    the one for the upstream, or to None: `lambda offer: None` keeps the frames free of
+    compression, for a tap.
 
     Returns the response, which the handler has to return; the `relay_stats` of a 101 are the
     `RelayStats`, or None if a shutdown ended it. Raises the `web.HTTPException` of a refusal,
