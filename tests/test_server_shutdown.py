@@ -5,16 +5,30 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from aiohttp_rawws import (
     Frame,
     RawWebSocketSession,
+    accept,
+    setup,
 )
+from aiohttp_rawws.layers import close_handshake
 
-from .ends import BOTH, CANCELLATION, Contexts, application, handler_tasks, narrow, running, soon
-from .wire import PATIENCE, Wire, masked, request
+from .ends import (
+    BOTH,
+    CANCELLATION,
+    Contexts,
+    application,
+    handler_tasks,
+    ingress,
+    narrow,
+    running,
+    soon,
+)
+from .wire import PATIENCE, ByHand, Opening, Wire, answer, masked, request
 
 CLOSE = masked(0x88, b"\x03\xe8")
 MEGABYTES = 8 * 2**20
@@ -218,3 +232,131 @@ async def test_a_shutdown_refuses_new_upgrades(caplog: pytest.LogCaptureFixture)
         await wire.close()
         await soon(stopping)
     assert not caplog.records
+
+
+# -- a peer that does not read ---------------------------------------------------------------
+
+
+async def push_and_say_goodbye(session: RawWebSocketSession) -> None:
+    """As the README has it."""
+    narrow(session)
+    try:
+        while True:
+            await session.send(Frame.binary(bytes(MEGABYTES)))
+    except asyncio.CancelledError:
+        await session.close(1001)
+        raise
+
+
+def pushing_route() -> web.Application:
+    return application(push_and_say_goodbye, linger=LINGER)
+
+
+def pushing_by_hand() -> web.Application:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        async with accept(request) as session:
+            await push_and_say_goodbye(session)
+        return session.response
+
+    app = web.Application()
+    setup(app, linger=LINGER)
+    app.router.add_get("/", handler)
+    return app
+
+
+LINGER = 0.3
+
+
+async def shut_down_before(app: web.Application, tls: "Contexts | None", visitors: int) -> float:
+    """How long it takes, in seconds, with so many visitors that do not read."""
+    loop = asyncio.get_running_loop()
+    async with running(app, tls, shutdown_timeout=10 * PATIENCE) as (runner, address):
+        wires = [await Wire.upgrade(address) for _ in range(visitors)]
+        for wire in wires:
+            await wire.read(10)
+            wire.transport.pause_reading()
+        await asyncio.sleep(0.1)
+        began = loop.time()
+        await soon(runner.cleanup())
+        took = loop.time() - began
+        for wire in wires:
+            wire.transport.abort()
+            await wire.close()
+    assert not handler_tasks()
+    return took
+
+
+@BOTH
+@pytest.mark.parametrize("make", [pushing_route, pushing_by_hand])
+@pytest.mark.parametrize("visitors", [1, 8])
+async def test_visitors_that_do_not_read_hold_a_shutdown_up_for_their_linger(
+    contexts: Contexts, tls: bool, make: Callable[[], web.Application], visitors: int
+) -> None:
+    """All of them at the same time."""
+    took = await shut_down_before(make(), contexts if tls else None, visitors)
+    assert LINGER * 0.9 < took < LINGER * 2 + 1
+
+
+@BOTH
+async def test_a_proxied_visitor_that_does_not_read(
+    contexts: Contexts, tls: bool, by_hand: ByHand, bare: aiohttp.ClientSession
+) -> None:
+    async def script(wire: Wire, opening: Opening) -> None:
+        wire.send(answer(opening))
+        while True:
+            wire.send(Frame.binary(bytes(2**20)).encode())
+            await wire.writer.drain()
+
+    app = ingress(bare, await by_hand(script), linger=LINGER)
+    took = await shut_down_before(app, contexts if tls else None, 4)
+    assert took < LINGER * 2 + 1
+
+
+@BOTH
+async def test_a_stopped_handler_gets_a_polite_peers_close(contexts: Contexts, tls: bool) -> None:
+    """That peer takes longer than the linger, but nothing is held back."""
+    received: list[Frame | None] = []
+
+    async def handler(session: RawWebSocketSession) -> None:
+        try:
+            await session.receive()
+        finally:
+            received.append(await close_handshake(session, 1001, timeout=PATIENCE))
+
+    app = application(handler, linger=0.1)
+    async with running(app, contexts if tls else None, shutdown_timeout=PATIENCE) as ends:
+        runner, address = ends
+        wire = await Wire.upgrade(address)
+        stopping = asyncio.create_task(runner.cleanup())
+        assert await wire.read_frame() == (0x88, b"\x03\xe9")
+        await asyncio.sleep(0.5)
+        wire.send(masked(0x88, b"\x03\xe9"))
+        await soon(stopping)
+        await wire.close()
+    [frame] = received
+    assert frame is not None
+    assert frame.close_code == 1001
+
+
+@BOTH
+async def test_a_slow_reader_gets_the_goodbye_within_the_linger(
+    contexts: Contexts, tls: bool
+) -> None:
+    async def handler(session: RawWebSocketSession) -> None:
+        narrow(session)
+        try:
+            for _ in range(8):
+                await session.send(Frame.binary(bytes(2**20)))
+        except asyncio.CancelledError:
+            await session.close(1001)
+            raise
+
+    app = application(handler, linger=PATIENCE)
+    async with running(app, contexts if tls else None, shutdown_timeout=10 * PATIENCE) as ends:
+        runner, address = ends
+        wire = await Wire.upgrade(address)
+        await wire.read(10)
+        stopping = asyncio.create_task(runner.cleanup())
+        assert (await wire.read_to_end()).endswith(b"\x88\x02\x03\xe9")
+        await wire.close()
+        await soon(stopping)
