@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard, cast
 
 from aiohttp import HttpVersion11, web
+from aiohttp.typedefs import Handler
 from yarl import URL
 
 from . import server
@@ -45,8 +46,7 @@ class RawWebSocketRoute(web.ResourceRoute):
         self.protocols = protocol_names(protocol)
         self.protocol = protocol if isinstance(protocol, str) else self.protocols or None
         self.session_handler = session_handler
-        self._options = options
-        super().__init__("GET", self._serve, resource)
+        super().__init__("GET", endpoint(session_handler, options, self.protocols), resource)
 
     def claims(self, request: web.Request) -> bool:
         """Whether the request is an upgrade that this route answers, well formed or not."""
@@ -55,11 +55,31 @@ class RawWebSocketRoute(web.ResourceRoute):
         handshake = handshake_of(request)
         return handshake.is_upgrade and handshake.offers(self.protocols)
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
-        return await server.serve(request, self.session_handler, self._options, self.protocols)
-
     def __repr__(self) -> str:
         return f"<RawWebSocketRoute {self.resource!r} -> {self.session_handler!r}>"
+
+
+def endpoint(
+    session_handler: server.Handler, options: Options, protocols: tuple[str, ...]
+) -> Handler:
+    """The handler of one route, which looks like `session_handler` to tools that name it.
+
+    It is one object per route: aiohttp caches a chain of middlewares for each.
+    """
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await server.serve(request, session_handler, options, protocols)
+
+    shown: Any = session_handler
+    while isinstance(shown, functools.partial):
+        shown = shown.func
+    handler.__doc__ = shown.__doc__
+    # An object with an async `__call__` has no name but that of its class.
+    named = shown if hasattr(shown, "__qualname__") else type(shown)
+    handler.__module__ = named.__module__
+    handler.__name__ = named.__name__
+    handler.__qualname__ = named.__qualname__
+    return handler
 
 
 class RawWebSocketResource(web.AbstractResource):
