@@ -11,7 +11,7 @@ from typing import Any
 from .frames import Violation
 from .handshake import HandshakeRule, OriginRule
 
-__all__ = ("Options", "protocol_names")
+__all__ = ("Options", "cannot_take", "protocol_names")
 
 # RFC 6455 section 4.1: a subprotocol is a token of RFC 2616 section 2.2.
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -106,11 +106,30 @@ def check_linger(linger: object) -> None:
 def check_extensions(extensions: object) -> None:
     if extensions is None:
         return
+    wanted = (
+        "extensions must be None or a plain function from the client's offer to the value for "
+        f"the 101 (a str) or None, got {extensions!r}"
+    )
+    if isinstance(extensions, type):
+        accept = getattr(extensions, "accept", None)
+        hint = f"write {extensions.__name__}.accept" if accept else "a class is none"
+        raise TypeError(f"{wanted}: {hint}")
     if not callable(extensions) or inspect.iscoroutinefunction(extensions):
-        raise TypeError(
-            "extensions must be None or a plain function from the client's offer to the value "
-            f"for the 101, got {extensions!r}"
-        )
+        raise TypeError(wanted)
+    if reason := cannot_take(extensions, "the offer"):
+        raise TypeError(f"{wanted}: {reason}")
+
+
+def cannot_take(function: Callable[..., object], argument: object) -> str:
+    """Why a function can not be called with one positional argument, "" if it can."""
+    try:
+        inspect.signature(function).bind(argument)
+    except TypeError as error:
+        return str(error)
+    except ValueError:
+        # A builtin that does not tell.
+        return ""
+    return ""
 
 
 def origin_rules(origins: Collection[object]) -> tuple[OriginRule, ...]:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from aiohttp import web
 
@@ -72,11 +72,17 @@ def setup(
         return
     installed = Installed(options)
     # First what a frozen application refuses.
-    app.on_startup.append(reorder)
+    try:
+        app.on_startup.append(reorder)
+    except RuntimeError as error:
+        raise RuntimeError(
+            "this application is frozen: call aiohttp_rawws.setup(app) before app.add_subapp() "
+            "or app.add_domain() adds it to another one, and before it is started"
+        ) from error
     app.on_shutdown.append(installed.shutdown)
     app[INSTALLED] = installed
     registrar = Registrar(app.router, options)
-    app.router.add_raw_websocket = registrar.add_raw_websocket  # type: ignore[attr-defined]
+    vars(app.router)[METHOD] = registrar.add_raw_websocket
 
 
 def add_raw_websocket(
@@ -104,13 +110,25 @@ def add_raw_websocket(
     RuntimeError before `setup` or on a frozen router; TypeError if `handler` is not a coroutine
     function or an option is unknown; ValueError for a name that is taken.
     """
-    add: Callable[..., RawWebSocketRoute] | None = getattr(router, "add_raw_websocket", None)
-    if add is None:
-        raise RuntimeError(
-            "raw WebSockets are not installed on this router's application: "
-            "call `aiohttp_rawws.setup(app)` first"
-        )
+    if not isinstance(router, web.UrlDispatcher):
+        raise TypeError(f"raw routes are added to a router, app.router, got {router!r}")
+    add: Callable[..., RawWebSocketRoute] = vars(router).get(METHOD, not_installed)
     return add(path, handler, protocol, name=name, **overrides)
+
+
+def not_installed(*arguments: object, **options: object) -> NoReturn:
+    """RuntimeError: `setup` was not called on the application of this router."""
+    raise RuntimeError(
+        "raw WebSockets are not installed on this router's application: "
+        "call `aiohttp_rawws.setup(app)` first, on each sub-application with raw routes too"
+    )
+
+
+METHOD = "add_raw_websocket"
+
+# What each router has until `setup` gives it a method of its own; without it the error would be
+# an AttributeError that names neither this package nor what to do.
+setattr(web.UrlDispatcher, METHOD, not_installed)
 
 
 def raw_websocket(
@@ -185,6 +203,11 @@ class Registrar:
         """Add a raw route; see `aiohttp_rawws.add_raw_websocket`."""
         options = self.options.replace(**overrides)
         resource = RawWebSocketResource(self.router, path, handler, protocol, options, name=name)
+        if self.router.frozen:
+            raise RuntimeError(
+                "Cannot register a resource into frozen router: add raw routes before the "
+                "application is started, or added to another one"
+            )
         self.router.register_resource(resource)
         raw_first(self.router)
         return resource.route

@@ -19,7 +19,7 @@ from yarl import URL
 
 from . import server
 from .handshake import Refusal, check_request
-from .options import Options, protocol_names
+from .options import Options, cannot_take, protocol_names
 from .upgrade import handshake_of
 
 __all__ = ("RawWebSocketResource", "RawWebSocketRoute", "raw_first")
@@ -29,7 +29,7 @@ class RawWebSocketRoute(web.ResourceRoute):
     """A route whose requests become raw WebSockets: `session_handler` gets the session.
 
     `protocol` is the subprotocol it asks for, a tuple of those to choose from, or None.
-    TypeError if `session_handler` is not a coroutine function.
+    TypeError if `session_handler` is not a coroutine function that takes a session.
     """
 
     def __init__(
@@ -39,10 +39,7 @@ class RawWebSocketRoute(web.ResourceRoute):
         protocol: str | Sequence[str] | None,
         options: Options,
     ) -> None:
-        if not is_coroutine_function(session_handler):
-            raise TypeError(
-                f"a raw WebSocket handler is `async def handler(session)`, got {session_handler!r}"
-            )
+        check_handler(session_handler)
         self.protocols = protocol_names(protocol)
         self.protocol = protocol if isinstance(protocol, str) else self.protocols or None
         self.session_handler = session_handler
@@ -250,6 +247,14 @@ def path_of(path: object) -> web.Resource:
     if isinstance(path, web.Resource) and {"path", "pattern"} & path.get_info().keys():
         return copy.copy(path)
     raise TypeError(f"path must be a path pattern or a web.Resource that has one, got {path!r}")
+
+
+def check_handler(handler: Any) -> None:
+    wanted = f"a raw WebSocket handler is `async def handler(session)`, got {handler!r}"
+    if not is_coroutine_function(handler):
+        raise TypeError(wanted)
+    if reason := cannot_take(handler, "the session"):
+        raise TypeError(f"{wanted}, which can not be called with a session alone: {reason}")
 
 
 def is_coroutine_function(function: object) -> bool:

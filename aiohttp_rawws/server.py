@@ -1,8 +1,9 @@
 """The ways to a session on the server: a raw route, and `accept` in an ordinary handler."""
 
+import warnings
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -65,6 +66,10 @@ def accept(
     groups, and are logged. Without `setup(app)` the default options hold, and a shutdown waits as
     long as aiohttp's own.
     """
+    if not isinstance(request, web.Request):
+        raise TypeError(
+            f"accept takes the web.Request that an ordinary handler gets, got {request!r}"
+        )
     return Accepting(
         request,
         options_of(request).replace(**overrides),
@@ -73,8 +78,14 @@ def accept(
     )
 
 
+HOW_TO_ACCEPT = "accept() is a context manager: write `async with accept(request) as session:`"
+
+
 class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
     """What `accept` gives."""
+
+    #: It was entered, or its caller was told how to.
+    _used = False
 
     def __init__(
         self,
@@ -91,6 +102,7 @@ class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
         self._session: RawWebSocketSession | None = None
 
     async def __aenter__(self) -> RawWebSocketSession:
+        self._used = True
         if self._handling is not None:
             raise RuntimeError("this request has been upgraded already: call accept() once")
         session = await upgrade(self._request, self._options, self._protocols, self._headers)
@@ -112,6 +124,23 @@ class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
             # aiohttp takes it for an answer, and logs nothing.
             log_failure(self._request, error)
         return outcome in (Outcome.ENDED, Outcome.VIOLATED)
+
+    def __await__(self) -> NoReturn:
+        self._used = True
+        raise TypeError(HOW_TO_ACCEPT)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        hint = ""
+        if hasattr(RawWebSocketSession, name):
+            self._used = True
+            hint = f"; {HOW_TO_ACCEPT}"
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
+
+    def __del__(self) -> None:
+        if not self._used:
+            warnings.warn(
+                f"accept() was not entered: {HOW_TO_ACCEPT}", RuntimeWarning, stacklevel=2
+            )
 
 
 def answers(error: BaseException) -> bool:

@@ -227,4 +227,11 @@ def negotiate(request: web.Request, options: Options) -> str | None:
     offers = lines(request.headers, "Sec-WebSocket-Extensions")
     if options.extensions is None or not offers:
         return None
-    return options.extensions(", ".join(offers))
+    value: object = options.extensions(", ".join(offers))
+    if value is None or (isinstance(value, str) and value.strip() and value.isprintable()):
+        return value
+    kind = ValueError if isinstance(value, str) else TypeError
+    raise kind(
+        f"{options.extensions!r}, given as extensions=, returned {value!r}: it must return the "
+        "value of the 101's Sec-WebSocket-Extensions, or None to negotiate none"
+    )

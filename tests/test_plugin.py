@@ -129,15 +129,23 @@ def test_setup_twice_with_other_options() -> None:
 
 
 def test_setup_of_a_frozen_application() -> None:
-    """aiohttp's own error, and nothing has changed."""
+    """It says what to do, because of aiohttp's own error, and nothing has changed."""
     app, sub = web.Application(), web.Application()
     app.add_subapp("/sub", sub)
     app.freeze()
     for frozen in (app, sub):
-        with pytest.raises(RuntimeError, match="frozen list"):
+        with pytest.raises(RuntimeError, match=r"before app\.add_subapp\(\)") as caught:
             setup(frozen)
+        assert isinstance(caught.value.__cause__, RuntimeError)
         assert not list(frozen)
-        assert not hasattr(frozen.router, "add_raw_websocket")
+        assert "add_raw_websocket" not in vars(frozen.router)
+
+
+def test_setup_behind_add_domain() -> None:
+    app, sub = web.Application(), web.Application()
+    app.add_domain("example.test", sub)
+    with pytest.raises(RuntimeError, match=r"app\.add_domain\(\)"):
+        setup(sub)
 
 
 # Adding routes.
@@ -147,7 +155,7 @@ Adder = Callable[..., RawWebSocketRoute]
 
 
 def by_method(app: web.Application) -> Adder:
-    method: Adder = vars(app.router)["add_raw_websocket"]
+    method: Adder = app.router.add_raw_websocket  # type: ignore[attr-defined]
     return method
 
 
@@ -224,7 +232,7 @@ def test_every_way_refuses_the_same(
     assert len(app.router.resources()) == 1
 
 
-@pytest.mark.parametrize("way", [by_function, by_definition, by_table])
+@WAYS
 def test_every_way_says_to_call_setup_first(way: Callable[[web.Application], Adder]) -> None:
     app = web.Application()
     with pytest.raises(RuntimeError, match=re.escape("call `aiohttp_rawws.setup(app)` first")):
