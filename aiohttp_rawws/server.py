@@ -60,7 +60,8 @@ def accept(
         return session.response
 
     `protocol` and `overrides` are as for a route, `headers` are added to the 101. A request that
-    cannot be upgraded raises the `web.HTTPException` that a route would answer with. The
+    cannot be upgraded raises the `web.HTTPException` that a route would answer with; a client
+    that went away meanwhile one that is a ConnectionResetError too, of status 499. The
     connection ends with the block, so that nothing can be written behind the 101; EndOfStream,
     SessionClosed of a lost session, and ProtocolError end there too, alone or in exception
     groups, and are logged. Without `setup(app)` the default options hold, and a shutdown waits as
