@@ -247,15 +247,19 @@ async def check_answer(response: aiohttp.ClientResponse, reject: HandshakeRule) 
         # A middleware may have changed what was asked for.
         wrong = wrong_answer(response.request_info.headers, response.headers, reject)
     if wrong:
-        error = HandshakeRefused(
-            response.request_info,
-            response.history,
-            status=response.status,
-            message=wrong,
-            headers=response.headers,
-        )
-        error.body = body
-        raise error
+        raise refused(response, wrong, body)
+
+
+def refused(response: aiohttp.ClientResponse, wrong: str, body: bytes) -> HandshakeRefused:
+    error = HandshakeRefused(
+        response.request_info,
+        response.history,
+        status=response.status,
+        message=wrong,
+        headers=response.headers,
+    )
+    error.body = body
+    return error
 
 
 def negotiated(headers: MultiMapping[str]) -> str | None:

@@ -11,6 +11,7 @@ handler. Three things make it fast, and each has a rule that keeps it right:
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 import struct
@@ -47,6 +48,9 @@ KEYS = 1024
 ALL = Violation.ALL.value
 #: RFC 6455 5.2: the most significant bit of a length is 0.
 MAX_LENGTH = 2**63 - 1
+
+#: The protocol of a connection that has ended.
+NOBODY = asyncio.BufferedProtocol()
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -856,7 +860,15 @@ class Connection:
         self._out.clear()
         self._waiter.wake(False)
         self._changed()
+        self._leave()
         self._hang_up()
+
+    def _leave(self) -> None:
+        """Have a TLS transport forget this protocol, which would be kept in a cycle with it."""
+        if self._fd < 0:
+            # asyncio's has nothing left to forget, nor to ask, after a second close().
+            with contextlib.suppress(AttributeError):
+                self._transport.set_protocol(NOBODY)
 
     def _when_lost(self, callback: "Callable[[BaseException | None], None]") -> None:
         """Call back, in a loop iteration of its own, once the connection is lost."""

@@ -103,6 +103,8 @@ async def run(
             error = raised
         outcome = await finish(handling, session, error)
         if error is not None:
+            if outcome in (Outcome.VIOLATED, Outcome.FAILED):
+                session.response.handler_exception = error
             if outcome is Outcome.FAILED:
                 log_failure(handling.request, error)
             elif outcome is Outcome.INTERRUPTED or (
@@ -131,9 +133,7 @@ async def finish(
         else:
             session.abort()
     finally:
-        session.response.end(
-            session._written, error if outcome in (Outcome.VIOLATED, Outcome.FAILED) else None
-        )
+        session.response.end(session._written)
         session._when_lost(handling.request.protocol.connection_lost)
     return outcome
 

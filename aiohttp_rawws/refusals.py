@@ -18,6 +18,10 @@ class Refused(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         await super().write_eof(data)
+        answer: Any = self
+        if isinstance(answer, web.HTTPException):
+            # The frames that raised it hold it, and the request, until the garbage collector comes.
+            answer.__traceback__ = None
         if self.collector is not None:
             await self.collector.end()
 

@@ -124,6 +124,9 @@ class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
         if outcome is Outcome.FAILED and error is not None and answers(error):
             # aiohttp takes it for an answer, and logs nothing.
             log_failure(self._request, error)
+        if outcome is Outcome.VIOLATED:
+            # It ends here; any other error leaves the block, and middlewares see that.
+            self._session.response.handler_exception = error
         return outcome in (Outcome.ENDED, Outcome.VIOLATED)
 
     def __await__(self) -> NoReturn:

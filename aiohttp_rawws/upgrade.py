@@ -14,7 +14,7 @@ What holds (aiohttp 3.13 and 3.14):
 
 import asyncio
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -57,8 +57,8 @@ def handshake_of(request: web.Request) -> HandshakeRequest:
 class UpgradeResponse(web.StreamResponse):
     """The 101. Nothing can be written to it: what follows it is the session's.
 
-    `handler_exception` is what the raw handler raised, once it has: None if it returned, was
-    cancelled, or only the connection ended.
+    `handler_exception` is what the raw handler raised, for middlewares: None if it returned, was
+    cancelled, or only the connection ended; and None once the response is written.
     """
 
     handler_exception: BaseException | None = None
@@ -69,10 +69,9 @@ class UpgradeResponse(web.StreamResponse):
         super().__init__(status=101, headers=headers)
         self.force_close()
 
-    def end(self, written: int, error: BaseException | None) -> None:
-        """Note how many bytes the session has sent, for the access log, and its handler's error."""
+    def end(self, written: int) -> None:
+        """Note how many bytes the session has sent, for the access log."""
         self._body_length = written
-        self.handler_exception = error
 
     async def write_eof(self, data: bytes = b"") -> None:
         # aiohttp ends every response.
@@ -217,9 +216,14 @@ def refuse(request: web.Request, refusal: Refusal) -> NoReturn:
     if transport is not None and handshake_of(request).is_upgrade:
         # Frames may stand behind the request, or come before the answer has left.
         raise Opening(request, transport).refusal(refusal)
-    error = http_error(request, refusal)
+    raise last_answer(request, refusal)
+
+
+def last_answer(request: web.Request, refusal: Refusal) -> Exception:
+    """The HTTPException to raise as the last answer on the connection."""
+    error: Any = http_error(request, refusal)
     error.force_close()
-    raise error
+    return cast(Exception, error)
 
 
 def negotiate(request: web.Request, options: Options) -> str | None:

@@ -8,13 +8,23 @@ import os
 import random
 import sys
 import weakref
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
-from aiohttp_rawws import Frame, RawWebSocketSession, accept, add_raw_websocket, setup
+from aiohttp_rawws import (
+    Frame,
+    HandshakeRefused,
+    RawWebSocketSession,
+    accept,
+    add_raw_websocket,
+    connect,
+    setup,
+)
 
 from .ends import BOTH, CANCELLATION, Contexts, forgotten, long_frame, reset, running, soon, turns
 from .wire import Address, Wire, masked, request
@@ -22,6 +32,7 @@ from .wire import Address, Wire, masked, request
 AT_ONCE = 50
 
 Session = RawWebSocketSession
+Visitor = Callable[[Address, aiohttp.ClientSession], Awaitable[None]]
 
 
 # -- what the handlers do: each path of the application is one -------------------------------
@@ -216,6 +227,131 @@ async def test_nothing_is_left_of_10_000_connections(
     await nothing_is_left(
         contexts if tls else None, 10_000, handler_cancellation=handler_cancellation
     )
+
+
+# -- nothing waits for the garbage collector -------------------------------------------------
+
+VISITS = 20
+
+
+async def refused(session: Session) -> None:
+    raise AssertionError("not reached")
+
+
+async def receive_on(session: Session) -> None:
+    while True:
+        await session.receive()
+
+
+async def visit_by_hand(address: Address, data: bytes) -> None:
+    wire = await Wire.open(address)
+    wire.send(data)
+    with contextlib.suppress(ConnectionError):
+        await wire.read_to_end()
+    await wire.close()
+
+
+def asking(path: str, behind: bytes = b"", **changes: str) -> Visitor:
+    async def visit(address: Address, http: aiohttp.ClientSession) -> None:
+        await visit_by_hand(address, request(path, **changes) + behind)
+
+    return visit
+
+
+async def as_a_client(address: Address, http: aiohttp.ClientSession) -> None:
+    async with connect(http, address.url("/echo")) as session:
+        await session.send(Frame.text("Hello"))
+        await session.receive()
+        await session.close()
+        async for _ in session:
+            pass
+
+
+async def as_a_client_that_awaits(address: Address, http: aiohttp.ClientSession) -> None:
+    session = await connect(http, address.url("/echo"))
+    await session.close()
+    async for _ in session:
+        pass
+    session.response.close()
+    await session.wait_closed()
+
+
+async def as_a_client_that_fails(address: Address, http: aiohttp.ClientSession) -> None:
+    with contextlib.suppress(ValueError):
+        async with connect(http, address.url("/echo")):
+            raise ValueError("broken")
+
+
+async def as_a_client_that_is_refused(address: Address, http: aiohttp.ClientSession) -> None:
+    with contextlib.suppress(HandshakeRefused):
+        await connect(http, address.url("/refused"))
+
+
+GOODBYE = masked(0x81, b"Hello") + masked(0x88, b"\x03\xe8")
+
+KINDS: dict[str, Visitor] = {
+    "a route": asking("/echo", GOODBYE),
+    "accept": asking("/by_hand", GOODBYE),
+    "a handler that fails": asking("/fail", GOODBYE),
+    "a handler that aborts": asking("/abort", GOODBYE),
+    "a peer that breaks the protocol": asking("/receive_on", masked(0x83)),
+    "an end that escapes": asking("/receive_on", GOODBYE),
+    "pieces": asking("/in_pieces", GOODBYE),
+    "a refusal": asking("/echo", GOODBYE, Sec_WebSocket_Version="8"),
+    "a refusal by accept": asking("/by_hand", GOODBYE, Sec_WebSocket_Version="8"),
+    "a wrong origin": asking("/refused", Origin="https://b"),
+    "no upgrade": asking("/echo", Upgrade="", Connection="close"),
+    "a client": as_a_client,
+    "a client that awaits": as_a_client_that_awaits,
+    "a client that fails": as_a_client_that_fails,
+    "a client that is refused": as_a_client_that_is_refused,
+}
+
+
+@contextlib.contextmanager
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def garbage_of_ours() -> Counter[str]:
+    """What only the garbage collector would free, of the classes of this package."""
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        gc.collect()
+        modules = ((type(each).__module__, type(each).__qualname__) for each in gc.garbage)
+        return Counter(name for module, name in modules if module.startswith("aiohttp_rawws"))
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+
+
+@BOTH
+@pytest.mark.parametrize("visit", KINDS.values(), ids=KINDS)
+async def test_no_connection_waits_for_the_garbage_collector(
+    contexts: Contexts, tls: bool, visit: Visitor
+) -> None:
+    app = web.Application()
+    setup(app, linger=0.5)
+    app.router.add_get("/by_hand", by_hand)
+    for handler in (*HANDLERS, receive_on):
+        add_raw_websocket(app.router, f"/{handler.__name__}", handler)
+    add_raw_websocket(app.router, "/refused", refused, origins=["https://a"])
+    async with running(app, contexts if tls else None) as (runner, address):
+        connector = aiohttp.TCPConnector(ssl=address.ssl or True)
+        async with aiohttp.ClientSession(connector=connector) as http:
+            await visit(address, http)
+            await forgotten(runner)
+            with no_collector():
+                for _ in range(VISITS):
+                    await visit(address, http)
+                await forgotten(runner)
+                await turns()
+                assert garbage_of_ours() == Counter()
 
 
 async def test_nothing_is_left_when_a_server_is_stopped_with_sessions() -> None:
