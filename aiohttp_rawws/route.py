@@ -9,7 +9,7 @@ import contextvars
 import copy
 import functools
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, cast
 
@@ -79,11 +79,13 @@ def endpoint(
     return handler
 
 
-class RawWebSocketResource(web.AbstractResource):
+class RawWebSocketResource(web.Resource):
     """The path of one raw route, its own even where other resources have the same path.
 
     `path` is a path pattern of aiohttp, or a resource of it whose path is taken. ValueError for
-    a pattern that aiohttp does not take, TypeError for anything else.
+    a pattern that aiohttp does not take, TypeError for anything else. Like any `web.Resource` it
+    may get routes for other methods, as aiohttp-cors adds one for OPTIONS; they answer where no
+    ordinary resource of the path does.
     """
 
     def __init__(
@@ -97,9 +99,10 @@ class RawWebSocketResource(web.AbstractResource):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self._router = router
+        self.router = router
         self._path = path_of(path)
         self.route = RawWebSocketRoute(self, session_handler, protocol, options)
+        self.register_route(self.route)
         self._refusal = web.ResourceRoute("*", refuse, self)
 
     async def resolve(
@@ -108,32 +111,45 @@ class RawWebSocketResource(web.AbstractResource):
         parts = self._match(request.rel_url.path_safe)
         if parts is None:
             return None, set()
+        methods = {route.method for route in self}
         if self.route.claims(request):
-            return web.UrlMappingMatchInfo(parts, self.route), {"GET"}
+            return web.UrlMappingMatchInfo(parts, self.route), methods
         inquiry = INQUIRY.get()
         if inquiry is not None and inquiry.request is request:
-            inquiry.protocols.append(self.route.protocols)
-            return None, {"GET"}
-        return await self._ask_the_others(request, parts), {"GET"}
+            inquiry.note(self, parts)
+            return None, methods
+        return await self._ask_the_others(request, parts), methods
 
     async def _ask_the_others(
         self, request: web.Request, parts: dict[str, str]
     ) -> web.UrlMappingMatchInfo:
-        inquiry = Inquiry(request)
+        inquiry = Inquiry(request, self.router)
         token = INQUIRY.set(inquiry)
         try:
-            found = await self._router.resolve(request)
+            found = await self.router.resolve(request)
         finally:
             INQUIRY.reset(token)
         error = found.http_exception
         if error is None:
             return found
+        if inquiry.found is not None:
+            return inquiry.found
         allow = error.allowed_methods if isinstance(error, web.HTTPMethodNotAllowed) else set()
         refusal = check_request(
             handshake_of(request), wanted=inquiry.wanted(), allow={"GET"} | allow
         )
         # Never None: whoever finds nothing wrong with the request here claims it.
         return RefusedMatchInfo(parts, self._refusal, cast(Refusal, refusal))
+
+    def other_route(self, method: str) -> web.ResourceRoute | None:
+        """The route that was added for another method, None if there is none."""
+        others = (route for route in self if route is not self.route)
+        return next((route for route in others if route.method in (method, "*")), None)
+
+    @property
+    def path(self) -> web.Resource:
+        """The resource of its own that matches the path, and builds URLs."""
+        return self._path
 
     def _match(self, path: str) -> dict[str, str] | None:
         info = self._path.get_info()
@@ -168,14 +184,8 @@ class RawWebSocketResource(web.AbstractResource):
     def freeze(self) -> None:
         self._path.freeze()
         # aiohttp freezes one by one; the first raw resource sees to it for all.
-        if self is next(filter(is_raw, self._router.resources())):
-            raw_first(self._router)
-
-    def __len__(self) -> int:
-        return 1
-
-    def __iter__(self) -> Iterator[web.AbstractRoute]:
-        yield self.route
+        if self is next(filter(is_raw, self.router.resources())):
+            raw_first(self.router)
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f"{self.name!r} "
@@ -194,13 +204,24 @@ class RefusedMatchInfo(web.UrlMappingMatchInfo):
 
 @dataclass(slots=True)
 class Inquiry:
-    """A second walk through the router, on which no raw resource refuses.
+    """A second walk through the router, on which no raw resource answers.
 
-    `protocols` gathers what each raw route on the way asks for.
+    `protocols` gathers what each raw route on the way asks for, `found` is the first route of a
+    raw resource of this router that was added for the method of the request.
     """
 
     request: web.Request
+    router: web.UrlDispatcher
     protocols: list[tuple[str, ...]] = field(default_factory=list)
+    found: web.UrlMappingMatchInfo | None = None
+
+    def note(self, resource: RawWebSocketResource, parts: dict[str, str]) -> None:
+        """Note what a raw resource on the way has."""
+        self.protocols.append(resource.route.protocols)
+        # A sub-application would have to be noted in the match.
+        if self.found is None and resource.router is self.router:
+            route = resource.other_route(self.request.method)
+            self.found = web.UrlMappingMatchInfo(parts, route) if route is not None else None
 
     def wanted(self) -> tuple[str, ...]:
         """The subprotocols of all routes that were asked, each once."""
@@ -244,6 +265,8 @@ def path_of(path: object) -> web.Resource:
     """A resource of our own at `path`, to match, to prefix and to build URLs with."""
     if isinstance(path, str):
         return web.UrlDispatcher().add_resource(path)
+    if isinstance(path, RawWebSocketResource):
+        path = path.path
     if isinstance(path, web.Resource) and {"path", "pattern"} & path.get_info().keys():
         return copy.copy(path)
     raise TypeError(f"path must be a path pattern or a web.Resource that has one, got {path!r}")
