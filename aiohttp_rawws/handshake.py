@@ -149,6 +149,11 @@ class HandshakeRequest:
         """Whether it asks for an upgrade to websocket."""
         return is_upgrade(self.headers)
 
+    @property
+    def may_be_upgrade(self) -> bool:
+        """Whether it asks for one, or its lists are too long to tell."""
+        return self.is_upgrade or too_long(self.headers, UPGRADE_LISTS) is not None
+
     @cached_property
     def protocols(self) -> tuple[str, ...]:
         """The subprotocols that it offers, in order; none if the list is too long."""

@@ -213,7 +213,7 @@ def refusal_of(
 def refuse(request: web.Request, refusal: Refusal) -> NoReturn:
     """Raise the HTTPException of a refusal; the connection closes behind it."""
     transport = request.transport
-    if transport is not None and handshake_of(request).is_upgrade:
+    if transport is not None and handshake_of(request).may_be_upgrade:
         # Frames may stand behind the request, or come before the answer has left.
         raise Opening(request, transport).refusal(refusal)
     raise last_answer(request, refusal)

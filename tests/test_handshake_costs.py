@@ -13,8 +13,8 @@ from aiohttp_rawws.handshake import LIST_ELEMENTS, LIST_SIZE
 from aiohttp_rawws.layers import PermessageDeflate
 
 from .conftest import Serve
-from .ends import application, echo, ingress, only_response, raw_bytes
-from .wire import NOWHERE, ByHand, Opening, Wire, answer, asks, request
+from .ends import BOTH, application, echo, ingress, only_response, raw_bytes
+from .wire import NOWHERE, ByHand, Opening, Wire, answer, asks, masked, request
 
 #: As much as aiohttp's server takes: 128 header lines of 8190 bytes.
 LINES = 115
@@ -97,6 +97,16 @@ async def test_a_list_that_no_honest_client_sends(
     assert body.startswith(f"{name} is too long: it may have 1000 elements, and 65536 ".encode())
     assert work.elements < LIST_ELEMENTS
     assert work.lists < 10
+
+
+@BOTH
+@EVERY_LIST
+async def test_frames_behind_it(serve: Serve, tls: bool, name: str) -> None:
+    """One clean response, as to any upgrade that is refused."""
+    behind = (masked(0x81, b"x") + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") * 300
+    address = await serve(many_routes(), tls=tls)
+    status, _ = only_response(await raw_bytes(address, flood(name) + behind))
+    assert status == 400
 
 
 @EVERY_LIST
