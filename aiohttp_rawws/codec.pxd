@@ -6,7 +6,9 @@ from .mask cimport Payload, copy_out, key_at
 cdef unsigned int UNMASKED, MASKED, RESERVED_BITS, RESERVED_OPCODE, FRAGMENTED_CONTROL
 cdef unsigned int LONG_CONTROL, UNEXPECTED_CONTINUATION, EXPECTED_CONTINUATION, LENGTH_ENCODING
 cdef unsigned int CLOSE_PAYLOAD, AFTER_CLOSE
+cdef unsigned int LENGTH_64
 cdef Py_ssize_t SMALL_PAYLOAD, FRAME_COST, SHIFTED
+cdef Py_ssize_t MAX_CONTROL_PAYLOAD
 cdef tuple SOUND
 
 
@@ -84,6 +86,7 @@ cdef class Parser:
         sound=bytes,
     )
     cdef Py_ssize_t _frame(self, Py_ssize_t start, Py_ssize_t end) except -1
+    cdef bint _is_held(self, unsigned char head, long long length) except -1
     cdef Py_ssize_t _append(
         self,
         unsigned char head,

@@ -10,7 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import FrameTooBig, ProtocolError
-from .frames import FRAME_COST, CloseCode, Frame, Piece, Violation, make_frame, make_piece
+from .frames import (
+    FRAME_COST,
+    LENGTH_64,
+    MAX_CONTROL_PAYLOAD,
+    CloseCode,
+    Frame,
+    Piece,
+    Violation,
+    make_frame,
+    make_piece,
+)
 from .mask import READ_SIZE, Payload, copy_out, key_at
 
 __all__ = ("Parser", "ReadBuffer", "judge", "judge_close")
@@ -76,8 +86,9 @@ class Parser:
     (`settle`), unless it is wanted in pieces. `whole` goes back from pieces to whole frames.
 
     With a `sink` frames are checked but not taken apart: `sink(data, size)` gets the octets as
-    they came, of each frame at once what has arrived of it, of a control frame the whole. A Close
-    still goes to `next`. Only where every violation is rejected: nothing malformed may pass.
+    they came, of each frame at once what has arrived of it, of a control frame the whole (if it is
+    not one of over 125 bytes that `reject` lets pass). A Close still goes to `next`, and has to be
+    the last frame: AFTER_CLOSE must be in `reject`.
     """
 
     __slots__ = (
@@ -408,13 +419,12 @@ class Parser:
                     return self._fail(violations | LENGTH_ENCODING, start)
                 length = long_length(data, start + 2)
                 if length < 65536:
-                    violations |= LENGTH_ENCODING
+                    violations |= LENGTH_ENCODING | LENGTH_64
             if violations & self.reject:
                 return self._fail(violations, start)
-        if self.sink is not None:
-            if head & 0x0F != 8:
-                return self._pass(head, length, start, position + (4 if second & 0x80 else 0), end)
-        elif length > self.max_frame_size and (not self.pieces or head & 0x08):
+        if self.sink is not None and head & 0x0F != 8:
+            return self._pass(head, length, start, position + (4 if second & 0x80 else 0), end)
+        if length > self.max_frame_size and self._is_held(head, length):
             self.oversized = FrameTooBig(length, self.max_frame_size)
             return start
         key = None
@@ -426,10 +436,22 @@ class Parser:
         if end - position >= length:
             payload = copy_out(data, position, position + length, key)
             return self._append(head, payload, key, violations, start, position + length)
-        if length > SMALL_PAYLOAD or (self.pieces and not head & 0x08):
+        if length > SMALL_PAYLOAD or (
+            self.pieces
+            and not head & 0x08
+            # Pieces do not tell which of the longer forms the length had; here there are two.
+            and not (length < 126 and violations & LENGTH_ENCODING)
+        ):
             self._begin(head, length, key, violations, position, end)
             return end
         return start
+
+    def _is_held(self, head: int, length: int) -> bool:
+        """Whether a frame is kept until it is whole, so that `max_frame_size` applies to it."""
+        if not head & 0x08:
+            return not self.pieces
+        # Beside a sink a Close is the only frame that is held: it passes, if its length is legal.
+        return self.sink is None or length > MAX_CONTROL_PAYLOAD
 
     def _append(
         self,
@@ -453,7 +475,7 @@ class Parser:
     def _pass(self, head: int, length: int, start: int, position: int, end: int) -> int:
         """Count a frame as passed, with its payload from `position` on, as far as it is there."""
         present = end - position
-        if present < 0 or (head & 0x08 and present < length):
+        if present < 0 or (head & 0x08 and present < length <= MAX_CONTROL_PAYLOAD):
             return start
         if length < present:
             present = length

@@ -5,7 +5,7 @@ from .frames cimport Frame, octets, whole_piece
 from .mask cimport Output, rotate, run_in, write_some
 
 cdef Py_ssize_t CORK_LIMIT, COPY_LIMIT, KEYS
-cdef unsigned int ALL
+cdef unsigned int UNMASKED, MASKED, LENGTH_ENCODING, LENGTH_64, AFTER_CLOSE
 cdef long long BREATH, WRITE_COST
 
 
@@ -126,9 +126,18 @@ cdef class Connection:
     cdef _put_frame(self, Frame frame)
     cdef bytes _key_for(self, Frame frame)
     @cython.locals(payload=bytes)
-    cpdef _put_piece(self, piece)
+    cpdef _put_piece(self, piece, unsigned int violations=*)
     @cython.locals(frame=Frame)
-    cdef _begin_pieces(self, piece)
+    cdef _begin_pieces(self, piece, unsigned int violations)
+    @cython.locals(frame=Frame)
+    cpdef _forward(self, item)
+    @cython.locals(payload=bytes, key=bytes)
+    cdef _put_as_it_stood(self, Frame frame)
+    cdef bint _may_send(self, unsigned int violations) except -1
+    @cython.locals(key=bytes)
+    cdef bytes _put_header_as_it_stood(
+        self, unsigned char head, long long length, bytes mask, unsigned int violations
+    )
     cdef _put_wire(self, bytes data)
     cdef _put(self, bytes data)
     @cython.locals(cork=Cork)

@@ -25,9 +25,11 @@ from typing import Any, cast
 from .codec import Parser, ReadBuffer
 from .errors import EndOfStream, SessionClosed
 from .frames import (
+    LENGTH_64,
     Frame,
     Piece,
     Violation,
+    header_octets,
     octets,
     whole_piece,
 )
@@ -45,7 +47,10 @@ BREATH = 2**20
 WRITE_COST = 1024
 #: Masking keys are drawn so many at a time.
 KEYS = 1024
-ALL = Violation.ALL.value
+UNMASKED = Violation.UNMASKED.value
+MASKED = Violation.MASKED.value
+LENGTH_ENCODING = Violation.LENGTH_ENCODING.value
+AFTER_CLOSE = Violation.AFTER_CLOSE.value
 #: RFC 6455 5.2: the most significant bit of a length is 0.
 MAX_LENGTH = 2**63 - 1
 
@@ -526,8 +531,11 @@ class Connection:
     # -- relaying --------------------------------------------------------------------------
 
     def _may_pass_to(self, target: "Connection") -> bool:
-        """Whether frames may go on as they stand: sound, and masked as the target sends them."""
-        return self._parser.reject == ALL and target.masking != self.is_client
+        """Whether octets may go on as they stand: masked as the target sends them.
+
+        None may follow a Close, for that is taken as a frame.
+        """
+        return self._parser.reject & AFTER_CLOSE != 0 and target.masking != self.is_client
 
     def _between_frames(self) -> bool:
         """Whether nothing has come that was not taken, but for less than a header."""
@@ -563,6 +571,58 @@ class Connection:
         target._piece_left = self._parser.left
         if target._write_paused:
             self._pause_reading()
+
+    def _forward(self, item: "Frame | Piece") -> None:
+        """Send a frame or a piece as another session has received it.
+
+        What that session let pass goes on as it stood: unmasked, masked, with a longer length,
+        behind a Close.
+        """
+        if not isinstance(item, Frame):
+            self._put_piece(item, item.violations.value)
+            return
+        frame = item
+        if frame._violations:
+            self._put_as_it_stood(frame)
+        else:
+            self._send(frame)
+
+    def _put_as_it_stood(self, frame: Frame) -> None:
+        if not self._may_send(frame._violations):
+            raise self._session_closed()
+        if self._piece_left:
+            raise RuntimeError("a frame is half sent: send the rest of its pieces first")
+        if frame._head & 0x0F == 8 and self._close_sent is None:
+            self._close_sent = frame
+        payload = frame._payload
+        key = self._put_header_as_it_stood(
+            frame._head, len(payload), frame._mask, frame._violations
+        )
+        if key is None:
+            self._put(payload)
+        else:
+            self._out.put(payload, key)
+            self._flush_later()
+
+    def _may_send(self, violations: int) -> bool:
+        """Whether a frame may still be sent that another session has received so."""
+        if violations & AFTER_CLOSE:
+            return not (self._eof_sent or self._gone())
+        return self._sendable()
+
+    def _put_header_as_it_stood(
+        self, head: int, length: int, mask: "bytes | None", violations: int
+    ) -> "bytes | None":
+        """Put the header of a frame that broke rules; its masking key, None without one."""
+        key = None
+        if violations & MASKED or (self.masking and not violations & UNMASKED):
+            key = self._cork.keys.next() if mask is None else mask
+        if violations & LENGTH_ENCODING:
+            form = 127 if violations & LENGTH_64 or length > 125 else 126
+            self._out.put(header_octets(head, length, key, form), None)
+        else:
+            self._out.put_header(head, length, key)
+        return key
 
     def _put_octets(self, data: bytearray, size: int) -> None:
         if len(self._out):
@@ -647,8 +707,9 @@ class Connection:
         if not self._corked or len(self._out) >= CORK_LIMIT:
             self._flush_later()
 
-    def _put_piece(self, piece: Piece) -> None:
-        if not self._sendable():
+    def _put_piece(self, piece: Piece, violations: int = 0) -> None:
+        """Send a piece; that of a frame with `violations` as it stood, see `_forward`."""
+        if not self._may_send(violations):
             raise self._session_closed()
         payload = octets(piece.payload, "payload")
         begins = self._piece_left == 0
@@ -666,7 +727,7 @@ class Connection:
                 f"got {piece.offset} to {end} of {length}, last={piece.last}"
             )
         if begins:
-            self._begin_pieces(piece)
+            self._begin_pieces(piece, violations)
         self._piece_left -= len(payload)
         if self._piece_key is None:
             self._put(payload)
@@ -674,7 +735,7 @@ class Connection:
             self._out.put(payload, rotate(self._piece_key, piece.offset))
             self._flush_later()
 
-    def _begin_pieces(self, piece: Piece) -> None:
+    def _begin_pieces(self, piece: Piece, violations: int) -> None:
         frame = Frame(
             piece.opcode,
             b"",
@@ -688,9 +749,10 @@ class Connection:
             raise ValueError("a control frame is sent whole, with send()")
         if piece.length > MAX_LENGTH:
             raise ValueError(f"a frame has at most 2**63 - 1 bytes, got {piece.length}")
-        self._piece_key = self._key_for(frame) if self.masking else None
+        self._piece_key = self._put_header_as_it_stood(
+            frame._head, piece.length, frame._mask, violations
+        )
         self._piece_length = self._piece_left = piece.length
-        self._out.put_header(frame._head, piece.length, self._piece_key)
 
     def _key_for(self, frame: Frame) -> bytes:
         return self._cork.keys.next() if frame._mask is None else frame._mask

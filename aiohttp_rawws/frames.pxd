@@ -2,7 +2,7 @@ import cython
 
 from .mask cimport Output
 
-cdef unsigned int MAX_CONTROL_PAYLOAD
+cdef unsigned int ALL
 cdef unsigned int FIN, RSV1, RSV2, RSV3
 cdef tuple OPCODES
 

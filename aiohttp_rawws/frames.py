@@ -21,6 +21,10 @@ MAX_CONTROL_PAYLOAD = 125
 #: What a received frame costs beside its payload, in bytes: the objects that hold it.
 FRAME_COST = 160
 
+#: Beside the violations of a received frame: its length stands in 64 bits. With LENGTH_ENCODING
+#: that tells which of the longer forms it has.
+LENGTH_64 = 2048
+
 FIN = 0x80
 RSV1 = 0x40
 RSV2 = 0x20
@@ -97,6 +101,8 @@ class Violation(enum.Flag):
     AFTER_CLOSE = 1024
     ALL = 2047
 
+
+ALL = Violation.ALL.value
 
 OPCODES: tuple[int, ...] = tuple(
     Opcode(number) if number in (0, 1, 2, 8, 9, 10) else number for number in range(16)
@@ -229,7 +235,7 @@ class Frame:
     @property
     def violations(self) -> Violation:
         """The rules that a received frame broke and the session let pass."""
-        return Violation(self._violations)
+        return Violation(self._violations & ALL)
 
     @property
     def is_control(self) -> bool:
@@ -344,7 +350,7 @@ def make_piece(
         payload,
         offset + len(payload) == length,
         mask,
-        Violation(violations),
+        Violation(violations & ALL),
     )
 
 
@@ -360,6 +366,15 @@ def without_mask(item: "Frame | Piece") -> Any:
         return item._replace(mask=None)
     frame = item
     return make_frame(frame._head, frame._payload, None, frame._violations)
+
+
+def header_octets(head: int, length: int, mask: "bytes | None", form: int) -> bytes:
+    """A header whose length has a longer form than it needs (section 5.2).
+
+    `form` is the 7-bit length that announces it: 126 for 16 bits, 127 for 64.
+    """
+    second = form if mask is None else form | 0x80
+    return bytes((head, second)) + length.to_bytes(2 if form == 126 else 8, "big") + (mask or b"")
 
 
 def octets(data: BytesLike, what: str) -> bytes:

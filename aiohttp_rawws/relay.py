@@ -58,7 +58,8 @@ async def relay(
     bounded by `receive_limit` and the write buffers. What one peer does to its connection is done
     to the other's: a FIN (a full close, where TLS has no halves) or a reset, behind what was sent
     before. After a violation of the protocol the frames before it are flushed, both connections
-    dropped, and the logger `aiohttp_rawws` says why; frames that `reject` lets pass do pass.
+    dropped, and the logger `aiohttp_rawws` says why. What `reject` lets pass passes as it stood:
+    unmasked or masked, its length in a longer form, behind a Close.
 
     `tap(direction, frame)` is called with each frame before it goes on, `direction` being "a->b"
     or "b->a". Frames are then assembled for it, and `max_frame_size` does apply. What it raises
@@ -166,7 +167,7 @@ class Direction:
         self.ended = False
         self._ends = ends
         self._tap = tap
-        self._remask = remask
+        self._remask = remask and target.masking
         # An earlier relay may have passed some on.
         frames, octets = source._passed()
         self._frames = -frames
@@ -235,8 +236,7 @@ class Direction:
 
     async def _pass_frames(self) -> None:
         source, target = self.source, self.target
-        remask = self._remask and target.masking
-        as_they_stand = not remask and source._may_pass_to(target)
+        as_they_stand = not self._remask and source._may_pass_to(target)
         parts = aiter(source._parts())
         while True:
             if as_they_stand and source._between_frames():
@@ -248,7 +248,9 @@ class Direction:
             # Nothing more can be sent behind a Close, or to who is lost: the other direction sees
             # how that side has ended.
             with contextlib.suppress(SessionClosed):
-                await target.send_piece(without_mask(part) if remask else part)
+                target._forward(without_mask(part) if self._remask else part)
+                if target._write_paused:
+                    await target.drain()
 
     async def _show_frames(self, tap: Tap) -> None:
         target = self.target
@@ -257,7 +259,7 @@ class Direction:
                 tap(self.label, frame)
                 self._count(frame)
                 with contextlib.suppress(SessionClosed):
-                    target.send_nowait(without_mask(frame) if self._remask else frame)
+                    target._forward(without_mask(frame) if self._remask else frame)
             with contextlib.suppress(SessionClosed):
                 await target.drain()
 
