@@ -10,7 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import FrameTooBig, ProtocolError
-from .frames import FRAME_COST, CloseCode, Frame, Piece, Violation, make_frame, make_piece
+from .frames import (
+    FRAME_COST,
+    CloseCode,
+    Frame,
+    Piece,
+    Violation,
+    make_frame,
+    make_piece,
+    truncate_reason,
+)
 from .mask import READ_SIZE, Payload, copy_out, key_at
 
 __all__ = ("Parser", "ReadBuffer", "judge", "judge_close")
@@ -524,9 +533,16 @@ class Parser:
         if rejected == Violation.CLOSE_PAYLOAD and CloseCode.is_sendable(code_of(payload)):
             # Only the reason is left to be wrong: it is not UTF-8 (section 8.1).
             code = CloseCode.INVALID_PAYLOAD
-        message = "; ".join(text for rule, text in EXPLANATIONS.items() if rule & rejected)
-        self.error = ProtocolError(rejected, code, message)
+        self.error = ProtocolError(rejected, code, explain(rejected))
         return start
+
+
+def explain(violations: Violation) -> str:
+    """The rules that a frame breaks, in a text that fits the reason of a Close."""
+    broken = [rule for rule in EXPLANATIONS if rule & violations]
+    if len(broken) == 1:
+        return EXPLANATIONS[broken[0]]
+    return truncate_reason(f"breaks RFC 6455: {', '.join(str(rule.name) for rule in broken)}")
 
 
 def weigh(frame: Frame) -> int:

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 from .mask import Output
 
-__all__ = ("CloseCode", "Frame", "Opcode", "Piece", "Violation")
+__all__ = ("CloseCode", "Frame", "Opcode", "Piece", "Violation", "truncate_reason")
 
 BytesLike = bytes | bytearray | memoryview
 
 #: The largest payload of a control frame, in bytes (RFC 6455 section 5.5).
 MAX_CONTROL_PAYLOAD = 125
+#: The longest reason of a Close, in bytes of UTF-8: it stands behind two bytes of code (5.5.1).
+MAX_REASON = MAX_CONTROL_PAYLOAD - 2
 
 #: What a received frame costs beside its payload, in bytes: the objects that hold it.
 FRAME_COST = 160
@@ -176,8 +178,8 @@ class Frame:
     def close(cls, code: "int | None" = None, reason: str = "") -> "Frame":
         """A Close, empty without a code (section 5.5.1).
 
-        ValueError for a code that may not be sent, a reason of more than 123 bytes of UTF-8, or
-        a reason without a code.
+        ValueError for a code that may not be sent, a reason of more than 123 bytes of UTF-8
+        (`truncate_reason` cuts it), or a reason without a code.
         """
         if not isinstance(reason, str):
             raise TypeError(f"a close reason is a str, got {type(reason).__name__}")
@@ -191,8 +193,11 @@ class Frame:
             raise ValueError(
                 f"close code {number} may not be sent; use 1000-1003, 1007-1014 or 3000-4999"
             )
-        if len(encoded) > MAX_CONTROL_PAYLOAD - 2:
-            raise ValueError(f"a close reason has at most 123 bytes of UTF-8, got {len(encoded)}")
+        if len(encoded) > MAX_REASON:
+            raise ValueError(
+                f"a close reason has at most 123 bytes of UTF-8, got {len(encoded)}; "
+                "truncate_reason(reason) cuts it"
+            )
         return checked(cls, FIN | 8, number.to_bytes(2, "big") + encoded)
 
     @property
@@ -371,6 +376,18 @@ def octets(data: BytesLike, what: str) -> bytes:
         return memoryview(data).tobytes()
     except TypeError:
         raise TypeError(f"{what} must be bytes-like, got {type(data).__name__}") from None
+
+
+def truncate_reason(text: str) -> str:
+    """Cut a text to the 123 bytes of UTF-8 that the reason of a Close may have (section 5.5.1).
+
+    The cut is between two characters. A lone surrogate, which UTF-8 cannot encode, becomes "?".
+    """
+    if not isinstance(text, str):
+        raise TypeError(
+            f"truncate_reason takes a str, got {text!r}; str(error) is the text of an exception"
+        )
+    return text.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
 
 
 def control_payload(payload: BytesLike) -> bytes:

@@ -115,7 +115,8 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
         """Send a Close frame once, and drain; does not wait for the peer's.
 
         `code=None` sends an empty one. ValueError for a code that may not be sent, or a reason
-        over 123 bytes. A second call, or a lost connection, is quiet.
+        over 123 bytes (`truncate_reason` cuts it; the text of a ProtocolError fits). A second
+        call, or a lost connection, is quiet.
         """
         frame = Frame.close(code, reason)
         # Closed already, or there is nobody left to tell.
