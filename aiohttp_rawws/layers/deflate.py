@@ -10,7 +10,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import FrameTooBig, ProtocolError
-from ..frames import CloseCode, Frame, Violation, make_frame
+from ..frames import CloseCode, Frame, Violation, make_frame, truncate_reason
 
 try:
     from zlib_ng import zlib_ng as backend
@@ -58,11 +58,18 @@ TAIL = b"\x00\x00\xff\xff"
 # something, or end the stream; for them not to, a stream must be made for it.
 NOTHING = (b"\x00" + TAIL) * 58
 
-# RFC 6455 section 9.1: an extension behind "," or a parameter behind ";".
+#: How many extensions and parameters of a header are read, and the longest quoted value: far more
+#: than honest peers send, and little work.
+MAX_ELEMENTS = 100
+MAX_QUOTED = 256
+#: How much of a header an error quotes, in characters.
+SHOWN = 20
+
+# RFC 6455 section 9.1: an extension, first or behind ",", or a parameter behind ";". Nothing that
+# is tried in vain is tried again from another place: the time is linear.
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-ELEMENT = re.compile(
-    rf'[ \t]*([,;])[ \t]*(?:({TOKEN})(?:[ \t]*=[ \t]*(?:({TOKEN})|"((?:[^"\\]|\\.)*)"))?)?[ \t]*'
-)
+QUOTED = rf'"((?:[^"\\]|\\.){{0,{MAX_QUOTED}}})"'
+ELEMENT = re.compile(rf"([,;]|^)[ \t]*(?:({TOKEN})(?:[ \t]*=[ \t]*(?:({TOKEN})|{QUOTED}))?)?[ \t]*")
 
 # RFC 7692 section 7.1.2: decimal, without leading zeroes.
 WINDOW_BITS = {str(bits): bits for bits in range(8, 16)}
@@ -169,7 +176,8 @@ class PermessageDeflate:
         It fits `extensions=` of a route; `functools.partial` gives it settings. The first offer
         that can be taken is: one with an unknown parameter, one that stands twice, a bad value,
         or `server_max_window_bits=8` (of which zlib is not capable) is passed over, and a header
-        that is malformed holds none (RFC 7692 section 7.1).
+        that is malformed holds none (RFC 7692 section 7.1). The first 100 extensions and
+        parameters are read.
 
         `server_no_context_takeover` has each of our messages compressed on its own,
         `client_no_context_takeover` each of the client's. `server_max_window_bits` (9 to 15)
@@ -242,9 +250,10 @@ class PermessageDeflate:
             if agreed is not None and session.is_client:
                 agreed = agreement(agreed, offers_of(sent))
         except ValueError as error:
-            message = f"the {HEADER} of the 101 is wrong: {error} (RFC 7692 7.1)"
+            message = f"{HEADER} of the 101: {error} (RFC 7692 7.1)"
             if session.is_client:
-                raise ProtocolError(Violation.NONE, CloseCode.PROTOCOL_ERROR, message) from None
+                reason = truncate_reason(message)
+                raise ProtocolError(Violation.NONE, CloseCode.PROTOCOL_ERROR, reason) from None
             raise ValueError(message) from None
         if agreed is None:
             return None
@@ -378,7 +387,9 @@ class PermessageDeflate:
     def _broken(self, message: str, violation: Violation = Violation.NONE) -> ProtocolError:
         """What the peer did wrong, to be raised now and from now on."""
         code = CloseCode.PROTOCOL_ERROR if violation else CloseCode.INVALID_PAYLOAD
-        self._error = ProtocolError(violation, code, f"{message} (RFC 7692)")
+        # zlib tells what is wrong in words of its own.
+        reason = truncate_reason(f"{message} (RFC 7692)")
+        self._error = ProtocolError(violation, code, reason)
         return self._error
 
     def _too_big(self) -> ProtocolError:
@@ -400,25 +411,32 @@ def check_settings(level: int, mem_level: int, *window_bits: int) -> None:
 def extensions(header: str) -> list[tuple[str | None, list[tuple[str, str | None]]]]:
     """The extensions of a header, each with its parameters; ValueError if it is malformed.
 
-    An empty element has the name None: it is allowed, and means nothing (RFC 9110 5.6.1).
+    An empty element has the name None: it is allowed, and means nothing (RFC 9110 5.6.1). What
+    stands behind the first MAX_ELEMENTS elements is not read.
     """
     result: list[tuple[str | None, list[tuple[str, str | None]]]] = []
-    text = "," + header
     position = 0
-    while position < len(text):
-        found = ELEMENT.match(text, position)
-        separator, name, value, quoted = found.groups() if found else ("", None, None, None)
+    for _ in range(MAX_ELEMENTS):
+        if position == len(header):
+            break
+        start = position
+        found = ELEMENT.match(header, start)
+        separator, name, value, quoted = found.groups() if found else (None,) * 4
+        position = found.end() if found else start
         if quoted is not None:
             value = re.sub(r"\\(.)", r"\1", quoted)
-        if separator == "," and value is None:
+        if position > start and separator != ";" and value is None:
             result.append((name, []))
-        elif separator == ";" and name is not None and result[-1][0] is not None:
+        elif separator == ";" and name is not None and result and result[-1][0] is not None:
             result[-1][1].append((name, value))
         else:
-            raise ValueError(f"it is malformed from {text[position:][:40]!r} on")
-        assert found is not None
-        position = found.end()
+            raise ValueError(f"it is malformed from {shown(header[start : start + 2 * SHOWN])} on")
     return result
+
+
+def shown(text: str) -> str:
+    """What the peer wrote, as a message shows it."""
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
 
 
 def parameters_of(pairs: list[tuple[str, str | None]], *, is_offer: bool) -> Parameters:
@@ -426,19 +444,20 @@ def parameters_of(pairs: list[tuple[str, str | None]], *, is_offer: bool) -> Par
     known: dict[str, Any] = {}
     for name, text in pairs:
         if name not in Parameters._fields:
-            raise ValueError(f"the parameter {name} is unknown")
+            raise ValueError(f"the parameter {name[:SHOWN]} is unknown")
         if name in known:
             raise ValueError(f"{name} stands there twice")
         if name.endswith("takeover"):
             if text is not None:
-                raise ValueError(f"{name} has a value, {text!r}")
+                raise ValueError(f"{name} has a value, {shown(text)}")
             known[name] = True
         elif text is None and is_offer and name.startswith("client"):
             known[name] = 15
         elif text in WINDOW_BITS:
             known[name] = WINDOW_BITS[text]
         else:
-            raise ValueError(f"{name} must be 8 to 15, got {text!r}")
+            given = "no value" if text is None else shown(text)
+            raise ValueError(f"{name} must be 8 to 15, got {given}")
     return Parameters(**known)
 
 
