@@ -27,7 +27,9 @@ from .frames import (
     Frame,
     Piece,
     Violation,
+    not_a_frame,
     octets,
+    shown,
     whole_piece,
 )
 from .mask import Output, rotate, run_in, write_some
@@ -320,6 +322,8 @@ class Connection:
 
     @max_frame_size.setter
     def max_frame_size(self, size: int) -> None:
+        if not isinstance(size, int):
+            raise TypeError(f"max_frame_size must be a number of bytes (int), got {shown(size)}")
         if size <= 0:
             raise ValueError(f"max_frame_size must be at least 1 byte, got {size}")
         self._parser.max_frame_size = min(size, sys.maxsize)
@@ -579,7 +583,7 @@ class Connection:
 
     def _send(self, frame: Frame) -> None:
         if not isinstance(frame, Frame):
-            raise TypeError(f"send takes a Frame, got {type(frame).__name__}")
+            raise not_a_frame("send", frame)
         if not self._sendable():
             raise self._session_closed()
         if self._piece_left:

@@ -127,9 +127,7 @@ class Frame:
         rsv3: bool = False,
         mask: "BytesLike | None" = None,
     ) -> None:
-        number = index(opcode)
-        if not 0 <= number <= 15:
-            raise ValueError(f"an opcode has 4 bits (0 to 15), got {number}")
+        number = opcode_number(opcode)
         if mask is not None:
             mask = octets(mask, "mask")
             if len(mask) != 4:
@@ -151,7 +149,10 @@ class Frame:
     def text(cls, text: str, fin: bool = True) -> "Frame":
         """A Text frame; with `fin=False` the first fragment of a message."""
         if not isinstance(text, str):
-            raise TypeError(f"a Text frame takes a str, got {type(text).__name__}")
+            raise TypeError(
+                f"a Text frame takes a str, got {type(text).__name__}; "
+                "Frame(Opcode.TEXT, payload) takes its UTF-8 as bytes"
+            )
         return checked(cls, (FIN if fin else 0) | 1, text.encode())
 
     @classmethod
@@ -182,13 +183,15 @@ class Frame:
         (`truncate_reason` cuts it), or a reason without a code.
         """
         if not isinstance(reason, str):
-            raise TypeError(f"a close reason is a str, got {type(reason).__name__}")
+            raise TypeError(
+                f'a close reason is a str, got {shown(reason)}; without one leave it out or pass ""'
+            )
         encoded = reason.encode()
         if code is None:
             if encoded:
                 raise ValueError("a close reason needs a close code in front of it")
             return checked(cls, FIN | 8, b"")
-        number = index(code)
+        number = code_number(code)
         if not CloseCode.is_sendable(number):
             raise ValueError(
                 f"close code {number} may not be sent; use 1000-1003, 1007-1014 or 3000-4999"
@@ -329,7 +332,10 @@ def prepare(frame: Frame) -> Frame:
 
     Only where it is sent unmasked, by servers: each frame of a client has a key of its own.
     """
-    prepared = make_frame(frame._head, frame._payload, None, frame._violations)
+    if not isinstance(frame, Frame):
+        raise not_a_frame("prepare", frame)
+    known = frame
+    prepared = make_frame(known._head, known._payload, None, known._violations)
     prepared._wire = prepared.encode()
     return prepared
 
@@ -375,7 +381,65 @@ def octets(data: BytesLike, what: str) -> bytes:
     try:
         return memoryview(data).tobytes()
     except TypeError:
-        raise TypeError(f"{what} must be bytes-like, got {type(data).__name__}") from None
+        raise not_octets(data, what) from None
+
+
+def opcode_number(opcode: Any) -> int:
+    """Check an opcode: TypeError or ValueError for what is none."""
+    try:
+        number = index(opcode)
+    except TypeError:
+        name = opcode.lower() if isinstance(opcode, str) else "binary"
+        name = name if name.upper() in Opcode.__members__ else "text"
+        raise TypeError(
+            f"opcode must be an Opcode or an int from 0 to 15, got {shown(opcode)}; "
+            f"Frame.{name}(...) makes a {name.title()} frame"
+        ) from None
+    if not 0 <= number <= 15:
+        raise ValueError(f"an opcode has 4 bits (0 to 15), got {number}")
+    return number
+
+
+def code_number(code: Any) -> int:
+    """Check that a close code is a number: TypeError for what is none."""
+    try:
+        return index(code)
+    except TypeError:
+        raise TypeError(
+            f"a close code must be an int, a CloseCode or None, got {shown(code)}; "
+            "the reason comes behind it: 1000, 'bye'"
+        ) from None
+
+
+def shown(value: object) -> str:
+    """What an argument was, as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= REPR_BYTES else type(value).__name__
+
+
+def not_octets(data: object, what: str) -> TypeError:
+    """The error for an argument that should be bytes-like."""
+    hint = ""
+    if isinstance(data, Frame):
+        hint = "; send(frame) sends a Frame"
+    elif isinstance(data, str) and what == "payload":
+        hint = "; Frame.text(text) makes a Text frame, text.encode() makes bytes"
+    elif isinstance(data, str):
+        hint = "; text.encode() makes bytes"
+    return TypeError(f"{what} must be bytes-like, got {type(data).__name__}{hint}")
+
+
+def not_a_frame(what: str, item: object, *, pieces: bool = False) -> TypeError:
+    """The error for an argument of `what` that should be a frame, or a piece if it takes those."""
+    hint = ""
+    if isinstance(item, str):
+        hint = "; Frame.text(text) makes a frame of it"
+    elif isinstance(item, BytesLike):
+        hint = "; Frame.binary(data) makes a frame of it"
+    elif isinstance(item, Piece) and what == "send":
+        hint = "; send_piece(piece) sends a Piece"
+    wanted = "a Frame or a Piece" if pieces else "a Frame"
+    return TypeError(f"{what} takes {wanted}, got {type(item).__name__}{hint}")
 
 
 def truncate_reason(text: str) -> str:

@@ -10,7 +10,15 @@ from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import FrameTooBig, ProtocolError
-from ..frames import CloseCode, Frame, Violation, make_frame, truncate_reason
+from ..frames import (
+    CloseCode,
+    Frame,
+    Violation,
+    make_frame,
+    not_a_frame,
+    shown,
+    truncate_reason,
+)
 
 try:
     from zlib_ng import zlib_ng as backend
@@ -126,6 +134,15 @@ class PermessageDeflate:
         "max_size",
     )
 
+    def __new__(cls, *args: Any, **settings: Any) -> "PermessageDeflate":
+        if args or "is_client" not in settings:
+            raise TypeError(
+                "PermessageDeflate needs is_client=True or is_client=False; "
+                "PermessageDeflate.of(session) makes the one that a session has negotiated, "
+                "and a route takes extensions=PermessageDeflate.accept"
+            )
+        return super().__new__(cls)
+
     def __init__(
         self,
         *,
@@ -148,7 +165,7 @@ class PermessageDeflate:
         # zlib cannot: where it must not look further back than 256 bytes, nothing is compressed.
         self._compresses = self._sends_window > 8
         self._settings = level, self._sends_window, mem_level
-        if index(max_size) < 1:
+        if number("max_size", max_size) < 1:
             raise ValueError(f"max_size must be at least 1 byte, got {max_size}")
         self.max_size = max_size
         self._deflater: Any = None
@@ -185,6 +202,11 @@ class PermessageDeflate:
         What the client asks for is given. `level` (0 to 9, or -1 for zlib's default; 1) and
         `mem_level` (1 to 9; 8) are zlib's. ValueError or TypeError for other settings.
         """
+        if not isinstance(offer, str):
+            raise TypeError(
+                f"accept takes the client's {HEADER} as a str, got {shown(offer)}; "
+                "for a route: extensions=PermessageDeflate.accept"
+            )
         check_settings(level, mem_level, server_max_window_bits, client_max_window_bits)
         if server_max_window_bits < 9:
             raise ValueError("zlib cannot compress with server_max_window_bits=8; 9 is the least")
@@ -241,6 +263,8 @@ class PermessageDeflate:
         a ProtocolError (close code 1002) that says what is wrong with it; on a server, where
         the answer is our own, a ValueError.
         """
+        if not hasattr(session, "extensions"):
+            raise TypeError(f"PermessageDeflate.of takes a session, got {shown(session)}")
         sent: Sequence[str] = ()
         if session.is_client:
             # What was sent, whoever wrote it: a middleware may have.
@@ -280,6 +304,8 @@ class PermessageDeflate:
         as soon as a message has more than `max_size` bytes. After an error there is nothing
         more to decode: it is raised again for all but control frames.
         """
+        if not isinstance(frame, Frame):
+            raise not_a_frame("decode", frame)
         # Everything in one go: attribute by attribute would cost more than half as much again.
         _, (head, payload, _, violations) = frame.__reduce__()
         if head & (RSV1 | RSV2_RSV3) and (head & (RSV2_RSV3 | CONTROL) or not head & OPCODE):
@@ -307,6 +333,8 @@ class PermessageDeflate:
         can be inflated when it arrives. A masking key is kept. ValueError for a frame with RSV1,
         and for the first frame of a message while a compressed one has not ended.
         """
+        if not isinstance(frame, Frame):
+            raise not_a_frame("encode", frame)
         _, (head, payload, mask, _) = frame.__reduce__()
         if head & CONTROL:
             return frame
@@ -399,13 +427,21 @@ class PermessageDeflate:
 
 
 def check_settings(level: int, mem_level: int, *window_bits: int) -> None:
-    if not -1 <= index(level) <= 9:
+    if not -1 <= number("level", level) <= 9:
         raise ValueError(f"level must be 0 to 9, or -1 for zlib's default, got {level}")
-    if not 1 <= index(mem_level) <= 9:
+    if not 1 <= number("mem_level", mem_level) <= 9:
         raise ValueError(f"mem_level must be 1 to 9, got {mem_level}")
     for bits in window_bits:
-        if not 8 <= index(bits) <= 15:
+        if not 8 <= number("max_window_bits", bits) <= 15:
             raise ValueError(f"max_window_bits must be 8 to 15, got {bits}")
+
+
+def number(name: str, value: int) -> int:
+    """TypeError for a setting that is no int."""
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, got {shown(value)}") from None
 
 
 def extensions(header: str) -> list[tuple[str | None, list[tuple[str, str | None]]]]:
@@ -430,11 +466,13 @@ def extensions(header: str) -> list[tuple[str | None, list[tuple[str, str | None
         elif separator == ";" and name is not None and result and result[-1][0] is not None:
             result[-1][1].append((name, value))
         else:
-            raise ValueError(f"it is malformed from {shown(header[start : start + 2 * SHOWN])} on")
+            raise ValueError(
+                f"it is malformed from {excerpt(header[start : start + 2 * SHOWN])} on"
+            )
     return result
 
 
-def shown(text: str) -> str:
+def excerpt(text: str) -> str:
     """What the peer wrote, as a message shows it."""
     return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
 
@@ -449,14 +487,14 @@ def parameters_of(pairs: list[tuple[str, str | None]], *, is_offer: bool) -> Par
             raise ValueError(f"{name} stands there twice")
         if name.endswith("takeover"):
             if text is not None:
-                raise ValueError(f"{name} has a value, {shown(text)}")
+                raise ValueError(f"{name} has a value, {excerpt(text)}")
             known[name] = True
         elif text is None and is_offer and name.startswith("client"):
             known[name] = 15
         elif text in WINDOW_BITS:
             known[name] = WINDOW_BITS[text]
         else:
-            given = "no value" if text is None else shown(text)
+            given = "no value" if text is None else excerpt(text)
             raise ValueError(f"{name} must be 8 to 15, got {given}")
     return Parameters(**known)
 

@@ -6,8 +6,9 @@ import time
 from types import TracebackType
 
 from ..errors import SessionClosed
-from ..frames import Frame, Opcode, Piece
+from ..frames import Frame, Opcode, Piece, not_a_frame, shown
 from ..session import RawWebSocketSession
+from .checks import check_seconds
 from .interruption import Interruption
 
 __all__ = ("Heartbeat",)
@@ -54,10 +55,10 @@ class Heartbeat:
     )
 
     def __init__(self, session: RawWebSocketSession, interval: float, timeout: float) -> None:
-        if not (interval > 0 and timeout > 0):
-            raise ValueError(
-                f"interval and timeout must be positive seconds, got {interval} and {timeout}"
-            )
+        if not isinstance(session, RawWebSocketSession):
+            raise TypeError(f"Heartbeat takes a session, got {shown(session)}")
+        check_seconds("interval", interval, positive=True)
+        check_seconds("timeout", timeout, positive=True)
         self._session = session
         self._interval = interval
         self._timeout = timeout
@@ -93,6 +94,8 @@ class Heartbeat:
 
     def feed(self, frame: Frame | Piece) -> None:
         """Take note of what was received."""
+        if not isinstance(frame, (Frame, Piece)):
+            raise not_a_frame("feed", frame, pieces=True)
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
