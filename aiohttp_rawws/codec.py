@@ -87,6 +87,8 @@ class Parser:
     With a `sink` frames are checked but not taken apart: `sink(data, size)` gets the octets as
     they came, of each frame at once what has arrived of it, of a control frame the whole. A Close
     still goes to `next`. Only where every violation is rejected: nothing malformed may pass.
+
+    `on_close` is called for each Close, in the middle of the parsing: it must not use the parser.
     """
 
     __slots__ = (
@@ -113,6 +115,7 @@ class Parser:
         "limit",
         "max_frame_size",
         "next",
+        "on_close",
         "oversized",
         "passed_frames",
         "passed_octets",
@@ -163,6 +166,7 @@ class Parser:
         self._violations = 0
         self._length = 0
         self._offset = 0
+        self.on_close: Callable[[], None] | None = None
         self.sink: Callable[[bytearray, int], None] | None = None
         # What the sink is due of the octets that are being parsed, and of the frame it has in part.
         self._passed = 0
@@ -455,6 +459,8 @@ class Parser:
                 return self._fail(violations, start, payload)
             self.after_close = True
             self.closed = self.reject & AFTER_CLOSE != 0
+            if self.on_close is not None:
+                self.on_close()
         self._count(head)
         self._queue(make_frame(head, payload, key, violations), len(payload))
         return after

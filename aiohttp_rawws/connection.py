@@ -205,6 +205,7 @@ class Connection:
         "_close_sent",
         "_cork",
         "_corked",
+        "_end_callbacks",
         "_ending",
         "_eof_received",
         "_eof_sent",
@@ -229,6 +230,7 @@ class Connection:
         "_waiters",
         "_write_paused",
         "_written",
+        "bytes_received",
         "exception",
         "extensions",
         "is_client",
@@ -280,6 +282,9 @@ class Connection:
         self._waiter = Waiter(self._loop)
         self._waiters: list[asyncio.Future[None]] = []
         self._on_lost: Callable[[BaseException | None], None] | None = None
+        self._end_callbacks: list[Callable[[], object]] | None = None
+        #: Bytes that were read since the upgrade, frames that are not complete included.
+        self.bytes_received = 0
         self._out = Output()
         self._corked = False
         self._after: Connection | None = None
@@ -335,6 +340,24 @@ class Connection:
 
     def _gone(self) -> bool:
         return self._lost or self._is_closing()
+
+    @property
+    def peer_ended(self) -> bool:
+        """Whether the peer has ended: its Close or the end of its stream came, or it was lost.
+
+        True from when that came, whether or not the frames before it were received.
+        """
+        return self._parser.after_close or self._eof_received or self._gone()
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether nothing is read until frames are received: `receive_limit` is reached."""
+        return self._paused
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that were handed over since the upgrade, those of `write_backlog` included."""
+        return self._written
 
     @property
     def close_received(self) -> "Frame | None":
@@ -522,6 +545,26 @@ class Connection:
         if self._paused and not (self._eof_received or self.closed):
             self._paused = False
             self._transport.resume_reading()
+
+    def add_end_callback(self, callback: "Callable[[], object]") -> None:
+        """Call back, in a loop iteration of its own, once `peer_ended` is true."""
+        if self._end_callbacks is None:
+            self._end_callbacks = []
+            self._parser.on_close = self._peer_has_ended
+        self._end_callbacks.append(callback)
+        if self.peer_ended:
+            self._loop.call_soon(callback)
+
+    def remove_end_callback(self, callback: "Callable[[], object]") -> None:
+        """Do not call back any more."""
+        callbacks = self._end_callbacks or []
+        self._end_callbacks = [other for other in callbacks if other != callback] or None
+        if self._end_callbacks is None:
+            self._parser.on_close = None
+
+    def _peer_has_ended(self) -> None:
+        for callback in self._end_callbacks or ():
+            self._loop.call_soon(callback)
 
     # -- relaying --------------------------------------------------------------------------
 
@@ -809,6 +852,7 @@ class Connection:
         """Take the transport over; `data` came behind the handshake."""
         self._transport.set_protocol(cast(asyncio.BufferedProtocol, self))
         self._transport.resume_reading()
+        self.bytes_received = len(data)
         self._parser.feed(data)
         if self._parser.full:
             self._pause_reading()
@@ -824,6 +868,7 @@ class Connection:
     def buffer_updated(self, nbytes: int) -> None:
         if self._ending:
             return
+        self.bytes_received += nbytes
         parser = self._parser
         parser.written(nbytes)
         if parser.oversized is not None or parser._full():
@@ -851,6 +896,7 @@ class Connection:
         self._eof_received = True
         self._waiter.wake(False)
         self._changed()
+        self._peer_has_ended()
         # Plain TCP stays open for sending; TLS has no halves and closes itself.
         return self._transport.can_write_eof()
 
@@ -860,6 +906,7 @@ class Connection:
         self._out.clear()
         self._waiter.wake(False)
         self._changed()
+        self._peer_has_ended()
         self._hang_up()
 
     def _when_lost(self, callback: "Callable[[BaseException | None], None]") -> None:
