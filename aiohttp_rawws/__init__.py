@@ -10,7 +10,7 @@ from ._build import COMPILED
 from ._version import __version__
 from .client import HandshakeRefused, connect
 from .errors import EndOfStream, FrameTooBig, ProtocolError, RawWebSocketError, SessionClosed
-from .frames import CloseCode, Frame, Opcode, Piece, Violation
+from .frames import CloseCode, Frame, Opcode, Piece, Violation, truncate_reason
 from .handshake import HandshakeRule
 from .plugin import RouteTableDef, add_raw_websocket, raw_websocket, setup
 from .proxy import proxy
@@ -45,4 +45,5 @@ __all__ = (
     "raw_websocket",
     "relay",
     "setup",
+    "truncate_reason",
 )

@@ -47,6 +47,7 @@ cdef class Parser:
     cdef readonly bint stalled
     cdef readonly object error
     cdef readonly object oversized
+    cdef public object on_close
     cdef readonly object sink
     cdef readonly long long passed_frames
     cdef readonly long long passed_octets

@@ -20,6 +20,7 @@ from .frames import (
     Violation,
     make_frame,
     make_piece,
+    truncate_reason,
 )
 from .mask import READ_SIZE, Payload, copy_out, key_at
 
@@ -89,6 +90,8 @@ class Parser:
     they came, of each frame at once what has arrived of it, of a control frame the whole (if it is
     not one of over 125 bytes that `reject` lets pass). A Close still goes to `next`, and has to be
     the last frame: AFTER_CLOSE must be in `reject`.
+
+    `on_close` is called for each Close, in the middle of the parsing: it must not use the parser.
     """
 
     __slots__ = (
@@ -115,6 +118,7 @@ class Parser:
         "limit",
         "max_frame_size",
         "next",
+        "on_close",
         "oversized",
         "passed_frames",
         "passed_octets",
@@ -165,6 +169,7 @@ class Parser:
         self._violations = 0
         self._length = 0
         self._offset = 0
+        self.on_close: Callable[[], None] | None = None
         self.sink: Callable[[bytearray, int], None] | None = None
         # What the sink is due of the octets that are being parsed, and of the frame it has in part.
         self._passed = 0
@@ -468,6 +473,8 @@ class Parser:
                 return self._fail(violations, start, payload)
             self.after_close = True
             self.closed = self.reject & AFTER_CLOSE != 0
+            if self.on_close is not None:
+                self.on_close()
         self._count(head)
         self._queue(make_frame(head, payload, key, violations), len(payload))
         return after
@@ -546,9 +553,16 @@ class Parser:
         if rejected == Violation.CLOSE_PAYLOAD and CloseCode.is_sendable(code_of(payload)):
             # Only the reason is left to be wrong: it is not UTF-8 (section 8.1).
             code = CloseCode.INVALID_PAYLOAD
-        message = "; ".join(text for rule, text in EXPLANATIONS.items() if rule & rejected)
-        self.error = ProtocolError(rejected, code, message)
+        self.error = ProtocolError(rejected, code, explain(rejected))
         return start
+
+
+def explain(violations: Violation) -> str:
+    """The rules that a frame breaks, in a text that fits the reason of a Close."""
+    broken = [rule for rule in EXPLANATIONS if rule & violations]
+    if len(broken) == 1:
+        return EXPLANATIONS[broken[0]]
+    return truncate_reason(f"breaks RFC 6455: {', '.join(str(rule.name) for rule in broken)}")
 
 
 def weigh(frame: Frame) -> int:

@@ -59,8 +59,10 @@ cdef class Connection:
     cdef bint _choked
     cdef Frame _close_received
     cdef Frame _close_sent
+    cdef readonly long long bytes_received
     cdef Cork _cork
     cdef bint _corked
+    cdef list _end_callbacks
     cdef bint _ending
     cdef readonly bint _eof_received
     cdef readonly bint _eof_sent
@@ -148,6 +150,8 @@ cdef class Connection:
     cdef _flush_with(self, bytes payload)
     cdef _count(self, Py_ssize_t size)
     cdef bint _direct(self) except -1
+    @cython.locals(parser=Parser)
+    cpdef buffer_updated(self, Py_ssize_t nbytes)
     @cython.locals(cork=Cork)
     cdef _wake_reader(self)
     cpdef _changed(self)

@@ -30,7 +30,9 @@ from .frames import (
     Piece,
     Violation,
     header_octets,
+    not_a_frame,
     octets,
+    shown,
     whole_piece,
 )
 from .mask import Output, rotate, run_in, write_some
@@ -212,6 +214,7 @@ class Connection:
         "_close_sent",
         "_cork",
         "_corked",
+        "_end_callbacks",
         "_ending",
         "_eof_received",
         "_eof_sent",
@@ -236,6 +239,7 @@ class Connection:
         "_waiters",
         "_write_paused",
         "_written",
+        "bytes_received",
         "exception",
         "extensions",
         "is_client",
@@ -287,6 +291,9 @@ class Connection:
         self._waiter = Waiter(self._loop)
         self._waiters: list[asyncio.Future[None]] = []
         self._on_lost: Callable[[BaseException | None], None] | None = None
+        self._end_callbacks: list[Callable[[], object]] | None = None
+        #: Bytes that were read since the upgrade, frames that are not complete included.
+        self.bytes_received = 0
         self._out = Output()
         self._corked = False
         self._after: Connection | None = None
@@ -329,6 +336,8 @@ class Connection:
 
     @max_frame_size.setter
     def max_frame_size(self, size: int) -> None:
+        if not isinstance(size, int):
+            raise TypeError(f"max_frame_size must be a number of bytes (int), got {shown(size)}")
         if size <= 0:
             raise ValueError(f"max_frame_size must be at least 1 byte, got {size}")
         self._parser.max_frame_size = min(size, sys.maxsize)
@@ -340,6 +349,24 @@ class Connection:
 
     def _gone(self) -> bool:
         return self._lost or self._is_closing()
+
+    @property
+    def peer_ended(self) -> bool:
+        """Whether the peer has ended: its Close or the end of its stream came, or it was lost.
+
+        True from when that came, whether or not the frames before it were received.
+        """
+        return self._parser.after_close or self._eof_received or self._gone()
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether nothing is read until frames are received: `receive_limit` is reached."""
+        return self._paused
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that were handed over since the upgrade, those of `write_backlog` included."""
+        return self._written
 
     @property
     def close_received(self) -> "Frame | None":
@@ -528,6 +555,26 @@ class Connection:
             self._paused = False
             self._transport.resume_reading()
 
+    def add_end_callback(self, callback: "Callable[[], object]") -> None:
+        """Call back, in a loop iteration of its own, once `peer_ended` is true."""
+        if self._end_callbacks is None:
+            self._end_callbacks = []
+            self._parser.on_close = self._peer_has_ended
+        self._end_callbacks.append(callback)
+        if self.peer_ended:
+            self._loop.call_soon(callback)
+
+    def remove_end_callback(self, callback: "Callable[[], object]") -> None:
+        """Do not call back any more."""
+        callbacks = self._end_callbacks or []
+        self._end_callbacks = [other for other in callbacks if other != callback] or None
+        if self._end_callbacks is None:
+            self._parser.on_close = None
+
+    def _peer_has_ended(self) -> None:
+        for callback in self._end_callbacks or ():
+            self._loop.call_soon(callback)
+
     # -- relaying --------------------------------------------------------------------------
 
     def _may_pass_to(self, target: "Connection") -> bool:
@@ -643,7 +690,7 @@ class Connection:
 
     def _send(self, frame: Frame) -> None:
         if not isinstance(frame, Frame):
-            raise TypeError(f"send takes a Frame, got {type(frame).__name__}")
+            raise not_a_frame("send", frame)
         if not self._sendable():
             raise self._session_closed()
         if self._piece_left:
@@ -871,6 +918,7 @@ class Connection:
         """Take the transport over; `data` came behind the handshake."""
         self._transport.set_protocol(cast(asyncio.BufferedProtocol, self))
         self._transport.resume_reading()
+        self.bytes_received = len(data)
         self._parser.feed(data)
         if self._parser.full:
             self._pause_reading()
@@ -886,6 +934,7 @@ class Connection:
     def buffer_updated(self, nbytes: int) -> None:
         if self._ending:
             return
+        self.bytes_received += nbytes
         parser = self._parser
         parser.written(nbytes)
         if parser.oversized is not None or parser._full():
@@ -913,6 +962,7 @@ class Connection:
         self._eof_received = True
         self._waiter.wake(False)
         self._changed()
+        self._peer_has_ended()
         # Plain TCP stays open for sending; TLS has no halves and closes itself.
         return self._transport.can_write_eof()
 
@@ -923,6 +973,7 @@ class Connection:
         self._waiter.wake(False)
         self._changed()
         self._leave()
+        self._peer_has_ended()
         self._hang_up()
 
     def _leave(self) -> None:

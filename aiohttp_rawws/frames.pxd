@@ -23,10 +23,12 @@ cdef class Frame:
 @cython.locals(frame=Frame)
 cpdef Frame make_frame(unsigned char head, bytes payload, bytes mask, unsigned int violations)
 
+cdef int opcode_number(opcode) except -1
+
 cdef Frame checked(kind, unsigned char head, bytes payload)
 
-@cython.locals(prepared=Frame)
-cpdef Frame prepare(Frame frame)
+@cython.locals(prepared=Frame, known=Frame)
+cpdef Frame prepare(frame)
 
 cpdef whole_piece(Frame frame)
 

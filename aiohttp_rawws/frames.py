@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 from .mask import Output
 
-__all__ = ("CloseCode", "Frame", "Opcode", "Piece", "Violation")
+__all__ = ("CloseCode", "Frame", "Opcode", "Piece", "Violation", "truncate_reason")
 
 BytesLike = bytes | bytearray | memoryview
 
 #: The largest payload of a control frame, in bytes (RFC 6455 section 5.5).
 MAX_CONTROL_PAYLOAD = 125
+#: The longest reason of a Close, in bytes of UTF-8: it stands behind two bytes of code (5.5.1).
+MAX_REASON = MAX_CONTROL_PAYLOAD - 2
 
 #: What a received frame costs beside its payload, in bytes: the objects that hold it.
 FRAME_COST = 160
@@ -131,9 +133,7 @@ class Frame:
         rsv3: bool = False,
         mask: "BytesLike | None" = None,
     ) -> None:
-        number = index(opcode)
-        if not 0 <= number <= 15:
-            raise ValueError(f"an opcode has 4 bits (0 to 15), got {number}")
+        number = opcode_number(opcode)
         if mask is not None:
             mask = octets(mask, "mask")
             if len(mask) != 4:
@@ -155,7 +155,10 @@ class Frame:
     def text(cls, text: str, fin: bool = True) -> "Frame":
         """A Text frame; with `fin=False` the first fragment of a message."""
         if not isinstance(text, str):
-            raise TypeError(f"a Text frame takes a str, got {type(text).__name__}")
+            raise TypeError(
+                f"a Text frame takes a str, got {type(text).__name__}; "
+                "Frame(Opcode.TEXT, payload) takes its UTF-8 as bytes"
+            )
         return checked(cls, (FIN if fin else 0) | 1, text.encode())
 
     @classmethod
@@ -182,23 +185,28 @@ class Frame:
     def close(cls, code: "int | None" = None, reason: str = "") -> "Frame":
         """A Close, empty without a code (section 5.5.1).
 
-        ValueError for a code that may not be sent, a reason of more than 123 bytes of UTF-8, or
-        a reason without a code.
+        ValueError for a code that may not be sent, a reason of more than 123 bytes of UTF-8
+        (`truncate_reason` cuts it), or a reason without a code.
         """
         if not isinstance(reason, str):
-            raise TypeError(f"a close reason is a str, got {type(reason).__name__}")
+            raise TypeError(
+                f'a close reason is a str, got {shown(reason)}; without one leave it out or pass ""'
+            )
         encoded = reason.encode()
         if code is None:
             if encoded:
                 raise ValueError("a close reason needs a close code in front of it")
             return checked(cls, FIN | 8, b"")
-        number = index(code)
+        number = code_number(code)
         if not CloseCode.is_sendable(number):
             raise ValueError(
                 f"close code {number} may not be sent; use 1000-1003, 1007-1014 or 3000-4999"
             )
-        if len(encoded) > MAX_CONTROL_PAYLOAD - 2:
-            raise ValueError(f"a close reason has at most 123 bytes of UTF-8, got {len(encoded)}")
+        if len(encoded) > MAX_REASON:
+            raise ValueError(
+                f"a close reason has at most 123 bytes of UTF-8, got {len(encoded)}; "
+                "truncate_reason(reason) cuts it"
+            )
         return checked(cls, FIN | 8, number.to_bytes(2, "big") + encoded)
 
     @property
@@ -330,7 +338,10 @@ def prepare(frame: Frame) -> Frame:
 
     Only where it is sent unmasked, by servers: each frame of a client has a key of its own.
     """
-    prepared = make_frame(frame._head, frame._payload, None, frame._violations)
+    if not isinstance(frame, Frame):
+        raise not_a_frame("prepare", frame)
+    known = frame
+    prepared = make_frame(known._head, known._payload, None, known._violations)
     prepared._wire = prepared.encode()
     return prepared
 
@@ -385,7 +396,77 @@ def octets(data: BytesLike, what: str) -> bytes:
     try:
         return memoryview(data).tobytes()
     except TypeError:
-        raise TypeError(f"{what} must be bytes-like, got {type(data).__name__}") from None
+        raise not_octets(data, what) from None
+
+
+def opcode_number(opcode: Any) -> int:
+    """Check an opcode: TypeError or ValueError for what is none."""
+    try:
+        number = index(opcode)
+    except TypeError:
+        name = opcode.lower() if isinstance(opcode, str) else "binary"
+        name = name if name.upper() in Opcode.__members__ else "text"
+        raise TypeError(
+            f"opcode must be an Opcode or an int from 0 to 15, got {shown(opcode)}; "
+            f"Frame.{name}(...) makes a {name.title()} frame"
+        ) from None
+    if not 0 <= number <= 15:
+        raise ValueError(f"an opcode has 4 bits (0 to 15), got {number}")
+    return number
+
+
+def code_number(code: Any) -> int:
+    """Check that a close code is a number: TypeError for what is none."""
+    try:
+        return index(code)
+    except TypeError:
+        raise TypeError(
+            f"a close code must be an int, a CloseCode or None, got {shown(code)}; "
+            "the reason comes behind it: 1000, 'bye'"
+        ) from None
+
+
+def shown(value: object) -> str:
+    """What an argument was, as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= REPR_BYTES else type(value).__name__
+
+
+def not_octets(data: object, what: str) -> TypeError:
+    """The error for an argument that should be bytes-like."""
+    hint = ""
+    if isinstance(data, Frame):
+        hint = "; send(frame) sends a Frame"
+    elif isinstance(data, str) and what == "payload":
+        hint = "; Frame.text(text) makes a Text frame, text.encode() makes bytes"
+    elif isinstance(data, str):
+        hint = "; text.encode() makes bytes"
+    return TypeError(f"{what} must be bytes-like, got {type(data).__name__}{hint}")
+
+
+def not_a_frame(what: str, item: object, *, pieces: bool = False) -> TypeError:
+    """The error for an argument of `what` that should be a frame, or a piece if it takes those."""
+    hint = ""
+    if isinstance(item, str):
+        hint = "; Frame.text(text) makes a frame of it"
+    elif isinstance(item, BytesLike):
+        hint = "; Frame.binary(data) makes a frame of it"
+    elif isinstance(item, Piece) and what == "send":
+        hint = "; send_piece(piece) sends a Piece"
+    wanted = "a Frame or a Piece" if pieces else "a Frame"
+    return TypeError(f"{what} takes {wanted}, got {type(item).__name__}{hint}")
+
+
+def truncate_reason(text: str) -> str:
+    """Cut a text to the 123 bytes of UTF-8 that the reason of a Close may have (section 5.5.1).
+
+    The cut is between two characters. A lone surrogate, which UTF-8 cannot encode, becomes "?".
+    """
+    if not isinstance(text, str):
+        raise TypeError(
+            f"truncate_reason takes a str, got {text!r}; str(error) is the text of an exception"
+        )
+    return text.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
 
 
 def control_payload(payload: BytesLike) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from .awaiting import Awaiting, quick
 from .errors import SessionClosed
-from .frames import CloseCode, Frame, Piece
+from .frames import CloseCode, Frame, Piece, not_a_frame
 
 if sys.platform != "win32":
     from fcntl import ioctl
@@ -94,7 +94,7 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
         elif isinstance(piece, Piece):
             self._put_piece(piece)
         else:
-            raise TypeError(f"send_piece takes a Piece or a Frame, got {type(piece).__name__}")
+            raise not_a_frame("send_piece", piece, pieces=True)
         if self._write_paused:
             await self.drain()
 
@@ -115,7 +115,8 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
         """Send a Close frame once, and drain; does not wait for the peer's.
 
         `code=None` sends an empty one. ValueError for a code that may not be sent, or a reason
-        over 123 bytes. A second call, or a lost connection, is quiet.
+        over 123 bytes (`truncate_reason` cuts it; the text of a ProtocolError fits). A second
+        call, or a lost connection, is quiet.
         """
         frame = Frame.close(code, reason)
         # Closed already, or there is nobody left to tell.

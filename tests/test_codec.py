@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import Frame, FrameTooBig, Opcode, Piece, ProtocolError, Violation
-from aiohttp_rawws.codec import Parser, ReadBuffer, judge, judge_close
+from aiohttp_rawws.codec import Parser, ReadBuffer, explain, judge, judge_close
 from aiohttp_rawws.frames import FRAME_COST
 from aiohttp_rawws.mask import READ_SIZE
 
@@ -282,11 +282,51 @@ COMBINED = [
 ]
 
 
+def told(violations: Violation) -> str:
+    """How several violations at once are told."""
+    rules = [Violation(1 << bit) for bit in range(11)]
+    return f"breaks RFC 6455: {', '.join(str(rule.name) for rule in rules if rule & violations)}"
+
+
 @pytest.mark.parametrize(("data", "violations"), COMBINED)
 def test_all_the_rules_a_frame_breaks_are_told(data: bytes, violations: Violation) -> None:
     error = the_error(reader(data))
     assert error.violation == violations
-    assert str(error).count("RFC 6455") == violations.value.bit_count()
+    assert str(error) == told(violations)
+
+
+def test_what_is_wrong_with_a_frame_fits_a_close() -> None:
+    """So that `session.close(error.close_code, str(error))` never fails."""
+    for number in range(1, ALL.value + 1):
+        text = explain(Violation(number))
+        assert Frame.close(1002, text).close_reason == text
+        if number.bit_count() > 1:
+            assert text == told(Violation(number))[:123]
+
+
+@both_roles
+def test_whatever_a_frame_begins_with_the_error_fits_a_close(is_client: bool) -> None:
+    for before, head, second in itertools.product(
+        (b"", octets(0x01, b"", is_client), octets(0x88, b"", is_client)),
+        range(256),
+        (0, 1, 125, 126, 127, 128, 129, 253, 254, 255),
+    ):
+        reject = ALL & ~Violation.AFTER_CLOSE if before[:1] == b"\x88" else ALL
+        data = before + bytes([head, second]) + b"\x80" + bytes(7) + MASK + bytes(300)
+        it = reader(data, is_client=is_client, reject=reject.value)
+        if it.parser.error is not None:
+            error = the_error(it)
+            Frame.close(error.close_code, str(error))
+            if error.violation.value.bit_count() > 1:
+                # Nothing that one frame can break had to be cut.
+                assert str(error) == told(error.violation)
+
+
+def test_an_http_request_behind_the_upgrade_can_be_answered_with_a_close() -> None:
+    error = the_error(reader(b"GET / HTTP/1.1\r\n\r\n"))
+    close = Frame.close(error.close_code, str(error))
+    assert close.close_code == 1002
+    assert close.close_reason == "breaks RFC 6455: UNMASKED, RESERVED_BITS, RESERVED_OPCODE"
 
 
 def test_of_several_rules_only_the_rejected_ones_are_told() -> None:

@@ -9,6 +9,7 @@ import pytest
 from aiohttp_rawws import (
     CloseCode,
     EndOfStream,
+    Frame,
     FrameTooBig,
     ProtocolError,
     RawWebSocketError,
@@ -57,6 +58,11 @@ def test_frame_too_big() -> None:
 def test_frame_too_big_tells_what_to_do() -> None:
     told = str(FrameTooBig(1024, 1023))
     assert all(word in told for word in ("1024", "1023", "max_frame_size", "pieces()"))
+
+
+def test_frame_too_big_fits_a_close() -> None:
+    error = FrameTooBig(2**63 - 1, 2**63 - 2)
+    assert Frame.close(error.close_code, str(error)).close_reason == str(error)
 
 
 def test_frame_too_big_for_another_limit() -> None:

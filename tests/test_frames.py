@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aiohttp_rawws import CloseCode, Frame, Opcode, Piece, Violation
+from aiohttp_rawws import CloseCode, Frame, Opcode, Piece, Violation, truncate_reason
 from aiohttp_rawws.frames import FRAME_COST, make_frame, make_piece, whole_piece
 
 from .wire import MASK, xor
@@ -459,6 +459,37 @@ def test_a_close_reason_of_123_bytes(reason: str) -> None:
 def test_a_close_reason_over_123_bytes(reason: str) -> None:
     with pytest.raises(ValueError, match=r"at most 123 bytes of UTF-8, got 124"):
         Frame.close(1000, reason)
+
+
+def test_a_close_reason_that_is_too_long_can_be_cut() -> None:
+    with pytest.raises(ValueError, match=r"truncate_reason\(reason\) cuts it"):
+        Frame.close(1000, "x" * 124)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", ""),
+        ("bye", "bye"),
+        ("x" * 123, "x" * 123),
+        ("x" * 124, "x" * 123),
+        ("é" * 62, "é" * 61),
+        ("x" + "é" * 62, "x" + "é" * 61),
+        ("🐍" * 31, "🐍" * 30),
+        ("xyz" + "🐍" * 31, "xyz" + "🐍" * 30),
+        (f"lone {SURROGATE}", "lone ?"),
+        (SURROGATE * 200, "?" * 123),
+    ],
+)
+def test_a_reason_is_cut_between_two_characters(text: str, reason: str) -> None:
+    assert truncate_reason(text) == reason
+    assert Frame.close(1000, truncate_reason(text)).close_reason == reason
+
+
+@pytest.mark.parametrize("text", [b"bye", None, ValueError("bye")])
+def test_what_is_cut_is_a_str(text: Any) -> None:
+    with pytest.raises(TypeError, match=r"truncate_reason takes a str, got .*; str\(error\)"):
+        truncate_reason(text)
 
 
 def test_a_close_reason_must_be_encodable() -> None:

@@ -6,8 +6,10 @@ import itertools
 import json
 import os
 import random
+import re
 import subprocess
 import sys
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -203,6 +205,97 @@ def test_a_header_of_any_length_takes_no_time() -> None:
     assert accept("a" + " " * 10**5 + ", permessage-deflate") == NAME
 
 
+class Counting:
+    """A compiled pattern that counts its matches."""
+
+    def __init__(self, pattern: "re.Pattern[str]") -> None:
+        self.pattern = pattern
+        self.matches = 0
+
+    def match(self, text: str, position: int) -> "re.Match[str] | None":
+        self.matches += 1
+        return self.pattern.match(text, position)
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The offers and answers whose parameters were looked at."""
+    seen: list[Any] = []
+    judge = deflate.parameters_of
+
+    def noting(pairs: Any, *, is_offer: bool) -> Any:
+        seen.append(pairs)
+        return judge(pairs, is_offer=is_offer)
+
+    monkeypatch.setattr(deflate, "parameters_of", noting)
+    return seen
+
+
+#: Headers of 115 lines of 8 KiB, which aiohttp's server lets pass.
+HOSTILE = {
+    "names": ", ".join(["a," * 4095] * 115),
+    "commas": "," * 900_000,
+    "parameters": NAME + "; a" * 300_000,
+    "known parameters": f"{NAME}; client_max_window_bits" * 20_000,
+    "offers that are passed over": f"{NAME}; server_max_window_bits=8, " * 20_000,
+    "wrong offers": f"{NAME}; wrong, " * 40_000,
+    "an open quote": f'{NAME}; a="' + "x" * 900_000,
+    "a long quoted value": f'{NAME}; a="' + "x" * 900_000 + '"',
+    "backslashes": f'{NAME}; a="' + "\\" * 900_000 + '"',
+    "quoted pairs": f'{NAME}; a="' + "\\x" * 400_000 + '"',
+    "quoted values": NAME + '; a="x"' * 100_000,
+}
+
+
+@pytest.mark.parametrize("header", HOSTILE.values(), ids=HOSTILE)
+def test_the_work_for_an_offer_is_bounded(
+    header: str, judged: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = Counting(deflate.ELEMENT)
+    monkeypatch.setattr(deflate, "ELEMENT", counting)
+    assert accept(header) is None
+    assert counting.matches <= deflate.MAX_ELEMENTS
+    assert len(judged) <= deflate.MAX_ELEMENTS
+    # A client is asked as little by its server.
+    with contextlib.suppress(ProtocolError):
+        assert of(header, NAME) is None
+    assert counting.matches <= 3 * deflate.MAX_ELEMENTS
+
+
+def test_the_first_good_offer_ends_the_search(judged: list[Any]) -> None:
+    assert accept(f"{NAME}; wrong, {NAME}; server_max_window_bits=9" + f", {NAME}" * 50_000) == (
+        f"{NAME}; server_max_window_bits=9"
+    )
+    assert len(judged) == 2
+
+
+@pytest.mark.parametrize("many", [", a", "; a", ","])
+def test_an_offer_counts_among_the_first_hundred_elements(many: str) -> None:
+    header = "a" + many * (deflate.MAX_ELEMENTS - 2)
+    assert accept(f"{header}, {NAME}") == NAME
+    assert accept(f"{header}, a, {NAME}") is None
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ['; a="{}', '; a="{}"', "; a{}", "; a={}", "; a{}=", ", {}@", "{}", "a{}a", '; a="x"{}x'],
+)
+@pytest.mark.parametrize("filling", ["x", " ", "\\", "\\x", '\\"', "\t", '"', "=", ";", ",", " ,"])
+def test_the_time_for_an_offer_grows_with_its_length(pattern: str, filling: str) -> None:
+    """At most: eight times as long a header takes about eight times as long, not 64 times."""
+
+    def seconds(number: int) -> float:
+        header = NAME + pattern.format(filling * number)
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            accept(header)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    assert seconds(16_000) < 24 * seconds(2000) + 0.0005
+
+
 # Negotiation: what a client offers, and what it takes for an answer.
 
 
@@ -325,6 +418,25 @@ def test_an_answer_that_a_client_does_not_take(offered: str, answer: str, wrong:
     assert wrong in str(caught.value)
     assert caught.value.close_code == 1002
     assert caught.value.violation is Violation.NONE
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"{NAME}; {'unknown' * 1000}",
+        f"{NAME}; client_max_window_bits={'1' * 1000}",
+        f'{NAME}; server_no_context_takeover="{"x" * 200}"',
+        f"{NAME}; server_no_context_takeover=" + "x" * 1000,
+        f"{NAME}" + "\udcff" * 1000,
+        f"{NAME}" + "\U0001f600" * 1000,
+    ],
+)
+def test_what_is_wrong_with_an_answer_fits_a_close(answer: str) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        of(answer, f"{NAME}; client_max_window_bits")
+    error = caught.value
+    assert Frame.close(error.close_code, str(error)).close_reason == str(error)
+    assert "Sec-WebSocket-Extensions" in str(error)
 
 
 def test_a_client_that_sent_several_lines() -> None:
@@ -450,6 +562,8 @@ def text(payload: bytes, fin: bool = True) -> Frame:
 
 def broken(caught: "pytest.ExceptionInfo[ProtocolError]", code: int) -> bool:
     error = caught.value
+    # What it says can stand in a Close.
+    Frame.close(error.close_code, str(error))
     return error.close_code == code and (code == 1002 or error.violation is Violation.NONE)
 
 

@@ -231,11 +231,22 @@ async def test_whatever_the_block_awaits_is_broken_off(serve: Serve) -> None:
 async def test_no_ping_follows_a_close(
     serve: Serve, tls: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with both_ends(serve, tls=tls) as (session, wire), Heartbeat(session, SHORT, SHORT):
+    async with both_ends(serve, tls=tls) as (session, wire), Heartbeat(session, SHORT, LONG):
         await session.close(1000)
         assert await wire.read_frame() == (0x88, b"\x03\xe8")
         assert await nothing_sent(wire, 3 * SHORT)
     assert not caplog.records
+
+
+@BOTH
+async def test_no_ping_follows_the_peers_close(serve: Serve, tls: bool) -> None:
+    """It would not be answered, whether or not the Close was received."""
+    async with both_ends(serve, tls=tls) as (session, wire), Heartbeat(session, SHORT, LONG):
+        wire.send(masked(0x88))
+        assert await nothing_sent(wire, 3 * SHORT)
+        assert session.close_received is None
+        await session.receive()
+        assert await nothing_sent(wire, 3 * SHORT)
 
 
 async def test_silence_after_a_close_ends_the_block_too(serve: Serve) -> None:
@@ -248,7 +259,7 @@ async def test_silence_after_a_close_ends_the_block_too(serve: Serve) -> None:
 
 
 async def test_no_ping_follows_an_end(serve: Serve) -> None:
-    async with both_ends(serve) as (session, wire), Heartbeat(session, SHORT, SHORT):
+    async with both_ends(serve) as (session, wire), Heartbeat(session, SHORT, LONG):
         session.write_eof()
         assert await wire.read_to_end() == b""
         await asyncio.sleep(3 * SHORT)
@@ -256,13 +267,14 @@ async def test_no_ping_follows_an_end(serve: Serve) -> None:
 
 @BOTH
 async def test_a_lost_connection_is_no_timeout(serve: Serve, tls: bool) -> None:
-    """What the block does afterwards is not broken off."""
-    async with both_ends(serve, tls=tls) as (session, wire), Heartbeat(session, SHORT, SHORT):
-        await next_ping(wire)
-        reset(wire)
-        with pytest.raises(EndOfStream):
-            await session.receive()
-        await asyncio.sleep(3 * SHORT)
+    async with both_ends(serve, tls=tls) as (session, wire):
+        with pytest.raises(EndOfStream, match=r"the peer ended 0\.15 s ago"):
+            async with Heartbeat(session, SHORT, 3 * SHORT):
+                await next_ping(wire)
+                reset(wire)
+                with pytest.raises(EndOfStream):
+                    await session.receive()
+                await asyncio.sleep(LONG)
 
 
 @BOTH
@@ -283,9 +295,9 @@ async def test_pings_do_not_pile_up(serve: Serve, tls: bool) -> None:
         assert 0 < grown < 100 if tls else grown == 10
         # One that was heard of meanwhile is missed again, though no other ping could be sent.
         with pytest.raises(TimeoutError):
-            async with Heartbeat(session, SHORT, 4 * SHORT) as heartbeat:
+            async with Heartbeat(session, SHORT, 4 * SHORT):
                 await asyncio.sleep(2 * SHORT)
-                heartbeat.feed(Frame.text("alive"))
+                wire.send(masked(0x81, b"alive"))
                 await asyncio.sleep(LONG)
         read_again(wire)
         await wire.read(10 + 2**23)
@@ -297,7 +309,7 @@ async def test_pings_do_not_pile_up(serve: Serve, tls: bool) -> None:
 async def test_no_ping_stands_between_pieces(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with both_ends(serve) as (session, wire), Heartbeat(session, SHORT, SHORT):
+    async with both_ends(serve) as (session, wire), Heartbeat(session, SHORT, LONG):
         bits = (Opcode.BINARY, True, False, False, False, 2)
         await session.send_piece(Piece(*bits, 0, b"a", False))
         await asyncio.sleep(3 * SHORT)

@@ -61,6 +61,8 @@ def refused(assembler: MessageAssembler, item: Item) -> ProtocolError:
         assert again.value is not caught.value
         assert again.value.args == caught.value.args
     assert assembler.feed(Frame.ping()) is None
+    # What it says can stand in a Close.
+    Frame.close(caught.value.close_code, str(caught.value))
     return caught.value
 
 

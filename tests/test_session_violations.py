@@ -4,12 +4,19 @@ import asyncio
 
 import pytest
 
-from aiohttp_rawws import CloseCode, Frame, FrameTooBig, ProtocolError, Violation
+from aiohttp_rawws import (
+    CloseCode,
+    Frame,
+    FrameTooBig,
+    ProtocolError,
+    RawWebSocketSession,
+    Violation,
+)
 
 from .conftest import Serve
-from .ends import both_ends, taken, turns
+from .ends import BOTH, application, both_ends, taken, turns
 from .ways import EVERY_WAY, WAYS, Way, all_frames, by_pieces
-from .wire import masked
+from .wire import Wire, masked
 
 CLOSE = masked(0x88, b"\x03\xe8bye")
 
@@ -60,6 +67,29 @@ async def test_nothing_is_sent_about_a_violation_but_the_handler_can(serve: Serv
         await session.close(caught.value.close_code)
         # The Text stands first: nothing was sent before it.
         assert await wire.read(10) == b"\x81\x04well\x88\x02\x03\xea"
+
+
+@BOTH
+async def test_a_request_behind_the_upgrade_is_answered_with_a_close(
+    serve: Serve, tls: bool
+) -> None:
+    """It breaks three rules at once; the peer gets told of all, and no reset."""
+
+    async def handler(session: RawWebSocketSession) -> None:
+        try:
+            await session.receive()
+        except ProtocolError as error:
+            await session.close(error.close_code, str(error))
+
+    address = await serve(application(handler), tls=tls)
+    wire = await Wire.upgrade(address, behind=b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    head, payload = await wire.read_frame()
+    assert (head, payload[:2]) == (0x88, b"\x03\xea")
+    assert payload[2:] == b"breaks RFC 6455: UNMASKED, RESERVED_BITS, RESERVED_OPCODE"
+    if not tls:
+        wire.end()
+    assert await wire.read_to_end() == b""
+    await wire.close()
 
 
 async def test_a_reason_that_is_not_utf8_has_a_close_code_of_its_own(serve: Serve) -> None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
-from ..frames import Frame, prepare
+from ..frames import Frame, not_a_frame, prepare, shown
 from ..session import RawWebSocketSession
+from .checks import check_int
 
 __all__ = ("broadcast",)
 
@@ -23,10 +24,20 @@ def broadcast(
     that it missed something; None does nothing.
     Sessions that have sent a Close, or are closed, are left out. `sessions` may change meanwhile.
     """
+    if not isinstance(frame, Frame):
+        raise not_a_frame("broadcast(sessions, frame)", frame)
+    if not isinstance(sessions, Iterable):
+        raise TypeError(f"broadcast takes sessions in a list or a set, got {shown(sessions)}")
+    check_int("max_backlog", max_backlog, least=0)
     prepared = prepare(frame)
     number = 0
     for session in tuple(sessions):
-        sent = session._offer(prepared, max_backlog)
+        try:
+            sent = session._offer(prepared, max_backlog)
+        except AttributeError:
+            if isinstance(session, RawWebSocketSession):
+                raise
+            raise TypeError(f"broadcast takes sessions, got {shown(session)} among them") from None
         if sent:
             number += 1
         elif sent is False and laggard is not None:

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 
 from ..errors import ProtocolError
-from ..frames import CloseCode, Frame
+from ..frames import CloseCode, Frame, shown
 from ..session import RawWebSocketSession
+from .checks import check_seconds
 from .interruption import Interruption
 
 __all__ = ("close_handshake",)
@@ -29,6 +30,9 @@ async def close_handshake(
     ValueError as `session.close` has it; RuntimeError if another task is receiving, once the
     Close was sent: that task will get the peer's.
     """
+    if not isinstance(session, RawWebSocketSession):
+        raise TypeError(f"close_handshake takes a session, got {shown(session)}")
+    check_seconds("timeout", timeout)
     loop = asyncio.get_running_loop()
     with Interruption() as block:
         timer = loop.call_later(timeout, block.interrupt)

@@ -10,7 +10,15 @@ from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import FrameTooBig, ProtocolError
-from ..frames import CloseCode, Frame, Violation, make_frame
+from ..frames import (
+    CloseCode,
+    Frame,
+    Violation,
+    make_frame,
+    not_a_frame,
+    shown,
+    truncate_reason,
+)
 
 try:
     from zlib_ng import zlib_ng as backend
@@ -58,11 +66,18 @@ TAIL = b"\x00\x00\xff\xff"
 # something, or end the stream; for them not to, a stream must be made for it.
 NOTHING = (b"\x00" + TAIL) * 58
 
-# RFC 6455 section 9.1: an extension behind "," or a parameter behind ";".
+#: How many extensions and parameters of a header are read, and the longest quoted value: far more
+#: than honest peers send, and little work.
+MAX_ELEMENTS = 100
+MAX_QUOTED = 256
+#: How much of a header an error quotes, in characters.
+SHOWN = 20
+
+# RFC 6455 section 9.1: an extension, first or behind ",", or a parameter behind ";". Nothing that
+# is tried in vain is tried again from another place: the time is linear.
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-ELEMENT = re.compile(
-    rf'[ \t]*([,;])[ \t]*(?:({TOKEN})(?:[ \t]*=[ \t]*(?:({TOKEN})|"((?:[^"\\]|\\.)*)"))?)?[ \t]*'
-)
+QUOTED = rf'"((?:[^"\\]|\\.){{0,{MAX_QUOTED}}})"'
+ELEMENT = re.compile(rf"([,;]|^)[ \t]*(?:({TOKEN})(?:[ \t]*=[ \t]*(?:({TOKEN})|{QUOTED}))?)?[ \t]*")
 
 # RFC 7692 section 7.1.2: decimal, without leading zeroes.
 WINDOW_BITS = {str(bits): bits for bits in range(8, 16)}
@@ -119,6 +134,15 @@ class PermessageDeflate:
         "max_size",
     )
 
+    def __new__(cls, *args: Any, **settings: Any) -> "PermessageDeflate":
+        if args or "is_client" not in settings:
+            raise TypeError(
+                "PermessageDeflate needs is_client=True or is_client=False; "
+                "PermessageDeflate.of(session) makes the one that a session has negotiated, "
+                "and a route takes extensions=PermessageDeflate.accept"
+            )
+        return super().__new__(cls)
+
     def __init__(
         self,
         *,
@@ -141,7 +165,7 @@ class PermessageDeflate:
         # zlib cannot: where it must not look further back than 256 bytes, nothing is compressed.
         self._compresses = self._sends_window > 8
         self._settings = level, self._sends_window, mem_level
-        if index(max_size) < 1:
+        if number("max_size", max_size) < 1:
             raise ValueError(f"max_size must be at least 1 byte, got {max_size}")
         self.max_size = max_size
         self._deflater: Any = None
@@ -169,7 +193,8 @@ class PermessageDeflate:
         It fits `extensions=` of a route; `functools.partial` gives it settings. The first offer
         that can be taken is: one with an unknown parameter, one that stands twice, a bad value,
         or `server_max_window_bits=8` (of which zlib is not capable) is passed over, and a header
-        that is malformed holds none (RFC 7692 section 7.1).
+        that is malformed holds none (RFC 7692 section 7.1). The first 100 extensions and
+        parameters are read.
 
         `server_no_context_takeover` has each of our messages compressed on its own,
         `client_no_context_takeover` each of the client's. `server_max_window_bits` (9 to 15)
@@ -177,6 +202,11 @@ class PermessageDeflate:
         What the client asks for is given. `level` (0 to 9, or -1 for zlib's default; 1) and
         `mem_level` (1 to 9; 8) are zlib's. ValueError or TypeError for other settings.
         """
+        if not isinstance(offer, str):
+            raise TypeError(
+                f"accept takes the client's {HEADER} as a str, got {shown(offer)}; "
+                "for a route: extensions=PermessageDeflate.accept"
+            )
         check_settings(level, mem_level, server_max_window_bits, client_max_window_bits)
         if server_max_window_bits < 9:
             raise ValueError("zlib cannot compress with server_max_window_bits=8; 9 is the least")
@@ -233,6 +263,8 @@ class PermessageDeflate:
         a ProtocolError (close code 1002) that says what is wrong with it; on a server, where
         the answer is our own, a ValueError.
         """
+        if not hasattr(session, "extensions"):
+            raise TypeError(f"PermessageDeflate.of takes a session, got {shown(session)}")
         sent: Sequence[str] = ()
         if session.is_client:
             # What was sent, whoever wrote it: a middleware may have.
@@ -242,9 +274,10 @@ class PermessageDeflate:
             if agreed is not None and session.is_client:
                 agreed = agreement(agreed, offers_of(sent))
         except ValueError as error:
-            message = f"the {HEADER} of the 101 is wrong: {error} (RFC 7692 7.1)"
+            message = f"{HEADER} of the 101: {error} (RFC 7692 7.1)"
             if session.is_client:
-                raise ProtocolError(Violation.NONE, CloseCode.PROTOCOL_ERROR, message) from None
+                reason = truncate_reason(message)
+                raise ProtocolError(Violation.NONE, CloseCode.PROTOCOL_ERROR, reason) from None
             raise ValueError(message) from None
         if agreed is None:
             return None
@@ -271,6 +304,8 @@ class PermessageDeflate:
         as soon as a message has more than `max_size` bytes. After an error there is nothing
         more to decode: it is raised again for all but control frames.
         """
+        if not isinstance(frame, Frame):
+            raise not_a_frame("decode", frame)
         # Everything in one go: attribute by attribute would cost more than half as much again.
         _, (head, payload, _, violations) = frame.__reduce__()
         if head & (RSV1 | RSV2_RSV3) and (head & (RSV2_RSV3 | CONTROL) or not head & OPCODE):
@@ -298,6 +333,8 @@ class PermessageDeflate:
         can be inflated when it arrives. A masking key is kept. ValueError for a frame with RSV1,
         and for the first frame of a message while a compressed one has not ended.
         """
+        if not isinstance(frame, Frame):
+            raise not_a_frame("encode", frame)
         _, (head, payload, mask, _) = frame.__reduce__()
         if head & CONTROL:
             return frame
@@ -378,7 +415,9 @@ class PermessageDeflate:
     def _broken(self, message: str, violation: Violation = Violation.NONE) -> ProtocolError:
         """What the peer did wrong, to be raised now and from now on."""
         code = CloseCode.PROTOCOL_ERROR if violation else CloseCode.INVALID_PAYLOAD
-        self._error = ProtocolError(violation, code, f"{message} (RFC 7692)")
+        # zlib tells what is wrong in words of its own.
+        reason = truncate_reason(f"{message} (RFC 7692)")
+        self._error = ProtocolError(violation, code, reason)
         return self._error
 
     def _too_big(self) -> ProtocolError:
@@ -388,37 +427,54 @@ class PermessageDeflate:
 
 
 def check_settings(level: int, mem_level: int, *window_bits: int) -> None:
-    if not -1 <= index(level) <= 9:
+    if not -1 <= number("level", level) <= 9:
         raise ValueError(f"level must be 0 to 9, or -1 for zlib's default, got {level}")
-    if not 1 <= index(mem_level) <= 9:
+    if not 1 <= number("mem_level", mem_level) <= 9:
         raise ValueError(f"mem_level must be 1 to 9, got {mem_level}")
     for bits in window_bits:
-        if not 8 <= index(bits) <= 15:
+        if not 8 <= number("max_window_bits", bits) <= 15:
             raise ValueError(f"max_window_bits must be 8 to 15, got {bits}")
+
+
+def number(name: str, value: int) -> int:
+    """TypeError for a setting that is no int."""
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, got {shown(value)}") from None
 
 
 def extensions(header: str) -> list[tuple[str | None, list[tuple[str, str | None]]]]:
     """The extensions of a header, each with its parameters; ValueError if it is malformed.
 
-    An empty element has the name None: it is allowed, and means nothing (RFC 9110 5.6.1).
+    An empty element has the name None: it is allowed, and means nothing (RFC 9110 5.6.1). What
+    stands behind the first MAX_ELEMENTS elements is not read.
     """
     result: list[tuple[str | None, list[tuple[str, str | None]]]] = []
-    text = "," + header
     position = 0
-    while position < len(text):
-        found = ELEMENT.match(text, position)
-        separator, name, value, quoted = found.groups() if found else ("", None, None, None)
+    for _ in range(MAX_ELEMENTS):
+        if position == len(header):
+            break
+        start = position
+        found = ELEMENT.match(header, start)
+        separator, name, value, quoted = found.groups() if found else (None,) * 4
+        position = found.end() if found else start
         if quoted is not None:
             value = re.sub(r"\\(.)", r"\1", quoted)
-        if separator == "," and value is None:
+        if position > start and separator != ";" and value is None:
             result.append((name, []))
-        elif separator == ";" and name is not None and result[-1][0] is not None:
+        elif separator == ";" and name is not None and result and result[-1][0] is not None:
             result[-1][1].append((name, value))
         else:
-            raise ValueError(f"it is malformed from {text[position:][:40]!r} on")
-        assert found is not None
-        position = found.end()
+            raise ValueError(
+                f"it is malformed from {excerpt(header[start : start + 2 * SHOWN])} on"
+            )
     return result
+
+
+def excerpt(text: str) -> str:
+    """What the peer wrote, as a message shows it."""
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
 
 
 def parameters_of(pairs: list[tuple[str, str | None]], *, is_offer: bool) -> Parameters:
@@ -426,19 +482,20 @@ def parameters_of(pairs: list[tuple[str, str | None]], *, is_offer: bool) -> Par
     known: dict[str, Any] = {}
     for name, text in pairs:
         if name not in Parameters._fields:
-            raise ValueError(f"the parameter {name} is unknown")
+            raise ValueError(f"the parameter {name[:SHOWN]} is unknown")
         if name in known:
             raise ValueError(f"{name} stands there twice")
         if name.endswith("takeover"):
             if text is not None:
-                raise ValueError(f"{name} has a value, {text!r}")
+                raise ValueError(f"{name} has a value, {excerpt(text)}")
             known[name] = True
         elif text is None and is_offer and name.startswith("client"):
             known[name] = 15
         elif text in WINDOW_BITS:
             known[name] = WINDOW_BITS[text]
         else:
-            raise ValueError(f"{name} must be 8 to 15, got {text!r}")
+            given = "no value" if text is None else excerpt(text)
+            raise ValueError(f"{name} must be 8 to 15, got {given}")
     return Parameters(**known)
 
 

@@ -7,7 +7,9 @@ from typing import NamedTuple, NoReturn
 
 from ..codec import EXPLANATIONS
 from ..errors import FrameTooBig, ProtocolError
-from ..frames import CloseCode, Frame, Opcode, Piece, Violation
+from ..frames import CloseCode, Frame, Opcode, Piece, Violation, not_a_frame
+from ..options import check_size
+from .checks import check_int
 
 __all__ = ("Message", "MessageAssembler", "fragment", "reply")
 
@@ -52,6 +54,8 @@ def reply(frame: Frame | Piece) -> Frame | None:
     with 1002, a Ping of over 125 bytes, which no legal Pong fits, not at all.
     """
     if not isinstance(frame, Frame):
+        if not isinstance(frame, Piece):
+            raise not_a_frame("reply", frame, pieces=True)
         # Only data frames come in pieces.
         return None
     known = frame
@@ -106,10 +110,8 @@ class MessageAssembler:
         max_fragments: int = 2**17,
         validate_utf8: bool = True,
     ) -> None:
-        if max_message_size < 1:
-            raise ValueError(f"max_message_size must be at least 1 byte, got {max_message_size}")
-        if max_fragments < 1:
-            raise ValueError(f"max_fragments must be at least 1, got {max_fragments}")
+        check_size("max_message_size", max_message_size)
+        check_int("max_fragments", max_fragments)
         self.max_message_size = max_message_size
         self.max_fragments = max_fragments
         self.validate_utf8 = validate_utf8
@@ -160,7 +162,7 @@ class MessageAssembler:
         elif isinstance(item, Piece):
             length, offset = item.length, item.offset
         else:
-            raise TypeError(f"feed takes a Frame or a Piece, got {type(item).__name__}")
+            raise not_a_frame("feed", item, pieces=True)
         if item.opcode & 0x08:
             return None
         if self._error is not None:
@@ -251,10 +253,11 @@ def fragment(frame: Frame, size: int) -> Iterator[Frame]:
     parts of others are sent with masking keys of their own. ValueError for a control frame
     (section 5.4: it must not be fragmented) or a size below 1.
     """
+    if not isinstance(frame, Frame):
+        raise not_a_frame("fragment", frame)
     if frame.is_control:
         raise ValueError("a control frame must not be fragmented (RFC 6455 5.4)")
-    if size < 1:
-        raise ValueError(f"a fragment has at least 1 byte, got {size}")
+    check_size("size", size)
     return fragments(frame, size)
 
 
