@@ -3,7 +3,7 @@
 Two connections for each visitor:
 
 - `/watched/{visitor}`, a raw WebSocket: the one under observation. Nothing travels on it but
-  what the visitor asks for, so it must not carry the reports about itself.
+  what the page asks for, so it must not carry the reports about itself.
 - `/control`, an ordinary aiohttp WebSocket: orders of the page one way, reports the other.
 """
 

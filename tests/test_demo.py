@@ -368,6 +368,14 @@ ROWS = """
 """
 
 
+IN_SIGHT = """
+    const element = document.querySelector(arguments[0]);
+    const [inner, outer] = [element, element.closest("#scroll, #events")].map(
+        (each) => each.getBoundingClientRect());
+    return inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1;
+"""
+
+
 def program(*names: str) -> str:
     """The first of some programs that is installed; without one the test skips, or fails."""
     path = next(filter(None, map(shutil.which, names)), None)
@@ -441,6 +449,21 @@ class Page:
         self.until(enough)
         return found
 
+    def in_sight(self, selector: str) -> bool:
+        """Whether an element is wholly within the list that it is in."""
+        within: bool = self.browser.execute_script(IN_SIGHT, selector)
+        return within
+
+    def scroll_to(self, position: int) -> None:
+        """Scroll the list as a visitor does, and wait until the page knows."""
+        self.browser.execute_async_script(
+            "const [position, done] = arguments;"
+            "const scroll = document.querySelector('#scroll');"
+            "scroll.addEventListener('scroll', () => done(), { once: true });"
+            "scroll.scrollTop = position;",
+            position,
+        )
+
     def events(self) -> list[str]:
         return [item.text for item in self.browser.find_elements(By.CSS_SELECTOR, "#events li")]
 
@@ -451,9 +474,18 @@ class Page:
 
 
 @pytest.fixture
-def page(browser: webdriver.Chrome, url: str) -> Iterator[Page]:
+def opened(browser: webdriver.Chrome, url: str) -> Iterator[Page]:
+    """The page as it opens."""
     yield Page(browser, url)
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def page(opened: Page) -> Page:
+    """The page with an empty list."""
+    opened.rows(2)
+    opened.find("#clear").click()
+    return opened
 
 
 def line(row: dict[str, str]) -> str:
@@ -462,20 +494,24 @@ def line(row: dict[str, str]) -> str:
     return f"{row['direction']} {row['opcode']} {row['fin']} {row['rsv']} {mask} {row['payload']}"
 
 
-def test_a_visit(page: Page) -> None:
+def test_a_visit(opened: Page) -> None:
+    page = opened
+    page.rows(2)
     page.press("text")
-    page.rows(1)
-    page.press("ping")
     page.rows(3)
+    page.press("ping")
+    page.rows(5)
     page.press("fragments")
-    page.rows(8)
+    page.rows(10)
     page.fill("size", size="300")
     page.press("size", "binary")
-    page.rows(9)
+    page.rows(11)
     page.press("close", "server")
     page.until_state("closed")
-    rows = page.rows(11)
+    rows = page.rows(13)
     assert [line(row) for row in rows] == [
+        "sent PING 9 1 000 none hello",
+        "received PONG 10 1 000 masked hello",
         "received TEXT 1 1 000 masked Hello, frames",
         "sent PING 9 1 000 none are you there?",
         "received PONG 10 1 000 masked are you there?",
@@ -488,8 +524,8 @@ def test_a_visit(page: Page) -> None:
         "sent CLOSE 8 1 000 none 1000 that is all",
         "received CLOSE 8 1 000 masked 1000 that is all",
     ]
-    assert [row["number"] for row in rows] == [str(number) for number in range(1, 12)]
-    assert [int(row["length"]) for row in rows] == [13, 14, 14, 9, 17, 9, 9, 17, 300, 13, 13]
+    assert [row["number"] for row in rows] == [str(number) for number in range(1, 14)]
+    assert [int(row["length"]) for row in rows] == [5, 5, 13, 14, 14, 9, 17, 9, 9, 17, 300, 13, 13]
     assert [event.split("\n") for event in page.events()] == [
         ["open"],
         ["message", "text, 27 characters: “One message, several frames”"],
@@ -547,6 +583,74 @@ def test_what_is_refused_is_said(page: Page) -> None:
     page.press("text")
     page.rows(1)
     assert page.find("#notice").text == ""
+
+
+def test_it_opens_with_frames_to_see(opened: Page) -> None:
+    """The browser answers the Ping by itself, and tells the page nothing."""
+    assert [line(row) for row in opened.rows(2)] == [
+        "sent PING 9 1 000 none hello",
+        "received PONG 10 1 000 masked hello",
+    ]
+    assert opened.events() == ["open"]
+    assert not opened.find(".empty").is_displayed()
+
+
+SIZES = [(390, 800), (1280, 860), (800, 700), (1280, 500), (320, 900)]
+
+
+def test_the_newest_frame_stays_in_sight_after_a_resize(page: Page) -> None:
+    """The rows of a phone are cards of three lines, so that the list grows by much."""
+    page.press("fragments")
+    page.rows(5)
+    count = 5
+    for width, height in SIZES:
+        for _ in range(12):
+            page.press("ping")
+        count += 24
+        page.rows(count)
+        page.until(lambda: page.in_sight("#rows tr:last-child"))
+        page.resize(width, height)
+        page.until(lambda: page.in_sight("#rows tr:last-child"))
+        page.until(lambda: page.in_sight("#events li:last-child"))
+
+
+def test_a_window_that_is_dragged_does_not_end_the_following(page: Page) -> None:
+    for _ in range(25):
+        page.press("ping")
+    page.rows(50)
+    for width in (*range(1280, 320, -60), *range(320, 1280, 60)):
+        page.resize(width, 800)
+    page.until(lambda: page.in_sight("#rows tr:last-child"))
+    page.press("ping")
+    page.rows(52)
+    page.until(lambda: page.in_sight("#rows tr:last-child"))
+
+
+def test_who_scrolls_back_is_left_in_peace(page: Page) -> None:
+    for _ in range(25):
+        page.press("ping")
+    page.rows(50)
+    page.until(lambda: page.in_sight("#rows tr:last-child"))
+    page.scroll_to(0)
+    page.press("ping")
+    page.rows(52)
+    assert page.in_sight("#rows tr:first-child")
+    page.resize(1280, 500)
+    page.press("ping")
+    page.rows(54)
+    assert page.in_sight("#rows tr:first-child")
+    # Who comes back to the end follows again.
+    page.scroll_to(10**6)
+    page.press("ping")
+    page.rows(56)
+    page.until(lambda: page.in_sight("#rows tr:last-child"))
+    # So does who begins anew.
+    page.scroll_to(0)
+    page.find("#clear").click()
+    for _ in range(25):
+        page.press("ping")
+    page.rows(50)
+    page.until(lambda: page.in_sight("#rows tr:last-child"))
 
 
 def test_the_keyboard_is_enough(page: Page) -> None:

@@ -1,10 +1,15 @@
-// Two WebSockets: `watched` carries nothing but what the visitor sends or asks for; `control`
-// carries the orders to the server and its reports about the first one.
+// Two WebSockets: `watched` carries nothing but what the visitor sends or asks for, and a Ping that
+// the page asks for at its opening; `control` carries the orders to the server and its reports
+// about the first one.
 
+import { follow } from "./follow.js";
 import { frameRow } from "./rows.js";
 
 const MAX_ROWS = 500;
 const $ = (id) => document.getElementById(id);
+
+const rowsChanged = follow($("scroll"), $("rows").closest("table"));
+const eventsChanged = follow($("events"), $("events"));
 
 let control;
 let watched;
@@ -38,7 +43,8 @@ const reports = {
     watch();
   },
   frame(frame) {
-    append($("rows"), frameRow(frame), $("scroll"));
+    append($("rows"), frameRow(frame));
+    rowsChanged();
   },
   notice({ text }) {
     say(text);
@@ -53,6 +59,8 @@ function watch() {
   socket.onopen = () => {
     state("open");
     tell("open", "");
+    // So that there is something to see at once: of a Ping a page is told nothing.
+    order({ action: "ping", payload: "hello" });
   };
   socket.onmessage = ({ data }) => {
     if (typeof data === "string") tell("message", `text, ${data.length} characters: ${quote(data)}`);
@@ -122,15 +130,13 @@ function tell(event, text) {
   const name = document.createElement("b");
   name.textContent = event;
   item.append(name, ` ${text}`);
-  append($("events"), item, $("events"));
+  append($("events"), item);
+  eventsChanged();
 }
 
-// Follow what is new, unless the visitor has scrolled back to read.
-function append(list, item, scroll) {
-  const following = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 40;
+function append(list, item) {
   list.append(item);
   if (list.childElementCount > MAX_ROWS) list.firstElementChild.remove();
-  if (following) scroll.scrollTop = scroll.scrollHeight;
 }
 
 const quote = (text) => `“${text.length > 60 ? `${text.slice(0, 60)}…` : text}”`;
