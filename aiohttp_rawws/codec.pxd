@@ -6,7 +6,7 @@ from .mask cimport Payload, copy_out, key_at
 cdef unsigned int UNMASKED, MASKED, RESERVED_BITS, RESERVED_OPCODE, FRAGMENTED_CONTROL
 cdef unsigned int LONG_CONTROL, UNEXPECTED_CONTINUATION, EXPECTED_CONTINUATION, LENGTH_ENCODING
 cdef unsigned int CLOSE_PAYLOAD, AFTER_CLOSE
-cdef Py_ssize_t SMALL_PAYLOAD, FRAME_COST, SHIFTED
+cdef Py_ssize_t READ_SIZE, SMALL_PAYLOAD, FRAME_COST, SHIFTED
 cdef tuple SOUND
 
 
@@ -125,7 +125,7 @@ cdef class Parser:
 
 cpdef Py_ssize_t weigh(Frame frame)
 
-cpdef long long long_length(bytearray data, Py_ssize_t start) except -1
+cdef long long long_length(bytearray data, Py_ssize_t start) except -1
 
 cpdef unsigned int judge(
     unsigned char head, unsigned char second, bint is_client, bint fragmented, bint extended

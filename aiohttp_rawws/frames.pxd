@@ -26,7 +26,7 @@ cpdef Frame make_frame(unsigned char head, bytes payload, bytes mask, unsigned i
 cdef Frame checked(kind, unsigned char head, bytes payload)
 
 @cython.locals(prepared=Frame)
-cpdef Frame prepare(Frame frame)
+cpdef Frame prepare(frame)
 
 cpdef whole_piece(Frame frame)
 

@@ -323,8 +323,11 @@ def prepare(frame: Frame) -> Frame:
     """The same frame with its octets kept, so that sending it to many serializes it once.
 
     Only where it is sent unmasked, by servers: each frame of a client has a key of its own.
+    TypeError for anything but a frame.
     """
-    prepared = make_frame(frame._head, frame._payload, None, frame._violations)
+    if not isinstance(frame, Frame):
+        raise TypeError(f"prepare takes a Frame, got {type(frame).__name__}")
+    prepared: Frame = without_mask(frame)
     prepared._wire = prepared.encode()
     return prepared
 

@@ -22,7 +22,10 @@ def broadcast(
     `laggard(session)` is called, which may drop it (`laggard=RawWebSocketSession.abort`) or note
     that it missed something; None does nothing.
     Sessions that have sent a Close, or are closed, are left out. `sessions` may change meanwhile.
+    TypeError for anything but a frame.
     """
+    if not isinstance(frame, Frame):
+        raise TypeError(f"broadcast takes a Frame, got {type(frame).__name__}")
     prepared = prepare(frame)
     number = 0
     for session in tuple(sessions):
