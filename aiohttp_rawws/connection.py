@@ -840,6 +840,10 @@ class Connection:
         cork.active = True
         try:
             self._waiter.wake(True)
+        except BaseException as error:
+            # SystemExit, say. A transport would take it for a failure of its own: uvloop's ends the
+            # connection, and keeps it from the program.
+            self._loop.call_soon(reraise, error)
         finally:
             cork.release()
 
@@ -876,6 +880,11 @@ class Connection:
         self._changed()
         if self._source is not None:
             self._source._relieve()
+
+
+def reraise(error: BaseException) -> None:
+    """Have the loop do what it does where a callback raises."""
+    raise error
 
 
 def has_failed(transport: asyncio.BaseTransport) -> bool:
