@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import re
 import socket
 import ssl
@@ -67,6 +68,8 @@ def run(
                 loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+        # What is told of a task at its end is told here, not in the middle of another test.
+        gc.collect()
 
 
 @contextlib.asynccontextmanager
