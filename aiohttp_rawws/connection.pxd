@@ -73,12 +73,15 @@ cdef class Connection:
     cdef Output _out
     cdef Parser _parser
     cdef bint _paused
+    cdef object _peername
     cdef bytes _piece_key
     cdef long long _piece_left
     cdef long long _piece_length
     cdef object _queued
     cdef bint _resuming
+    cdef object _sockname
     cdef Connection _source
+    cdef object _sslcontext
     cdef Connection _target
     cdef readonly object _transport
     cdef Waiter _waiter
@@ -120,6 +123,7 @@ cdef class Connection:
     cpdef _offer(self, Frame frame, Py_ssize_t max_backlog)
     cdef Py_ssize_t _backlog(self) except -1
     cdef bint _gone(self) except -1
+    cdef bint _has_failed(self) except -1
     cdef bint _sendable(self) except -1
     cpdef _session_closed(self)
     @cython.locals(payload=bytes)

@@ -215,12 +215,15 @@ class Connection:
         "_out",
         "_parser",
         "_paused",
+        "_peername",
         "_piece_key",
         "_piece_left",
         "_piece_length",
         "_queued",
         "_resuming",
+        "_sockname",
         "_source",
+        "_sslcontext",
         "_target",
         "_transport",
         "_waiter",
@@ -282,10 +285,15 @@ class Connection:
         self._corked = False
         self._after: Connection | None = None
         self._written = 0
+        # What the transport tells no more once the connection is lost.
+        self._peername = transport.get_extra_info("peername")
+        self._sslcontext = transport.get_extra_info("sslcontext")
+        # Plain transports can still be asked then, and it is not at hand before.
+        tls = self._sslcontext is not None
+        self._sockname = transport.get_extra_info("sockname") if tls else None
         # Plain TCP is written past the transport while nothing waits in it.
-        plain = os.name == "posix" and transport.get_extra_info("sslcontext") is None
         sock = transport.get_extra_info("socket")
-        self._fd = sock.fileno() if plain and sock is not None else -1
+        self._fd = sock.fileno() if os.name == "posix" and not tls and sock is not None else -1
         if self._fd < 0 and sys.version_info < (3, 11):
             self._is_closing = partial(is_closing, transport)
         self._paused = False
@@ -349,13 +357,28 @@ class Connection:
 
     def _backlog(self) -> int:
         waiting = 0
-        if not self._lost and (self._fd >= 0 or not has_failed(self._transport)):
+        if not self._lost and not self._has_failed():
             waiting = self._transport.get_write_buffer_size()
         return len(self._out) + waiting
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """As `asyncio.BaseTransport.get_extra_info`."""
-        return self._transport.get_extra_info(name, default)
+        """As `asyncio.BaseTransport.get_extra_info`.
+
+        Once the connection is lost only `peername`, `sockname` and `sslcontext` are known.
+        """
+        if not self._lost and not self._has_failed():
+            return self._transport.get_extra_info(name, default)
+        kept = {
+            "peername": self._peername,
+            "sockname": self._sockname,
+            "sslcontext": self._sslcontext,
+        }
+        value = kept.get(name)
+        return default if value is None else value
+
+    def _has_failed(self) -> bool:
+        """Whether its transport can be asked no more, though it has not told of a loss."""
+        return self._fd < 0 and has_failed(self._transport)
 
     # -- receiving -------------------------------------------------------------------------
 
@@ -759,8 +782,8 @@ class Connection:
         if self._lost:
             return
         self._out.clear()
-        sock = self._transport.get_extra_info("socket")
         if self._fd >= 0 and not self._transport.is_closing():
+            sock = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._transport.abort()
 
@@ -855,6 +878,8 @@ class Connection:
         return self._transport.can_write_eof()
 
     def connection_lost(self, exc: "BaseException | None") -> None:
+        if self._sockname is None:
+            self._sockname = self._transport.get_extra_info("sockname")
         self._lost = True
         self.exception = exc
         self._out.clear()
@@ -888,8 +913,15 @@ def reraise(error: BaseException) -> None:
 
 
 def has_failed(transport: asyncio.BaseTransport) -> bool:
-    """Whether it is lost but has not told yet, as TLS of Python 3.10 may be: its methods raise."""
-    return transport.get_extra_info("socket") is None
+    """Whether a TLS transport of asyncio has lost its connection, or its protocol.
+
+    The methods of the first kind raise on Python 3.10, before it tells of the loss; those of the
+    second, which was closed twice, on later ones.
+    """
+    try:
+        return transport.get_extra_info("socket") is None
+    except AttributeError:
+        return True
 
 
 def is_closing(transport: asyncio.BaseTransport) -> bool:
