@@ -2,7 +2,7 @@
 """Masking, the memory of frames, writing: the compiled twin of `mask.py`, which says what for."""
 
 cimport cython
-from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE, _PyBytes_Resize,
 )
@@ -61,17 +61,25 @@ cdef void xor(char *target, const char *source, Py_ssize_t size, const char *key
         i += 1
 
 
-cdef const char *part(bytearray data, Py_ssize_t start, Py_ssize_t end) except NULL:
+cdef inline const char *part(bytearray data, Py_ssize_t start, Py_ssize_t end) except NULL:
     """Where `data[start:end]` begins; IndexError unless all of it is there."""
-    if not 0 <= start <= end <= len(data):
-        raise IndexError(f"no octets {start} to {end} in {len(data)}")
+    if data is None or not 0 <= start <= end <= PyByteArray_GET_SIZE(data):
+        refuse_part(data, start, end)
     return PyByteArray_AS_STRING(data) + start
 
 
-cdef int check_key(bytes key) except -1:
-    if key is not None and len(key) != 4:
-        raise ValueError(f"a masking key has 4 bytes, got {len(key)}")
+cdef int refuse_part(data, Py_ssize_t start, Py_ssize_t end) except -1:
+    raise IndexError(f"there are no octets {start} to {end} in {len(data)}")
+
+
+cdef inline int check_key(bytes key) except -1:
+    if key is not None and PyBytes_GET_SIZE(key) != 4:
+        refuse_key(key)
     return 0
+
+
+cdef int refuse_key(key) except -1:
+    raise ValueError(f"a masking key has 4 bytes, got {len(key)}")
 
 
 cpdef bytes rotate(bytes key, Py_ssize_t offset):
@@ -95,10 +103,14 @@ cpdef bytes copy_out(bytearray data, Py_ssize_t start, Py_ssize_t end, bytes key
     return copy
 
 
-cdef Py_ssize_t header_size(long long length, bytes key) except -1:
-    """How many octets the header of a frame has; ValueError if it cannot be one."""
+cdef int refuse_length(long long length) except -1:
+    raise ValueError(f"a length is not negative, got {length}")
+
+
+cdef inline Py_ssize_t header_size(long long length, bytes key) except -1:
+    """How many octets the header of a frame has; ValueError if there is no such frame."""
     if length < 0:
-        raise ValueError(f"a length is not negative, got {length}")
+        refuse_length(length)
     check_key(key)
     return (2 if length <= 125 else 4 if length <= 0xFFFF else 10) + (0 if key is None else 4)
 
