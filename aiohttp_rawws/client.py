@@ -325,7 +325,9 @@ class Leash(asyncio.Transport):
         return self._session.closed
 
     def close(self) -> None:
-        self._ending = self._loop.create_task(self._session._end())
+        # aiohttp also calls this where it collects a response whose loop is closed.
+        if not (self._session.closed and self._session._lost):
+            self._ending = self._loop.create_task(self._session._end())
 
     def abort(self) -> None:
         self._session.abort()

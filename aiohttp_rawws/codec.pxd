@@ -7,7 +7,7 @@ cdef unsigned int UNMASKED, MASKED, RESERVED_BITS, RESERVED_OPCODE, FRAGMENTED_C
 cdef unsigned int LONG_CONTROL, UNEXPECTED_CONTINUATION, EXPECTED_CONTINUATION, LENGTH_ENCODING
 cdef unsigned int CLOSE_PAYLOAD, AFTER_CLOSE
 cdef unsigned int LENGTH_64
-cdef Py_ssize_t SMALL_PAYLOAD, FRAME_COST, SHIFTED
+cdef Py_ssize_t READ_SIZE, SMALL_PAYLOAD, FRAME_COST, SHIFTED
 cdef Py_ssize_t MAX_CONTROL_PAYLOAD
 cdef tuple SOUND
 
@@ -129,7 +129,7 @@ cdef class Parser:
 
 cpdef Py_ssize_t weigh(Frame frame)
 
-cpdef long long long_length(bytearray data, Py_ssize_t start) except -1
+cdef long long long_length(bytearray data, Py_ssize_t start) except -1
 
 cpdef unsigned int judge(
     unsigned char head, unsigned char second, bint is_client, bint fragmented, bint extended

@@ -237,7 +237,10 @@ class Parser:
         return self._buffer.view
 
     def written(self, count: int) -> None:
-        """Parse `count` more bytes, which stand where `writable` said."""
+        """Parse `count` more bytes, which stand where `writable` said.
+
+        ValueError if there was no room for so many.
+        """
         payload = self._payload
         if self.closed or self.error is not None:
             return
@@ -249,8 +252,10 @@ class Parser:
             if payload.missing == 0:
                 self._payload = None
                 self._finish(payload.take())
-        else:
+        elif 0 <= count <= READ_SIZE - len(self._pending):
             self._parse(len(self._pending) + count)
+        else:
+            raise ValueError(f"there is no room for {count} octets in one read")
 
     def resume(self) -> None:
         """Parse what was left, after frames were taken or `pieces` was set."""

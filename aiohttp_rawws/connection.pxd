@@ -7,11 +7,11 @@ from .mask cimport Output, rotate, run_in, write_some
 cdef Py_ssize_t CORK_LIMIT, COPY_LIMIT, KEYS
 cdef unsigned int UNMASKED, MASKED, LENGTH_ENCODING, LENGTH_64, AFTER_CLOSE
 cdef long long BREATH, WRITE_COST
+cdef object DONE, running_loop
 
 
 @cython.final
 cdef class Waiter:
-    cdef object _done
     cdef object _future
     cdef object _loop
     cdef readonly bint waiting
@@ -27,7 +27,6 @@ cdef class Keys:
     cdef bytes _drawn
     cdef Py_ssize_t _used
 
-    cpdef forget(self)
     @cython.locals(start=Py_ssize_t)
     cpdef bytes next(self)
 
@@ -40,7 +39,8 @@ cdef class Cork:
     cdef readonly Keys keys
     cdef readonly ReadBuffer buffer
     cdef public bint active
-    cdef Connection first
+    cdef public bint orphaned
+    cdef public Connection first
 
     @cython.locals(session=Connection)
     cpdef release(self)
@@ -75,12 +75,15 @@ cdef class Connection:
     cdef Output _out
     cdef Parser _parser
     cdef bint _paused
+    cdef object _peername
     cdef bytes _piece_key
     cdef long long _piece_left
     cdef long long _piece_length
     cdef object _queued
     cdef bint _resuming
+    cdef object _sockname
     cdef Connection _source
+    cdef object _sslcontext
     cdef Connection _target
     cdef readonly object _transport
     cdef Waiter _waiter
@@ -122,6 +125,12 @@ cdef class Connection:
     cpdef _offer(self, Frame frame, Py_ssize_t max_backlog)
     cdef Py_ssize_t _backlog(self) except -1
     cdef bint _gone(self) except -1
+    cdef bint _is_lost(self) except -1
+    cdef bint _orphaned(self) except -1
+    @cython.locals(cork=Cork)
+    cdef bint _here(self) except -1
+    cdef bint _reachable(self) except -1
+    cdef bint _has_failed(self) except -1
     cdef bint _sendable(self) except -1
     cpdef _session_closed(self)
     @cython.locals(payload=bytes)
@@ -148,6 +157,7 @@ cdef class Connection:
     cdef _flush(self)
     @cython.locals(out=Output, sent=Py_ssize_t)
     cdef _flush_with(self, bytes payload)
+    cdef _hand_over(self, data)
     cdef _count(self, Py_ssize_t size)
     cdef bint _direct(self) except -1
     @cython.locals(parser=Parser)

@@ -4,7 +4,7 @@
 A connection is its transport's own protocol, so that nothing stands between the socket and the
 handler. Three things make it fast, and each has a rule that keeps it right:
 
-- Reads of all connections of a thread share one buffer: each is parsed before the next begins.
+- Reads of all connections of a loop share one buffer: each is parsed before the next begins.
 - A handler that waits for a frame is woken inside the read callback (`Waiter`), not one loop
   iteration later: only where no task runs, and after everything that was read is parsed.
 - What is sent while that handler runs is gathered and leaves in one write (`Cork`).
@@ -16,11 +16,12 @@ import os
 import socket
 import struct
 import sys
-import threading
+from asyncio import _get_running_loop as running_loop
 from asyncio import current_task
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from .codec import Parser, ReadBuffer
 from .errors import EndOfStream, SessionClosed
@@ -70,11 +71,10 @@ class Waiter:
     or `close` break it off.
     """
 
-    __slots__ = ("_done", "_future", "_loop", "waiting")
+    __slots__ = ("_future", "_loop", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._done = _shared.done(loop)
         #: Used again and again for as long as the task is run at once; None once it is done.
         self._future: asyncio.Future[None] | None = None
         self.waiting = False
@@ -128,7 +128,7 @@ class Waiter:
         callback, context = callbacks[0]
         future.remove_done_callback(callback)
         try:
-            run_in(context, callback, self._done)
+            run_in(context, callback, DONE)
         except RuntimeError:
             # Its context is entered already, or another task runs: nothing has happened yet.
             self._future = None
@@ -145,10 +145,6 @@ class Keys:
     __slots__ = ("_drawn", "_used")
 
     def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        """Draw anew."""
         self._drawn = b""
         self._used = 0
 
@@ -162,45 +158,67 @@ class Keys:
 
 
 class Cork:
-    """The read buffer of a thread, and the sessions that hold back what they send: a chain."""
+    """What the connections of a loop share, and those that hold back what they send: a chain.
 
-    __slots__ = ("active", "buffer", "first", "keys")
+    `active` while one of them wakes its handler inside the read callback: the loop runs then.
+    """
+
+    __slots__ = ("active", "buffer", "first", "keys", "orphaned")
 
     def __init__(self) -> None:
         self.buffer = ReadBuffer()
         self.keys = Keys()
         self.active = False
         self.first: Connection | None = None
+        #: The connections belong to the process that this one was forked from.
+        self.orphaned = False
 
     def release(self) -> None:
         """Let go what was sent since the cork became active."""
-        self.active = False
-        while (session := self.first) is not None:
-            self.first = session._after
-            session._after = None
-            session._corked = False
-            session._flush()
+        try:
+            while (session := self.first) is not None:
+                self.first = session._after
+                session._after = None
+                session._corked = False
+                session._flush()
+        finally:
+            self.active = False
 
 
-class Shared(threading.local):
-    """What the sessions of one thread share."""
-
-    def __init__(self) -> None:
-        self.cork = Cork()
-        self._done: asyncio.Future[None] | None = None
-
-    def done(self, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[None]":
-        """What a task's wake-up is given: it takes a true future's result without any lookup."""
-        if self._done is None or self._done.get_loop() is not loop:
-            self._done = loop.create_future()
-            self._done.set_result(None)
-        return self._done
+corks: "WeakKeyDictionary[asyncio.AbstractEventLoop, Cork]" = WeakKeyDictionary()
 
 
-_shared = Shared()
+def cork_of(loop: asyncio.AbstractEventLoop) -> Cork:
+    """What the connections of that loop share."""
+    cork = corks.get(loop)
+    if cork is None:
+        cork = corks[loop] = Cork()
+    return cork
+
+
+def orphan() -> None:
+    """In a process that was forked: leave the connections to the one that has them."""
+    for cork in corks.values():
+        cork.orphaned = True
+        cork.active = False
+        cork.first = None
+    corks.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    # Not the keys of the process it was forked from.
-    os.register_at_fork(after_in_child=lambda: _shared.cork.keys.forget())
+    os.register_at_fork(after_in_child=orphan)
+
+
+class NoLoop:
+    """All that a future asks of its loop where nobody awaits it."""
+
+    def get_debug(self) -> bool:
+        return False
+
+
+#: What the wake-up of a task is given: it takes the result of a true future without any lookup.
+DONE: "asyncio.Future[None]" = asyncio.Future(loop=cast(asyncio.AbstractEventLoop, NoLoop()))
+DONE.set_result(None)
 
 
 class Connection:
@@ -227,12 +245,15 @@ class Connection:
         "_out",
         "_parser",
         "_paused",
+        "_peername",
         "_piece_key",
         "_piece_left",
         "_piece_length",
         "_queued",
         "_resuming",
+        "_sockname",
         "_source",
+        "_sslcontext",
         "_target",
         "_transport",
         "_waiter",
@@ -279,7 +300,7 @@ class Connection:
         self._queued = transport.get_write_buffer_size
         self._loop = asyncio.get_running_loop()
         self._linger = linger
-        self._cork = _shared.cork
+        self._cork = cork_of(self._loop)
         self._parser = Parser(
             self._cork.buffer,
             is_client=is_client,
@@ -298,10 +319,15 @@ class Connection:
         self._corked = False
         self._after: Connection | None = None
         self._written = 0
+        # What the transport tells no more once the connection is lost.
+        self._peername = transport.get_extra_info("peername")
+        self._sslcontext = transport.get_extra_info("sslcontext")
+        # Plain transports can still be asked then, and it is not at hand before.
+        tls = self._sslcontext is not None
+        self._sockname = transport.get_extra_info("sockname") if tls else None
         # Plain TCP is written past the transport while nothing waits in it.
-        plain = os.name == "posix" and transport.get_extra_info("sslcontext") is None
         sock = transport.get_extra_info("socket")
-        self._fd = sock.fileno() if plain and sock is not None else -1
+        self._fd = sock.fileno() if os.name == "posix" and not tls and sock is not None else -1
         if self._fd < 0 and sys.version_info < (3, 11):
             self._is_closing = partial(is_closing, transport)
         self._paused = False
@@ -348,7 +374,34 @@ class Connection:
         return self._gone()
 
     def _gone(self) -> bool:
-        return self._lost or self._is_closing()
+        return self._is_lost() or self._is_closing()
+
+    def _is_lost(self) -> bool:
+        """Whether the connection is lost: its transport has told, or is no longer there to tell."""
+        if not self._lost and not self._here() and self._orphaned():
+            self._lost = True
+            self.exception = RuntimeError(
+                "the event loop of the connection is closed, or runs in the process that this one "
+                "was forked from"
+            )
+            self._out.clear()
+            self._waiter.close()
+        return self._lost
+
+    def _orphaned(self) -> bool:
+        """Whether its loop is closed, or another process has it: its transport tells no more."""
+        return self._cork.orphaned or self._loop.is_closed()
+
+    def _here(self) -> bool:
+        """Whether the loop of the connection runs in this thread, so that its descriptor is good.
+
+        A loop that is closed may have closed the descriptor behind the transport's back, and its
+        number may be another socket's by now; one that runs elsewhere may do so at any time. While
+        it runs here, nobody does but a program that closes descriptors which are not its own
+        (`os.close`, `os.closerange`): that no transport, and nobody else, can notice.
+        """
+        cork = self._cork
+        return cork.active or (running_loop() is self._loop and not cork.orphaned)
 
     @property
     def peer_ended(self) -> bool:
@@ -385,13 +438,28 @@ class Connection:
 
     def _backlog(self) -> int:
         waiting = 0
-        if not self._lost and (self._fd >= 0 or not has_failed(self._transport)):
+        if not self._is_lost() and not self._has_failed():
             waiting = self._transport.get_write_buffer_size()
         return len(self._out) + waiting
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """As `asyncio.BaseTransport.get_extra_info`."""
-        return self._transport.get_extra_info(name, default)
+        """As `asyncio.BaseTransport.get_extra_info`.
+
+        Once the connection is lost only `peername`, `sockname` and `sslcontext` are known.
+        """
+        if not self._is_lost() and not self._has_failed():
+            return self._transport.get_extra_info(name, default)
+        kept = {
+            "peername": self._peername,
+            "sockname": self._sockname,
+            "sslcontext": self._sslcontext,
+        }
+        value = kept.get(name)
+        return default if value is None else value
+
+    def _has_failed(self) -> bool:
+        """Whether its transport can be asked no more, though it has not told of a loss."""
+        return self._fd < 0 and has_failed(self._transport)
 
     # -- receiving -------------------------------------------------------------------------
 
@@ -474,7 +542,8 @@ class Connection:
         return item
 
     def _refuse_second(self) -> None:
-        if self._waiter.waiting:
+        # One that waits for a loop that is closed will never go on.
+        if self._waiter.waiting and not self._orphaned():
             raise RuntimeError("another task is receiving from this session already")
 
     def _refuse_left(self) -> None:
@@ -500,7 +569,7 @@ class Connection:
             raise type(parser.error)(*parser.error.args)
         if parser.closed:
             return True
-        return (self._eof_received or self._lost or self._ending) and not parser.stalled
+        return (self._eof_received or self._ending or self._is_lost()) and not parser.stalled
 
     def _end_of_stream(self) -> EndOfStream:
         if self._close_received is not None and self._parser.closed:
@@ -524,7 +593,9 @@ class Connection:
             return
         if parser.stalled:
             # In a callback of its own: one connection's burst must not hold the loop.
-            if not self._resuming:
+            if self._orphaned():
+                self._read_on()
+            elif not self._resuming:
                 self._resuming = True
                 self._loop.call_soon(self._read_on)
         elif self._paused and not parser.full:
@@ -680,7 +751,7 @@ class Connection:
         self._count(size)
         sent = write_some(self._fd, data, size) if self._direct() else 0
         if sent < size:
-            self._transport.write(bytes(memoryview(data)[sent:size]))
+            self._hand_over(bytes(memoryview(data)[sent:size]))
 
     # -- sending ---------------------------------------------------------------------------
 
@@ -712,7 +783,7 @@ class Connection:
 
         SessionClosed once the connection is lost or closing, or after `write_eof`.
         """
-        if self._eof_sent or self.closed:
+        if self._eof_sent or not self._reachable() or self._is_closing():
             raise self._session_closed()
         self._put(octets(data, "data"))
 
@@ -722,8 +793,22 @@ class Connection:
         return (
             self._close_sent is None
             and not (self._eof_sent or self._lost)
+            and (self._cork.active or self._reachable())
             and not self._is_closing()
         )
+
+    def _reachable(self) -> bool:
+        """Whether the connection is not lost; RuntimeError in another thread than its loop's."""
+        if self._here():
+            return True
+        if self._is_lost():
+            return False
+        if self._loop.is_running():
+            raise RuntimeError(
+                "a session can only be used where its event loop runs, not in another thread: "
+                "use loop.call_soon_threadsafe() or asyncio.run_coroutine_threadsafe()"
+            )
+        return True
 
     def _session_closed(self) -> SessionClosed:
         if self._gone():
@@ -835,7 +920,7 @@ class Connection:
             return
         self._count(size)
         if not (self._direct() and out.write(self._fd)):
-            self._transport.write(out.take())
+            self._hand_over(out.take())
 
     def _flush_with(self, payload: bytes) -> None:
         """Hand over what was sent, and a payload behind it that is too big to copy."""
@@ -843,9 +928,14 @@ class Connection:
         self._count(len(out) + len(payload))
         sent = out.write_with(self._fd, payload) if self._direct() else 0
         if len(out):
-            self._transport.write(out.take())
+            self._hand_over(out.take())
         if sent < len(payload):
-            self._transport.write(memoryview(payload)[sent:])
+            self._hand_over(memoryview(payload)[sent:])
+
+    def _hand_over(self, data: "bytes | memoryview") -> None:
+        """Give the transport what could not be written past it."""
+        if not self._is_lost():
+            self._transport.write(data)
 
     def _count(self, size: int) -> None:
         """Note that so many bytes are handed over."""
@@ -863,17 +953,17 @@ class Connection:
 
     def _direct(self) -> bool:
         """Whether to write past the transport: nothing waits in it, and it is plain TCP."""
-        return self._fd >= 0 and not self._is_closing() and self._queued() == 0
+        return self._fd >= 0 and self._here() and not self._is_closing() and self._queued() == 0
 
     # -- ending ----------------------------------------------------------------------------
 
     def abort(self) -> None:
         """Drop the connection at once, unsent bytes included; plain TCP sends a RST."""
-        if self._lost:
+        if self._is_lost():
             return
         self._out.clear()
-        sock = self._transport.get_extra_info("socket")
         if self._fd >= 0 and not self._transport.is_closing():
+            sock = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._transport.abort()
 
@@ -902,12 +992,15 @@ class Connection:
             self._transport.close()
 
     def _uncork(self) -> None:
-        """Hand over now what was sent."""
-        self._flush()
+        """Hand over now what was sent, if the connection is not lost."""
+        if not self._is_lost():
+            self._flush()
 
     def _stop_receiving(self) -> None:
         """The handler has returned: send what it sent, throw away what comes."""
         self._ending = True
+        if self._is_lost():
+            return
         self._waiter.wake(False)
         self._flush()
         self._resume_reading()
@@ -949,12 +1042,16 @@ class Connection:
             return
         cork = self._cork
         # A plain transport reads only when the loop calls it; TLS also while a task closes it.
-        if cork.active or (self._fd < 0 and current_task(self._loop) is not None):
+        if cork.active or cork.orphaned or (self._fd < 0 and current_task(self._loop) is not None):
             self._waiter.wake(False)
             return
         cork.active = True
         try:
             self._waiter.wake(True)
+        except BaseException as error:
+            # SystemExit, say. A transport would take it for a failure of its own: uvloop's ends the
+            # connection, and keeps it from the program.
+            self._loop.call_soon(reraise, error)
         finally:
             cork.release()
 
@@ -967,6 +1064,8 @@ class Connection:
         return self._transport.can_write_eof()
 
     def connection_lost(self, exc: "BaseException | None") -> None:
+        if self._sockname is None:
+            self._sockname = self._transport.get_extra_info("sockname")
         self._lost = True
         self.exception = exc
         self._out.clear()
@@ -989,7 +1088,7 @@ class Connection:
         self._hang_up()
 
     def _hang_up(self) -> None:
-        if self._lost and self._on_lost is not None:
+        if self._lost and self._on_lost is not None and not self._orphaned():
             self._loop.call_soon(self._on_lost, self.exception)
             self._on_lost = None
 
@@ -1003,9 +1102,21 @@ class Connection:
             self._source._relieve()
 
 
+def reraise(error: BaseException) -> None:
+    """Have the loop do what it does where a callback raises."""
+    raise error
+
+
 def has_failed(transport: asyncio.BaseTransport) -> bool:
-    """Whether it is lost but has not told yet, as TLS of Python 3.10 may be: its methods raise."""
-    return transport.get_extra_info("socket") is None
+    """Whether a TLS transport of asyncio has lost its connection, or its protocol.
+
+    The methods of the first kind raise on Python 3.10, before it tells of the loss; those of the
+    second, which was closed twice, on later ones.
+    """
+    try:
+        return transport.get_extra_info("socket") is None
+    except AttributeError:
+        return True
 
 
 def is_closing(transport: asyncio.BaseTransport) -> bool:

@@ -27,7 +27,7 @@ cdef int opcode_number(opcode) except -1
 
 cdef Frame checked(kind, unsigned char head, bytes payload)
 
-@cython.locals(prepared=Frame, known=Frame)
+@cython.locals(prepared=Frame)
 cpdef Frame prepare(frame)
 
 cpdef whole_piece(Frame frame)

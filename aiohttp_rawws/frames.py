@@ -337,11 +337,11 @@ def prepare(frame: Frame) -> Frame:
     """The same frame with its octets kept, so that sending it to many serializes it once.
 
     Only where it is sent unmasked, by servers: each frame of a client has a key of its own.
+    TypeError for anything but a frame.
     """
     if not isinstance(frame, Frame):
         raise not_a_frame("prepare", frame)
-    known = frame
-    prepared = make_frame(known._head, known._payload, None, known._violations)
+    prepared: Frame = without_mask(frame)
     prepared._wire = prepared.encode()
     return prepared
 

@@ -42,4 +42,5 @@ cdef class Payload:
     cpdef wrote(self, Py_ssize_t count)
     cpdef bytes take(self)
     cdef int _reserve(self, Py_ssize_t capacity) except -1
+    cdef int _check(self, Py_ssize_t count, long long room) except -1
     cdef int _note(self, Py_ssize_t count) except -1

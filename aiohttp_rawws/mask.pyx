@@ -2,7 +2,7 @@
 """Masking, the memory of frames, writing: the compiled twin of `mask.py`, which says what for."""
 
 cimport cython
-from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE, _PyBytes_Resize,
 )
@@ -61,26 +61,57 @@ cdef void xor(char *target, const char *source, Py_ssize_t size, const char *key
         i += 1
 
 
+cdef inline const char *part(bytearray data, Py_ssize_t start, Py_ssize_t end) except NULL:
+    """Where `data[start:end]` begins; IndexError unless all of it is there."""
+    if data is None or not 0 <= start <= end <= PyByteArray_GET_SIZE(data):
+        refuse_part(data, start, end)
+    return PyByteArray_AS_STRING(data) + start
+
+
+cdef int refuse_part(data, Py_ssize_t start, Py_ssize_t end) except -1:
+    raise IndexError(f"there are no octets {start} to {end} in {len(data)}")
+
+
+cdef inline int check_key(bytes key) except -1:
+    if key is not None and PyBytes_GET_SIZE(key) != 4:
+        refuse_key(key)
+    return 0
+
+
+cdef int refuse_key(key) except -1:
+    raise ValueError(f"a masking key has 4 bytes, got {len(key)}")
+
+
 cpdef bytes rotate(bytes key, Py_ssize_t offset):
     offset &= 3
     return key[offset:] + key[:offset]
 
 
 cpdef bytes key_at(bytearray data, Py_ssize_t start):
-    return PyBytes_FromStringAndSize(PyByteArray_AS_STRING(data) + start, 4)
+    # `start + 4` may be more than a number can hold.
+    return PyBytes_FromStringAndSize(part(data, start, min(start, len(data)) + 4), 4)
 
 
 cpdef bytes copy_out(bytearray data, Py_ssize_t start, Py_ssize_t end, bytes key):
-    cdef const char *source = PyByteArray_AS_STRING(data) + start
+    cdef const char *source = part(data, start, end)
     cdef bytes copy
     if key is None:
         return PyBytes_FromStringAndSize(source, end - start)
+    check_key(key)
     copy = PyBytes_FromStringAndSize(NULL, end - start)
     xor(PyBytes_AS_STRING(copy), source, end - start, PyBytes_AS_STRING(key))
     return copy
 
 
-cdef Py_ssize_t header_size(long long length, bytes key) noexcept:
+cdef int refuse_length(long long length) except -1:
+    raise ValueError(f"a length is not negative, got {length}")
+
+
+cdef inline Py_ssize_t header_size(long long length, bytes key) except -1:
+    """How many octets the header of a frame has; ValueError if there is no such frame."""
+    if length < 0:
+        refuse_length(length)
+    check_key(key)
     return (2 if length <= 125 else 4 if length <= 0xFFFF else 10) + (0 if key is None else 4)
 
 
@@ -189,16 +220,18 @@ cdef class Output:
         return 0
 
     cpdef put(self, bytes data, bytes key):
-        put_payload(self._room(PyBytes_GET_SIZE(data)), data, key)
+        check_key(key)
+        put_payload(self._room(len(data)), data, key)
 
     cpdef put_some(self, bytearray data, Py_ssize_t size):
-        memcpy(self._room(size), PyByteArray_AS_STRING(data), size)
+        cdef const char *source = part(data, 0, size)
+        memcpy(self._room(size), source, size)
 
     cpdef put_header(self, unsigned char head, long long length, bytes key):
         put_header(self._room(header_size(length, key)), head, length, key)
 
     cpdef put_frame(self, unsigned char head, bytes payload, bytes key):
-        cdef Py_ssize_t length = PyBytes_GET_SIZE(payload)
+        cdef Py_ssize_t length = len(payload)
         cdef Py_ssize_t size = header_size(length, key)
         cdef char *target = self._room(size + length)
         put_header(target, head, length, key)
@@ -215,13 +248,13 @@ cdef class Output:
 
     cpdef Py_ssize_t write_with(self, int fd, bytes payload) except -1:
         cdef iovec parts[2]
-        cdef Py_ssize_t sent, before = self.size
+        cdef Py_ssize_t sent, before = self.size, size = len(payload)
         if before == 0:
-            return max(write(fd, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload)), 0)
+            return max(write(fd, PyBytes_AS_STRING(payload), size), 0)
         parts[0].iov_base = self._memory
         parts[0].iov_len = before
         parts[1].iov_base = PyBytes_AS_STRING(payload)
-        parts[1].iov_len = PyBytes_GET_SIZE(payload)
+        parts[1].iov_len = size
         sent = max(writev(fd, parts, 2), 0)
         self._remove(min(sent, before))
         return max(sent - before, 0)
@@ -229,7 +262,7 @@ cdef class Output:
 
 # The GIL is kept: the socket does not block, and giving it up costs as much as the call.
 cpdef Py_ssize_t write_some(int fd, bytearray data, Py_ssize_t size) except -1:
-    return max(write(fd, PyByteArray_AS_STRING(data), size), 0)
+    return max(write(fd, part(data, 0, size), size), 0)
 
 
 cpdef run_in(context, callback, argument):
@@ -245,6 +278,7 @@ cdef class Payload:
     # never copied. Nobody else sees the object before that: growing and writing it is allowed.
 
     def __cinit__(self, long long length, bytes key):
+        header_size(length, key)
         self.missing = length
         self._key = key
 
@@ -252,12 +286,16 @@ cdef class Payload:
         Py_XDECREF(self._memory)
 
     cpdef append(self, bytearray data, Py_ssize_t start, Py_ssize_t end):
-        if self._capacity - self.filled < end - start:
-            self._reserve(self.filled + end - start)
-        memcpy(
-            start_of(self._memory) + self.filled, PyByteArray_AS_STRING(data) + start, end - start
-        )
-        self._note(end - start)
+        cdef const char *source = part(data, start, end)
+        cdef Py_ssize_t size = end - start
+        self._check(size, self.missing)
+        if size == 0:
+            # There may be no memory yet.
+            return
+        if self._capacity - self.filled < size:
+            self._reserve(self.filled + size)
+        memcpy(start_of(self._memory) + self.filled, source, size)
+        self._note(size)
 
     cpdef view(self):
         cdef long long room
@@ -272,14 +310,24 @@ cdef class Payload:
         )
 
     cpdef wrote(self, Py_ssize_t count):
+        self._check(count, self._capacity - self.filled)
         self._note(count)
 
+    cdef int _check(self, Py_ssize_t count, long long room) except -1:
+        if not 0 <= count <= room:
+            raise ValueError(f"there is room for {room} more octets, got {count}")
+        return 0
+
     cdef int _reserve(self, Py_ssize_t capacity) except -1:
+        cdef Py_ssize_t filled
         if self._memory is NULL:
             self._memory = new_bytes(NULL, capacity)
         else:
-            self._capacity = 0  # a failing resize frees the memory
+            # A failing resize frees the memory, and what has arrived with it.
+            filled = self.filled
+            self._capacity = self.filled = 0
             resize(&self._memory, capacity)
+            self.filled = filled
         self._capacity = capacity
 
     cdef int _note(self, Py_ssize_t count) except -1:

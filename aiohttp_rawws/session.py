@@ -128,7 +128,7 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
 
         While `receive_limit` holds the reading back, the end of the stream is not seen.
         """
-        while not (self._eof_received or self._lost):
+        while not (self._eof_received or (self.closed and self._lost)):
             await self._change()
 
     async def _end(self) -> None:

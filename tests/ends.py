@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import re
 import socket
 import ssl
 import struct
 import sys
 import termios
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import aiohttp
@@ -47,6 +48,28 @@ def application(handler: Handler, protocol: "str | None" = None, **options: Any)
 async def soon(awaitable: Awaitable[Result]) -> Result:
     """Its result, which no test should wait for any longer than this."""
     return await asyncio.wait_for(awaitable, PATIENCE)
+
+
+def run(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], main: Coroutine[Any, Any, Result]
+) -> Result:
+    """Run a program as `asyncio.run` does, on a loop of that kind, and leave nothing behind.
+
+    What ends the program may be raised again by each task that waits for one that raised it.
+    """
+    loop = new_loop()
+    try:
+        return loop.run_until_complete(main)
+    finally:
+        while left := asyncio.all_tasks(loop):
+            for task in left:
+                task.cancel()
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+        # What is told of a task at its end is told here, not in the middle of another test.
+        gc.collect()
 
 
 @contextlib.asynccontextmanager

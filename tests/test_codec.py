@@ -1039,3 +1039,14 @@ def test_whole_frames_within_the_limit_stay() -> None:
     it.feed(b"\x00")
     assert len(it.waiting) == 2
     assert it.error is None
+
+
+@pytest.mark.parametrize("count", [-1, READ_SIZE - 1, 2**31])
+def test_more_than_one_read_can_bring(count: int) -> None:
+    """Octets that are not there must not be parsed, whoever says that they are."""
+    it = parser()
+    it.feed(b"\x89\x80")
+    with pytest.raises(ValueError, match="no room"):
+        it.written(count)
+    it.feed(MASK)
+    assert it.take() == Frame.ping()

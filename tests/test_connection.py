@@ -2,9 +2,6 @@
 
 import asyncio
 import contextvars
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -135,24 +132,6 @@ def test_each_key_is_new() -> None:
     assert {len(key) for key in drawn} == {4}
     # Two of 5,000 random ones are alike in one run of 340; three are not.
     assert len(set(drawn)) >= 4998
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
-def test_a_forked_process_has_keys_of_its_own() -> None:
-    code = """
-import os
-from aiohttp_rawws.connection import _shared
-keys = _shared.cork.keys
-keys.next()
-if os.fork() == 0:
-    print(keys.next().hex(), flush=True)
-    os._exit(0)
-os.wait()
-print(keys.next().hex())
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    child, parent = done.stdout.split()
-    assert child != parent
 
 
 # -- the transport ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import pickle
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -83,6 +84,14 @@ async def test_a_prepared_close_is_one(serve: Serve) -> None:
         session.send_nowait(prepare(Frame.close(1001)))
         assert session.close_sent == Frame.close(1001)
         assert await wire.read(4) == b"\x88\x02\x03\xe9"
+
+
+@pytest.mark.parametrize("frame", [None, "to all", b"to all"])
+def test_only_frames_are_prepared(frame: Any) -> None:
+    with pytest.raises(TypeError, match="prepare takes a Frame"):
+        prepare(frame)
+    with pytest.raises(TypeError, match="broadcast takes a Frame"):
+        broadcast([], frame)
 
 
 def test_a_copy_of_it_is_an_ordinary_frame() -> None:

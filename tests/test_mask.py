@@ -392,3 +392,123 @@ def rooms(payload: Any, wire: bytes) -> "list[int]":
         arrive(payload, wire[: len(view)])
         wire = wire[len(view) :]
     return seen
+
+
+# -- what is not there -----------------------------------------------------------------------
+
+#: Beyond the end, before the start, more than a number of C can hold once it is added to.
+NOWHERE = [(0, 9), (9, 9), (5, 4), (-1, 4), (0, 2**63 - 1), (2**63 - 1, 2**63 - 1), (-(2**63), 0)]
+SHORT_KEYS = [b"", b"abc", b"abcde"]
+
+
+@pytest.fixture
+def checked() -> Any:
+    """The compiled twin, where a wrong offset would read or write somebody else's memory."""
+    if COMPILED is None:
+        pytest.skip("no extension was built")
+    return COMPILED
+
+
+@pytest.mark.parametrize(("start", "end"), NOWHERE)
+def test_octets_that_are_not_there(checked: Any, start: int, end: int) -> None:
+    data = bytearray(8)
+    with pytest.raises(IndexError):
+        checked.copy_out(data, start, end, None)
+    with pytest.raises(IndexError):
+        checked.Payload(2**63 - 1, MASK).append(data, start, end)
+
+
+@pytest.mark.parametrize("start", [-1, 5, 8, 2**63 - 1, -(2**63)])
+def test_a_key_that_is_not_there(checked: Any, start: int) -> None:
+    with pytest.raises(IndexError):
+        checked.key_at(bytearray(8), start)
+    assert checked.key_at(bytearray(b"12345678"), 4) == b"5678"
+
+
+@pytest.mark.parametrize("size", [-1, 9, 2**63 - 1])
+def test_more_than_there_is(
+    checked: Any, size: int, pair: "tuple[socket.socket, socket.socket]"
+) -> None:
+    out = output(checked, b"before")
+    with pytest.raises(IndexError):
+        out.put_some(bytearray(8), size)
+    assert bytes(out) == b"before"
+    ours, theirs = pair
+    with pytest.raises(IndexError):
+        checked.write_some(ours.fileno(), bytearray(8), size)
+    theirs.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        theirs.recv(1)
+
+
+@pytest.mark.parametrize("key", SHORT_KEYS)
+def test_a_key_of_another_size(checked: Any, key: bytes) -> None:
+    out = output(checked, b"before")
+    calls: list[Callable[[], object]] = [
+        lambda: out.put(b"payload", key),
+        lambda: out.put_header(0x82, 7, key),
+        lambda: out.put_frame(0x82, b"payload", key),
+        lambda: checked.copy_out(bytearray(8), 0, 8, key),
+        lambda: checked.Payload(8, key),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="4 bytes"):
+            call()
+    assert bytes(out) == b"before"
+
+
+def test_a_negative_length(checked: Any) -> None:
+    with pytest.raises(ValueError, match="negative"):
+        checked.Output().put_header(0x82, -1, None)
+    with pytest.raises(ValueError, match="negative"):
+        checked.Payload(-1, None)
+
+
+def test_none_for_bytes(mask: Any) -> None:
+    """None is no key; it is nothing else."""
+    out = output(mask, b"before")
+    calls: list[Callable[[], object]] = [
+        lambda: mask.key_at(None, 0),
+        lambda: mask.rotate(None, 0),
+        lambda: mask.copy_out(None, 0, 0, None),
+        lambda: mask.write_some(-1, None, 0),
+        lambda: out.put(None, None),
+        lambda: out.put(None, MASK),
+        lambda: out.put_some(None, 0),
+        lambda: out.put_frame(0x82, None, None),
+        lambda: out.write_with(-1, None),
+        lambda: mask.Payload(8, None).append(None, 0, 0),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError):
+            call()
+    assert out.take() == b"before"
+
+
+@pytest.mark.parametrize("key", [None, MASK])
+def test_more_than_a_payload_has_room_for(checked: Any, key: "bytes | None") -> None:
+    payload = checked.Payload(8, key)
+    for count in (-1, 1, 2**63 - 1):
+        with pytest.raises(ValueError, match="room"):
+            payload.wrote(count)
+    assert len(payload.view()) == 8
+    with pytest.raises(ValueError, match="room"):
+        payload.wrote(9)
+    with pytest.raises(ValueError, match="room"):
+        payload.append(bytearray(9), 0, 9)
+    arrive(payload, masked(b"12345678", key))
+    with pytest.raises(ValueError, match="room"):
+        payload.wrote(1)
+    assert payload.take() == b"12345678"
+
+
+@pytest.mark.parametrize("key", [None, MASK])
+def test_nothing_is_added_to_nothing(mask: Any, key: "bytes | None") -> None:
+    payload = mask.Payload(100, key)
+    payload.append(bytearray(b"header"), 6, 6)
+    assert payload.take() == b""
+    payload.append(bytearray(), 0, 0)
+    arrive(payload, masked(bytes(100), key))
+    payload.append(bytearray(), 0, 0)
+    assert payload.take() == bytes(100)
+    assert len(payload.view()) == 0

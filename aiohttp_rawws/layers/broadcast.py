@@ -23,6 +23,7 @@ def broadcast(
     `laggard(session)` is called, which may drop it (`laggard=RawWebSocketSession.abort`) or note
     that it missed something; None does nothing.
     Sessions that have sent a Close, or are closed, are left out. `sessions` may change meanwhile.
+    TypeError for anything but a frame.
     """
     if not isinstance(frame, Frame):
         raise not_a_frame("broadcast(sessions, frame)", frame)
