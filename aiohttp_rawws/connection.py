@@ -31,6 +31,7 @@ from .frames import (
     whole_piece,
 )
 from .mask import Output, rotate, run_in, write_some
+from .transports import plain_descriptor
 
 __all__ = ("Connection", "Waiter")
 
@@ -283,9 +284,7 @@ class Connection:
         self._after: Connection | None = None
         self._written = 0
         # Plain TCP is written past the transport while nothing waits in it.
-        plain = os.name == "posix" and transport.get_extra_info("sslcontext") is None
-        sock = transport.get_extra_info("socket")
-        self._fd = sock.fileno() if plain and sock is not None else -1
+        self._fd = plain_descriptor(transport)
         if self._fd < 0 and sys.version_info < (3, 11):
             self._is_closing = partial(is_closing, transport)
         self._paused = False
@@ -760,7 +759,8 @@ class Connection:
             return
         self._out.clear()
         sock = self._transport.get_extra_info("socket")
-        if self._fd >= 0 and not self._transport.is_closing():
+        plain = sock is not None and self._transport.get_extra_info("sslcontext") is None
+        if plain and not self._transport.is_closing():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._transport.abort()
 
