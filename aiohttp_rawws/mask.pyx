@@ -252,6 +252,9 @@ cdef class Payload:
         Py_XDECREF(self._memory)
 
     cpdef append(self, bytearray data, Py_ssize_t start, Py_ssize_t end):
+        if start == end:
+            # There may be no memory yet.
+            return
         if self._capacity - self.filled < end - start:
             self._reserve(self.filled + end - start)
         memcpy(
