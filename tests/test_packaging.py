@@ -22,6 +22,7 @@ PACKAGE = ROOT / "aiohttp_rawws"
 #: The hot modules have their C types beside them.
 HOT = sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in PACKAGE.rglob("*.pxd"))
 SWITCH = "AIOHTTP_RAWWS_NO_EXTENSIONS"
+SMOKE = Path(__file__).with_name("smoke.py")
 MAX_WHEEL_SIZE = 800_000
 PYRIGHT = "pyright@1.1.414"
 
@@ -30,30 +31,6 @@ pytestmark = [
     pytest.mark.skipif(bool(os.environ.get(SWITCH)), reason="built once, by the compiled run"),
     pytest.mark.skipif(not (ROOT / ".git").exists(), reason="what is built is what git tracks"),
 ]
-
-SERVE = """
-import asyncio, aiohttp, aiohttp_rawws
-from aiohttp import web
-
-async def echo(session):
-    async for frame in session:
-        await session.send(frame)
-
-async def main():
-    app = web.Application()
-    aiohttp_rawws.setup(app)
-    app.router.add_raw_websocket("/", echo)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with aiohttp.ClientSession() as client:
-        async with client.ws_connect(f"http://127.0.0.1:{runner.addresses[0][1]}/") as ws:
-            await ws.send_str("works")
-            print(await ws.receive_str(), aiohttp_rawws.COMPILED, aiohttp_rawws.__file__)
-    await runner.cleanup()
-
-asyncio.run(main())
-"""
 
 
 def run(*command: "str | Path", cwd: Path, **environment: str) -> str:
@@ -169,7 +146,7 @@ def test_the_wheel_is_small(wheel: Path) -> None:
 
 def test_the_wheel_works(wheel: Path, tmp_path: Path) -> None:
     folder = installed(wheel, tmp_path / "site")
-    out = run("-W", "error", "-c", SERVE, cwd=tmp_path, PYTHONPATH=str(folder))
+    out = run("-W", "error", SMOKE, cwd=tmp_path, PYTHONPATH=str(folder))
     assert out.split() == ["works", "True", str(folder / "aiohttp_rawws" / "__init__.py")]
 
 
@@ -212,7 +189,7 @@ def test_without_a_compiler_it_installs_interpreted_and_says_so(
     wheel, said = build("wheel", source, tmp_path, CC="no-such-compiler")
     assert 'building extension "aiohttp_rawws.connection" failed' in said
     folder = installed(wheel, tmp_path / "site")
-    out = run("-W", "error", "-c", SERVE, cwd=tmp_path, PYTHONPATH=str(folder))
+    out = run("-W", "error", SMOKE, cwd=tmp_path, PYTHONPATH=str(folder))
     warning, answer = out.splitlines()
     assert warning.startswith("aiohttp_rawws runs without its compiled extensions")
     assert answer.split() == ["works", "False", str(folder / "aiohttp_rawws" / "__init__.py")]
