@@ -39,6 +39,14 @@ class BuildExtensions(build_ext):
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
 
+    def build_extensions(self) -> None:
+        super().build_extensions()
+        # They call each other: all of them or none.
+        built = [Path(self.get_ext_fullpath(ext.name)) for ext in self.extensions]
+        if not all(path.exists() for path in built):
+            for path in built:
+                path.unlink(missing_ok=True)
+
     def build_extension(self, ext: Extension) -> None:
         # Cython is not safe to run in two threads. The C compiler is a process of its own.
         with self.cython:

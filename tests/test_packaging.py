@@ -195,6 +195,20 @@ def test_without_a_compiler_it_installs_interpreted_and_says_so(
     assert answer.split() == ["works", "False", str(folder / "aiohttp_rawws" / "__init__.py")]
 
 
+def test_extensions_are_installed_all_or_none(sdist: Path, tmp_path: Path) -> None:
+    """One that cannot be compiled leaves an interpreted package, not one that cannot be used."""
+    compiler = tmp_path / "compiler"
+    fails = 'case "$*" in *frames.c*) exit 1;; esac'
+    compiler.write_text(f'#!/bin/sh\n{fails}\nexec cc "$@" -O0\n')
+    compiler.chmod(0o755)
+    source = unpacked(sdist, tmp_path / "source")
+    wheel, said = build("wheel", source, tmp_path, CC=str(compiler))
+    assert 'building extension "aiohttp_rawws.frames" failed' in said
+    assert 'building extension "aiohttp_rawws.mask" failed' not in said
+    names = zipfile.ZipFile(wheel).namelist()
+    assert not [name for name in names if name.endswith((".so", ".pyd"))]
+
+
 def test_the_build_in_pure_python_is_for_any_platform(sdist: Path, tmp_path: Path) -> None:
     source = unpacked(sdist, tmp_path / "source")
     wheel, _ = build("wheel", source, tmp_path, **{SWITCH: "1"})
