@@ -9,13 +9,14 @@ shift
 
 make() {
     local mirror
-    mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null \
-        | grep -v '^#' | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1)
+    # The one that the system uses, if it is Debian's.
+    mirror=$(grep -hsoE '^[^#]*https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list.d/* \
+        /etc/apt/sources.list | grep -oE 'https?://[^ ]+' | head -n 1) || true
     mkdir -p "$folder"
     # The keys of an older system may not know the newest packages.
     debootstrap --no-check-gpg --variant=minbase --include=python3.14-dev,python3.14-venv,\
 python3.15-dev,python3.15-venv,gcc,libc6-dev,git,ca-certificates \
-        sid "$folder" ${mirror:-https://deb.debian.org/debian} >"$folder.log" 2>&1 \
+        sid "$folder" "${mirror:-https://deb.debian.org/debian}" >"$folder.log" 2>&1 \
         || { tail -n 20 "$folder.log"; return 1; }
     # The system's authorities and name servers.
     cp -L /etc/ssl/certs/ca-certificates.crt "$folder/etc/ssl/certs/ca-certificates.crt"
