@@ -37,6 +37,7 @@ from .frames import (
     whole_piece,
 )
 from .mask import Output, rotate, run_in, write_some
+from .transports import plain_descriptor
 
 __all__ = ("Connection", "Waiter")
 
@@ -326,8 +327,7 @@ class Connection:
         tls = self._sslcontext is not None
         self._sockname = transport.get_extra_info("sockname") if tls else None
         # Plain TCP is written past the transport while nothing waits in it.
-        sock = transport.get_extra_info("socket")
-        self._fd = sock.fileno() if os.name == "posix" and not tls and sock is not None else -1
+        self._fd = plain_descriptor(transport)
         if self._fd < 0 and sys.version_info < (3, 11):
             self._is_closing = partial(is_closing, transport)
         self._paused = False
@@ -962,8 +962,9 @@ class Connection:
         if self._is_lost():
             return
         self._out.clear()
-        if self._fd >= 0 and not self._transport.is_closing():
-            sock = self._transport.get_extra_info("socket")
+        sock = self._transport.get_extra_info("socket")
+        plain = sock is not None and self._sslcontext is None
+        if plain and not self._transport.is_closing():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._transport.abort()
 

@@ -9,6 +9,7 @@ octets go on as they came, under the masking key they came with: no task runs, n
 
 import asyncio
 import contextlib
+import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def check_sessions(a: RawWebSocketSession, b: RawWebSocketSession) -> None:
 
 
 def check_tap(tap: object) -> None:
-    if tap is not None and (not callable(tap) or asyncio.iscoroutinefunction(tap)):
+    if tap is not None and (not callable(tap) or inspect.iscoroutinefunction(tap)):
         raise TypeError(f"tap must be a plain function of a direction and a frame, got {tap!r}")
 
 

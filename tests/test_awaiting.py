@@ -241,7 +241,9 @@ async def test_a_frame_is_let_go(serve: Serve, size: int) -> None:
             receiving = asyncio.create_task(session.receive())
             await turns()
             receiving.cancel()
-        assert sys.getrefcount(payload) == 2
+        # How much a local name counts for depends on the Python.
+        alone = object()
+        assert sys.getrefcount(payload) == sys.getrefcount(alone)
 
 
 # -- the twins ---------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 import importlib
 import json
+import logging
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from .twins import FOLDER, built
 #: The hot modules, as paths: they have their C types beside them.
 HOT = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.pxd"))
 SWITCH = "AIOHTTP_RAWWS_NO_EXTENSIONS"
+COMPILED_FILES = ("__pycache__", "*.so", "*.pyd")
 
 #: The modules with an extension for this Python, left over ones included: they would run too.
 BUILT = {
@@ -144,3 +147,73 @@ def test_not_compiled_without_an_extension(
     if file is not None:
         (tmp_path / file).touch()
     assert run_build(copy) is False
+
+
+# -- what is said about it -----------------------------------------------------------------
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """The module in a folder of its own, where no extension was built."""
+    copy = tmp_path / "_build.py"
+    copy.write_bytes(Path(_build.__file__).read_bytes())
+    (tmp_path / "codec.py").touch()
+    return copy
+
+
+@pytest.mark.usefixtures("_finders")
+def test_extensions_that_are_missing_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sources: Path
+) -> None:
+    monkeypatch.delenv(SWITCH, raising=False)
+    assert run_build(sources) is False
+    ((logger, level, message),) = caplog.record_tuples
+    assert (logger, level) == ("aiohttp_rawws", logging.WARNING)
+    for hint in ("C compiler", "pip install --force-reinstall", "pip install -e .", f"{SWITCH}=1"):
+        assert hint in message
+
+
+@pytest.mark.usefixtures("_finders")
+def test_nothing_is_told_who_asked(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sources: Path
+) -> None:
+    monkeypatch.setenv(SWITCH, "1")
+    assert run_build(sources) is False
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("_finders")
+def test_nothing_is_told_where_there_are_no_extensions(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sources: Path
+) -> None:
+    monkeypatch.delenv(SWITCH, raising=False)
+    monkeypatch.setattr(sys.implementation, "name", "pypy")
+    assert run_build(sources) is False
+    assert not caplog.records
+
+
+@needs_extensions
+@pytest.mark.usefixtures("_finders")
+def test_nothing_is_told_where_extensions_run(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv(SWITCH, raising=False)
+    assert run_build() is True
+    assert not caplog.records
+
+
+def test_the_package_tells_once(tmp_path: Path) -> None:
+    """In a process of its own, which has not set up logging."""
+    package = tmp_path / "site" / "aiohttp_rawws"
+    shutil.copytree(FOLDER, package, ignore=shutil.ignore_patterns(*COMPILED_FILES))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "import aiohttp_rawws, aiohttp_rawws.layers"],
+        env={**os.environ, "PYTHONPATH": str(package.parent), SWITCH: ""},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == ""
+    assert done.stderr.startswith("aiohttp_rawws runs without its compiled extensions")
+    assert done.stderr.count("\n") == 1

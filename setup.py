@@ -1,0 +1,72 @@
+"""Build the extensions and the readme. Everything else is in pyproject.toml.
+
+A module with a `.pxd` file beside it is compiled: its `.pyx` twin if it has one, else its own
+Python source. Without a C compiler the package installs without the extensions.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+from threading import Lock
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+HOME = "https://github.com/aiohttp-rawws/aiohttp_rawws"
+
+# The core uses CPython's own structures. The variable asks for a build in pure Python.
+WANTED = sys.implementation.name == "cpython" and not os.environ.get("AIOHTTP_RAWWS_NO_EXTENSIONS")
+
+
+def extensions() -> list[Extension]:
+    found = []
+    for types in sorted(Path("aiohttp_rawws").rglob("*.pxd")):
+        twin = types.with_suffix(".pyx")
+        source = twin if twin.exists() else types.with_suffix(".py")
+        name = ".".join(types.with_suffix("").parts)
+        found.append(Extension(name, [source.as_posix()], optional=True))
+    return found
+
+
+class BuildExtensions(build_ext):
+    """Compile several extensions at a time, without debug information unless asked for."""
+
+    cython = Lock()
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+    def build_extensions(self) -> None:
+        super().build_extensions()
+        # They call each other: all of them or none.
+        built = [Path(self.get_ext_fullpath(ext.name)) for ext in self.extensions]
+        if not all(path.exists() for path in built):
+            for path in built:
+                path.unlink(missing_ok=True)
+
+    def build_extension(self, ext: Extension) -> None:
+        # Cython is not safe to run in two threads. The C compiler is a process of its own.
+        with self.cython:
+            ext.sources = cythonize(ext, force=self.force)[0].sources
+        # MSVC has another flag for this, and does not set it by default.
+        if self.compiler.compiler_type == "unix" and not self.debug:
+            ext.extra_compile_args.append("-g0")
+        super().build_extension(ext)
+
+
+def readme() -> str:
+    """Return the README with absolute links, as PyPI needs them."""
+    text = Path("README.md").read_text(encoding="utf-8")
+    text = re.sub(r"(!\[[^]]*\]\()(?!https?:)", rf"\1{HOME}/raw/HEAD/", text)
+    return re.sub(r"((?<!!)\[[^]]*\]\()(?!https?:|#)", rf"\1{HOME}/blob/HEAD/", text)
+
+
+setup(
+    ext_modules=extensions() if WANTED else [],
+    cmdclass={"build_ext": BuildExtensions},
+    long_description=readme(),
+    long_description_content_type="text/markdown",
+)
