@@ -17,7 +17,7 @@ Samples = dict[Case, dict[Peer, list[Sample]]]
 
 
 def sample(peer: Peer, case: Case, setting: Setting, options: argparse.Namespace) -> Sample:
-    """One measurement, in a new process, since chance lays out its memory."""
+    """Measure once, in a new process, since chance lays out its memory."""
     times = {"warmup": options.warmup, "seconds": options.seconds}
     with running(peer, setting, connections=case.connections) as server:
         return run_load(server, case, **times, spin=not options.sleep)
@@ -26,7 +26,7 @@ def sample(peer: Peer, case: Case, setting: Setting, options: argparse.Namespace
 def measure(
     peers: Sequence[Peer], cases: Sequence[Case], setting: Setting, options: argparse.Namespace
 ) -> Iterator[Samples]:
-    """Every peer in every case, again in every round, so that a slow minute meets all of them.
+    """Measure every peer in every case, and again in every round: a slow minute meets them all.
 
     Each round begins with another peer. Yields what there is after each round. A peer that fails
     in a case is left out of it.
@@ -47,7 +47,7 @@ def measure(
 
 
 def rows(case: Case, found: dict[Peer, list[Sample]]) -> list[results.Row]:
-    """Medians of the rounds, and how far to trust them, of each peer in a case."""
+    """Return the medians of the rounds, and how far to trust them, of each peer in a case."""
 
     def middle(figure: Callable[[Sample], float]) -> list[float]:
         return [median(map(figure, samples)) for samples in found.values()]
@@ -90,11 +90,11 @@ def main() -> None:
         "rounds": f"{options.rounds} of {options.seconds:g} s",
     }
     peers, cases = command.peers(options.role, options.peers), command.cases(options)
-    # After each round: an interrupted run keeps those that are complete.
-    for samples in measure(peers, cases, setting, options):
+    for number, samples in enumerate(measure(peers, cases, setting, options), 1):
         found = [row for case, each in samples.items() for row in rows(case, each)]
         about |= {p.name: s[0].about for each in samples.values() for p, s in each.items()}
-        command.report(options, about, found)
+        # An interrupted run keeps the rounds that are complete.
+        command.report(options, about, found, show=number == options.rounds)
     if any(row["waited"] > BUSY for row in found):
         print("the machine is busy: measure again, or trust only the minima", file=sys.stderr)
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 @functools.cache
 def folder() -> Path:
-    """A folder that is removed when this process ends."""
+    """Return a folder that is removed when this process ends."""
     name = tempfile.mkdtemp(prefix="rawws-benchmark-")
     atexit.register(shutil.rmtree, name)
     return Path(name)
 
 
 def compiler() -> list[str]:
-    """The command of the C compiler: `CC`, else `cc`."""
+    """Return the command of the C compiler: `CC`, else `cc`."""
     return shlex.split(os.environ.get("CC", "cc"))
 
 
@@ -39,7 +39,7 @@ def built(source: str) -> str:
 
 @functools.cache
 def certificate() -> Path:
-    """A file with a key and its certificate for 127.0.0.1."""
+    """Return a file with a key and its certificate for 127.0.0.1."""
     # Imported only here: runs without TLS need none.
     import trustme
 

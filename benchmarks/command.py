@@ -15,7 +15,7 @@ from .roles import ROLES, Peer
 
 
 def new_parser(program: str, description: str | None) -> argparse.ArgumentParser:
-    """A parser of the options that every program has."""
+    """Return a parser of the options that every program has."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {program}",
         description=description,
@@ -39,7 +39,7 @@ def numbers(text: str) -> list[int]:
 
 
 def loads(text: str) -> list[tuple[int, int]]:
-    """Payload and messages in flight of each of `256x1,8Kx32,1M`."""
+    """Return payload and messages in flight of each part of `256x1,8Kx32,1M`."""
     found = []
     for part in text.split(","):
         size, _, inflight = part.partition("x")
@@ -49,13 +49,13 @@ def loads(text: str) -> list[tuple[int, int]]:
 
 
 def cases(options: argparse.Namespace) -> list[Case]:
-    """Each of the loads on each number of connections."""
+    """Return each load on each number of connections."""
     both = product(options.cases, options.connections)
     return [Case(size, inflight, number) for (size, inflight), number in both]
 
 
 def peers(role: str, names: Sequence[str] | None) -> list[Peer]:
-    """The peers asked for; all of the role if none is."""
+    """Return the peers asked for, or all of the role."""
     known = {peer.name: peer for peer in ROLES[role]}
     if unknown := [name for name in names or () if name not in known]:
         raise SystemExit(f"no peer {unknown[0]!r}; there are {', '.join(known)}")
@@ -63,7 +63,7 @@ def peers(role: str, names: Sequence[str] | None) -> list[Peer]:
 
 
 def setting(options: argparse.Namespace) -> Setting:
-    """A core for the peers, and another for this process and the load that it starts."""
+    """Give the peers a core, and this process and the load that it starts another."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) == 1:
         print("one core only: the peers share it with the load generator", file=sys.stderr)
@@ -82,12 +82,16 @@ def left_out() -> Iterator[None]:
 
 
 def report(
-    options: argparse.Namespace, about: Mapping[str, str], rows: Sequence[results.Row]
+    options: argparse.Namespace,
+    about: Mapping[str, str],
+    rows: Sequence[results.Row],
+    show: bool = True,
 ) -> None:
-    """Show what was measured, and write it where that is wanted."""
+    """Show what was measured, and write it to the file that was asked for."""
     if not rows:
         raise SystemExit("nothing could be measured")
     about = {**machine.describe(), **about}
-    results.show(about, rows)
+    if show:
+        results.show(about, rows)
     if options.json:
         results.write(options.json, about, rows)

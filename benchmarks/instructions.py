@@ -22,9 +22,10 @@ FEW = 100
 def count(
     peer: Peer, case: Case, setting: Setting, messages: int, profiles: Path
 ) -> tuple[str, float]:
-    """The peer's version, and the instructions of one more message, with callgrind's `profiles`.
+    """Return the peer's version, and the instructions of one more message.
 
-    A short and a long run differ by so many messages, and by nothing else.
+    A short and a long run differ by so many messages, and by nothing else. Callgrind's files go to
+    the folder `profiles`.
     """
     if peer.client or peer.program.endswith(".js"):
         raise PeerError(f"{peer.name}: clients, and what Node compiles, are not counted")
@@ -66,9 +67,10 @@ def main() -> None:
     parser = command.new_parser("benchmarks.instructions", __doc__)
     command.add_cases(parser, cases="256x1,256x32", connections="1")
     parser.add_argument("--messages", type=int, default=8000, help="by which two runs differ")
-    parser.add_argument("--profiles", type=Path, help="an empty folder for callgrind's files")
+    parser.add_argument("--profiles", type=Path, help="keep callgrind's files in this folder")
     options = parser.parse_args()
     setting, profiles = Setting(options.loop, options.tls), options.profiles or folder()
+    profiles.mkdir(exist_ok=True)
     rows, about = [], {"loop": options.loop}
     for case in command.cases(options):
         counts = {}

@@ -66,9 +66,8 @@ static uint64_t now(void) { return clock_of(CLOCK_MONOTONIC); }
 static uint64_t server_cpu(void)
 {
     clockid_t clock;
-    int error = clock_getcpuclockid((pid_t)pid, &clock);
-    if (error)
-        fail("no CPU clock of process %ld: %s", pid, strerror(error));
+    if (clock_getcpuclockid((pid_t)pid, &clock))
+        fail("no CPU clock of process %ld", pid);
     return clock_of(clock);
 }
 
@@ -131,39 +130,16 @@ static void prepare_streams(void)
 
 /* ---- connections ---- */
 
-static void write_head(struct stream *stream, const char *head)
-{
-    if (stream_write(stream, head, strlen(head)) != (ssize_t)strlen(head))
-        fail("cannot send the handshake: %s", strerror(errno));
-}
-
-/* Reads up to the end of a head. Nothing may come behind it. */
-static void read_head(struct stream *stream, char head[HEAD_SIZE])
-{
-    size_t length = 0;
-    char *end;
-    do {
-        ssize_t count = stream_read(stream, head + length, HEAD_SIZE - 1 - length);
-        if (count <= 0)
-            fail("no handshake came: %s", count ? strerror(errno) : "end of stream");
-        length += (size_t)count;
-        head[length] = 0;
-        end = strstr(head, "\r\n\r\n");
-    } while (!end && length < HEAD_SIZE - 1);
-    if (!end || end[4])
-        fail("the peer spoke before it was spoken to, or its handshake does not end");
-}
-
 static void shake_hands(struct stream *stream)
 {
     char head[HEAD_SIZE], response[HEAD_SIZE];
     if (!listener)
-        write_head(stream, REQUEST);
-    read_head(stream, head);
+        stream_write_head(stream, REQUEST);
+    stream_read_head(stream, head);
     if (listener) {
         if (!answer(head, response))
             fail("that is no opening handshake: %.200s", head);
-        write_head(stream, response);
+        stream_write_head(stream, response);
     } else if (strncmp(head, "HTTP/1.1 101 ", 13) || !strstr(head, ACCEPT)) {
         fail("the handshake was refused: %.200s", head);
     }

@@ -55,7 +55,7 @@ class Sample:
 
 
 def command(server: Running, case: Case, **options: Any) -> list[str]:
-    """What runs the generator."""
+    """Return the command of the generator."""
     options |= {"pid": server.pid, "bare": server.peer.bare, "tls": server.tls, **asdict(case)}
     if server.listener:
         options["listener"] = server.listener.fileno()

@@ -19,14 +19,14 @@ def describe() -> dict[str, str]:
 
 
 def memory(pid: int, figure: str) -> int:
-    """Bytes of a process by one of the figures of its `status`, such as `VmRSS`."""
+    """Return the bytes of a process by a figure of its `status`, such as `VmRSS`."""
     status = Path(f"/proc/{pid}/status").read_text()
     match = re.search(rf"^{figure}:\s+(\d+) kB$", status, re.MULTILINE)
     return int(match[1]) * 1024 if match else 0
 
 
 def waited(pid: int) -> float:
-    """Seconds that a process was ready to run but its core had other work."""
+    """Return the seconds that a process was ready to run but its core had other work."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 

@@ -10,7 +10,7 @@ from .process import PeerError, Running, Setting, running
 
 
 def resident(pid: int) -> int:
-    """The bytes that a process has resident, once they have not changed for half a second."""
+    """Return the resident bytes of a process, once they have not changed for half a second."""
     last, same = -1, 0
     while same < 5:
         now = machine.memory(pid, "VmRSS")
@@ -20,7 +20,7 @@ def resident(pid: int) -> int:
 
 
 def grown(server: Running, case: load.Case) -> float:
-    """Bytes for each open connection."""
+    """Return the bytes for each open connection."""
     # The first one pays for what is loaded only then.
     load.run_load(server, load.Case(case.size, 1, 1), messages=1)
     before = resident(server.pid)

@@ -34,7 +34,7 @@ Label = Callable[[Row], str]
 
 
 def pivot(rows: Iterable[Row], line: Label, column: Label, cell: Label) -> str:
-    """A table in Markdown, its lines and columns in the order in which they first come."""
+    """Return a table in Markdown, its lines and columns in the order in which they first come."""
     lines: dict[str, dict[str, str]] = {}
     for row in rows:
         lines.setdefault(line(row), {})[column(row)] = cell(row)
@@ -53,12 +53,12 @@ def peer(row: Row) -> str:
 
 
 def cost(row: Row) -> str:
-    """Of ours microseconds; of the others how many times that; both by the minima."""
+    """Show ours in microseconds and the others relative to it, both by the minima."""
     return f"{row['minimum']:,.2f} us" if row["peer"] == OURS else f"{row['ratio_of_minima']:.2f}"
 
 
 def losses(data: Data) -> str:
-    """In how many cases a rival needs less than ours, and the least share of ours it needs."""
+    """Tell in how many cases a rival needs less than ours, and the least share of ours it needs."""
     found = []
     for title, file, figure, ours in COMPARED:
         own = {case(row): row[figure] for row in data[file] if row["peer"] == ours}
@@ -71,7 +71,7 @@ def losses(data: Data) -> str:
 
 
 def tables(data: Data) -> dict[str, str]:
-    """The tables of the page, by name."""
+    """Return the tables of the page, by name."""
     main = [row for row in data["echo"] if row["connections"] == 8]
     ways = [row | {"way": name} for name in ("tls", "client", "asyncio") for row in data[name]]
     sizes = [row for row in data["sizes"] if row["peer"] in ("aiohttp", "picows")]
@@ -101,7 +101,7 @@ def tables(data: Data) -> dict[str, str]:
 
 
 def rendered(page: str, data: Data) -> str:
-    """The page with its tables as the figures are."""
+    """Return the page with the tables of these figures."""
     for name, table in tables(data).items():
         before, mark, rest = page.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition("<!-- end -->\n")

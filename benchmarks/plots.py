@@ -17,7 +17,7 @@ TEXT = '<text x="{:.0f}" y="{}" fill="{}" text-anchor="{}">{}</text>'
 
 
 def panel(rows: list[Row], left: int) -> list[str]:
-    """A bar for each peer: the median, and on it a line from the least round to the greatest."""
+    """Draw a bar for each peer, the median, with a line from the least round to the greatest."""
     load, _, where = str(case_of(rows[0])).partition(" on ")
     start = left + 100
     parts = [TEXT.format(start, 20, "#000", "start", load)]
@@ -38,16 +38,15 @@ def panel(rows: list[Row], left: int) -> list[str]:
 
 
 def plot(rows: list[Row]) -> str:
-    """A panel for each case with several connections."""
+    """Draw a panel for each case with several connections."""
     parts, left, most = [], 0, 0
     for _, group in groupby((row for row in rows if row["connections"] > 1), case_of):
         found = list(group)
         parts += panel(found, left)
         left, most = left + WIDTH, max(most, len(found))
     size = f'width="{left}" height="{56 + HEIGHT * most}"'
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">'
-    )
+    font = 'font-family="sans-serif" font-size="12"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>'
     return "\n".join([head, '<rect width="100%" height="100%" fill="#fff"/>', *parts, "</svg>\n"])
 
 

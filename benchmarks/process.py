@@ -91,7 +91,7 @@ def running(
         if not line:
             process.wait()
             errors.seek(0)
-            raise PeerError(f"{peer.name} did not start: {[*errors, 'no word'][-2].strip()}")
+            raise PeerError(f"{peer.name} did not start: {['', *errors][-1].strip()}")
         ready = json.loads(line)
         about = f"{ready['version']} ({ready['build']})" if ready["build"] else ready["version"]
         pid = ready.get("pid", process.pid)

@@ -17,7 +17,7 @@ Row = dict[str, Any]
 def rows(
     case: Case, figure: str, costs: Mapping[str, Sequence[float]], **more: Sequence[float]
 ) -> list[Row]:
-    """A row for each peer: its cost, how many times ours that is, and `more` figures of each.
+    """Return a row for each peer: its cost, how many times ours that is, and `more` figures.
 
     A cost is the median of the rounds. Beside it stand the minimum, and the spread: the greatest
     less the least, as a share of the median.
@@ -49,9 +49,8 @@ def show(about: Mapping[str, str], rows: Sequence[Row]) -> None:
     for case, group in groupby(rows, case_of):
         found = list(group)
         columns = [name for name in found[0] if name not in asdict(case)]
-        print(
-            f"== {case}\n\n{table([columns, *([row[name] for name in columns] for row in found)])}"
-        )
+        lines = [[row[name] for name in columns] for row in found]
+        print(f"== {case}\n\n{table([columns, *lines])}")
 
 
 def text(value: Any) -> str:
@@ -61,7 +60,7 @@ def text(value: Any) -> str:
 
 
 def table(lines: Sequence[Sequence[Any]]) -> str:
-    """Columns as wide as they must be, the first one flush left."""
+    """Return lines of text in columns, the first one flush left."""
     texts = [list(map(text, line)) for line in lines]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     padded = ([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in texts)
@@ -76,6 +75,6 @@ def write(file: Path, about: Mapping[str, str], rows: Sequence[Row]) -> None:
 
 
 def read(file: Path) -> list[Row]:
-    """The rows that `write` has written."""
+    """Return the rows that `write` wrote."""
     found = json.loads(file.read_text())
     return [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]

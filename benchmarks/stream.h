@@ -83,6 +83,29 @@ static ssize_t stream_write(struct stream *self, const void *data, size_t size)
     return (ssize_t)total;
 }
 
+static void stream_write_head(struct stream *stream, const char *head)
+{
+    if (stream_write(stream, head, strlen(head)) != (ssize_t)strlen(head))
+        fail("cannot send the handshake: %s", strerror(errno));
+}
+
+/* Reads up to the end of the head of an HTTP message. Nothing may come behind it. */
+static void stream_read_head(struct stream *stream, char head[HEAD_SIZE])
+{
+    size_t length = 0;
+    char *end;
+    do {
+        ssize_t count = stream_read(stream, head + length, HEAD_SIZE - 1 - length);
+        if (count <= 0)
+            fail("no handshake came: %s", count ? strerror(errno) : "end of stream");
+        length += (size_t)count;
+        head[length] = 0;
+        end = strstr(head, "\r\n\r\n");
+    } while (!end && length < HEAD_SIZE - 1);
+    if (!end || end[4])
+        fail("the peer spoke before it was spoken to, or its handshake does not end");
+}
+
 static void stream_end(struct stream *self)
 {
     if (self->tls)
