@@ -1,45 +1,48 @@
-"""Building the programs in C."""
+"""What a run needs and nobody installs: the programs in C, and a certificate."""
 
+import atexit
+import functools
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 
-class BuildError(Exception):
-    """A program in C could not be built."""
-
-
-class NotInstalled(BuildError):
-    """Something that is needed for it is missing."""
+@functools.cache
+def folder() -> Path:
+    """Return a folder that is removed when this process ends."""
+    name = tempfile.mkdtemp(prefix="rawws-benchmark-")
+    atexit.register(shutil.rmtree, name)
+    return Path(name)
 
 
 def compiler() -> list[str]:
-    """The command of the C compiler: `CC`, else `cc`."""
+    """Return the command of the C compiler: `CC`, else `cc`."""
     return shlex.split(os.environ.get("CC", "cc"))
 
 
-@contextmanager
-def built(source: str, *options: str) -> Iterator[Path]:
-    """Compile a file of this folder for as long as the block runs."""
-    with tempfile.TemporaryDirectory(prefix="rawws-benchmark-") as directory:
-        program = Path(directory, "program")
-        command = [*compiler(), "-O2", "-o", str(program), str(Path(__file__).with_name(source))]
-        command += options
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True)
-        except FileNotFoundError:
-            raise NotInstalled(
-                f"no C compiler: {compiler()[0]!r} was not found; install gcc, or name one in CC"
-            ) from None
-        except subprocess.CalledProcessError as error:
-            if "no OpenSSL" in error.stderr:
-                raise NotInstalled(
-                    "TLS needs OpenSSL's headers: install them (apt-get install libssl-dev, "
-                    "dnf install openssl-devel)"
-                ) from None
-            raise BuildError(f"{shlex.join(command)} failed:\n{error.stderr}") from None
-        yield program
+@functools.cache
+def built(source: str) -> str:
+    """Compile a file of this folder and return the program, or end with what is missing."""
+    program, file = folder() / Path(source).stem, Path(__file__).with_name(source)
+    command = [*compiler(), "-O2", "-o", str(program), str(file), "-lssl", "-lcrypto"]
+    done = subprocess.run(["env", *command], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(
+            "The benchmarks need Linux, a C compiler and OpenSSL's headers (apt-get install gcc"
+            f" libssl-dev). {shlex.join(command)} failed:\n{done.stderr}"
+        )
+    return str(program)
+
+
+@functools.cache
+def certificate() -> Path:
+    """Return a file with a key and its certificate for 127.0.0.1."""
+    # Imported only here: runs without TLS need none.
+    import trustme
+
+    issued = trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem
+    issued.write_to_path(folder() / "server.pem")
+    return folder() / "server.pem"

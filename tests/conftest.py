@@ -17,8 +17,8 @@ import trustme
 from aiohttp import web
 
 import aiohttp_rawws
-from benchmarks import npm
 
+from . import npm
 from .ends import ingress, left, until
 from .wire import PATIENCE, Address, ByHand, Opening, Script, Wire, answer, read_opening
 

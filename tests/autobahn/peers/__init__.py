@@ -7,12 +7,15 @@ input ends. A `client_*` echoes in each of the suite's cases; it is told of them
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+
+from aiohttp import web
 
 # websockets takes 4096 fragments of a message; the suite sends 65537. It asks when it is imported.
 os.environ.setdefault("WEBSOCKETS_MAX_FRAGMENTS", str(2**17))
@@ -64,6 +67,32 @@ def serving(module: str, folder: Path, **environment: str) -> Iterator[str]:
             yield f"ws://127.0.0.1:{json.loads(line)['port']}/"
         finally:
             process.kill()
+
+
+def serve(start: Callable[[socket.socket], Awaitable[object]]) -> None:
+    """Be a server: run what `start` makes of a listening socket."""
+
+    async def run() -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
+        server = await start(listener)
+        print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+        del server  # until here it must not be collected
+
+    asyncio.run(run())
+
+
+def serve_application(app: web.Application) -> None:
+    """Be a server: run an application of aiohttp."""
+
+    async def start(listener: socket.socket) -> web.AppRunner:
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        return runner
+
+    serve(start)
 
 
 def attend(

@@ -1,14 +1,21 @@
 """`aiohttp_rawws.proxy` before the server whose URL the environment gives as AUTOBAHN_UPSTREAM."""
 
 import os
+from collections.abc import AsyncIterator
 
+import aiohttp
 from aiohttp import web
 
 import aiohttp_rawws
-from benchmarks.proxies import CLIENT, app_of
-from benchmarks.servers import run_application
 
-from . import about
+from . import serve_application
+
+CLIENT = web.AppKey("client", aiohttp.ClientSession)
+
+
+async def clients(app: web.Application) -> AsyncIterator[None]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as app[CLIENT]:
+        yield
 
 
 async def forward(request: web.Request) -> web.StreamResponse:
@@ -17,4 +24,7 @@ async def forward(request: web.Request) -> web.StreamResponse:
 
 
 if __name__ == "__main__":
-    run_application(app_of(forward), about("ours"))
+    app = web.Application()
+    app.router.add_get("/", forward)
+    app.cleanup_ctx.append(clients)
+    serve_application(app)

@@ -1,9 +1,22 @@
 """aiohttp's `WebSocketResponse`, with its defaults but without a limit."""
 
-from benchmarks.servers import run_application
-from benchmarks.servers.aiohttp_websocket import app_of
+from aiohttp import WSMsgType, web
 
-from . import about
+from . import serve_application
+
+
+async def echo(request: web.Request) -> web.WebSocketResponse:
+    response = web.WebSocketResponse(max_msg_size=0)
+    await response.prepare(request)
+    async for message in response:
+        if message.type is WSMsgType.BINARY:
+            await response.send_bytes(message.data)
+        elif message.type is WSMsgType.TEXT:
+            await response.send_str(message.data)
+    return response
+
 
 if __name__ == "__main__":
-    run_application(app_of(compress=True), about("aiohttp"))
+    app = web.Application()
+    app.router.add_get("/", echo)
+    serve_application(app)

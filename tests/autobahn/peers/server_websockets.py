@@ -1,14 +1,10 @@
 """websockets' asyncio server, with its defaults but without a limit."""
 
 import socket
-from contextlib import AbstractAsyncContextManager
-from typing import Any
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 
-from benchmarks.servers import run
-
-from . import about
+from . import serve as run
 
 
 async def echo(connection: ServerConnection) -> None:
@@ -16,9 +12,9 @@ async def echo(connection: ServerConnection) -> None:
         await connection.send(message)
 
 
-async def start(listener: socket.socket) -> AbstractAsyncContextManager[Any]:
+async def start(listener: socket.socket) -> Server:
     return await serve(echo, sock=listener, max_size=None)
 
 
 if __name__ == "__main__":
-    run(start, about("websockets"))
+    run(start)

@@ -1,0 +1,45 @@
+"""picows: a callback for each frame, answered at once from the memory it was read into."""
+
+import asyncio
+import socket
+from importlib.metadata import version
+from importlib.util import find_spec
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect, ws_create_server
+
+from . import TLS, connect, options, serve
+
+
+class Echo(WSListener):
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport.underlying_transport
+
+    # Without these two it reads on while its echoes are not read, until memory is full.
+    def pause_writing(self) -> None:
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.transport.resume_reading()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type == WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code(), frame.get_close_message())
+            transport.disconnect()
+        else:
+            transport.send(frame.msg_type, frame.get_payload_as_memoryview(), frame.fin)
+
+
+async def server(listener: socket.socket, tls: TLS) -> asyncio.Server:
+    return await ws_create_server(lambda _: Echo(), sock=listener, ssl=tls, max_frame_size=2**30)
+
+
+async def client(url: str) -> None:
+    transport, _ = await ws_connect(Echo, url, max_frame_size=2**30)
+    await transport.wait_disconnected()
+
+
+if __name__ == "__main__":
+    # Its transports are those of aiofastnet where that is installed.
+    build = f"aiofastnet {version('aiofastnet')}" if find_spec("aiofastnet") else "no aiofastnet"
+    about = f"picows {version('picows')}", build
+    connect(client, *about) if options().kind == "client" else serve(server, *about)

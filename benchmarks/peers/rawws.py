@@ -1,0 +1,101 @@
+"""aiohttp_rawws: the handlers that people write, as server, client and proxy."""
+
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+import aiohttp_rawws
+from aiohttp_rawws import Frame, RawWebSocketSession
+from aiohttp_rawws.layers import MessageAssembler, reply
+
+from . import connect, options, serve_application, upstream
+
+
+async def frames(session: RawWebSocketSession) -> None:
+    """Frame by frame, the handler everybody writes."""
+    async for frame in session:
+        await session.send(frame)
+    await session.close()
+
+
+async def batches(session: RawWebSocketSession) -> None:
+    """All frames that are ready at a time."""
+    async for ready in session.batches():
+        for frame in ready:
+            await session.send(frame)
+    await session.close()
+
+
+async def layers(session: RawWebSocketSession) -> None:
+    """Whole messages, pings and closes answered: what aiohttp's server does by itself."""
+    messages = MessageAssembler()
+    async for frame in session:
+        message = messages.feed(frame)
+        if message is not None:
+            data = message.data
+            await session.send(Frame.text(data) if isinstance(data, str) else Frame.binary(data))
+            continue
+        answer = reply(frame)
+        if answer is not None:
+            await session.send(answer)
+
+
+def tap(direction: str, frame: Frame) -> None:
+    """Is shown every frame, and does nothing."""
+
+
+HANDLERS = {"echo": frames, "batches": batches, "client": frames}
+HANDLERS |= {"layers": layers, "client-layers": layers}
+PROXIES: dict[str, dict[str, Any]] = {
+    "proxy": {},
+    "proxy-tap": {"tap": tap},
+    "proxy-remask": {"remask": True},
+}
+
+
+def server(kind: str) -> web.Application:
+    app = web.Application()
+    aiohttp_rawws.setup(app)
+    aiohttp_rawws.add_raw_websocket(app.router, "/", HANDLERS[kind])
+    return app
+
+
+async def client(url: str) -> None:
+    async with aiohttp.ClientSession() as client, aiohttp_rawws.connect(client, url) as session:
+        await HANDLERS[options().kind](session)
+
+
+def proxy(kind: str) -> web.Application:
+    url = upstream()
+    key = web.AppKey("client", aiohttp.ClientSession)
+
+    async def clients(app: web.Application) -> AsyncIterator[None]:
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as app[key]:
+            yield
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await aiohttp_rawws.proxy(request, request.app[key], url, **PROXIES[kind])
+
+    app = web.Application()
+    app.router.add_get("/", handle)
+    app.cleanup_ctx.append(clients)
+    return app
+
+
+def build() -> str:
+    """The build that runs. Refuses the interpreted one unless the environment asks for it."""
+    wanted = not os.environ.get("AIOHTTP_RAWWS_NO_EXTENSIONS")
+    if aiohttp_rawws.COMPILED is not wanted:
+        raise SystemExit("aiohttp_rawws runs interpreted here: pip install -e . builds it in place")
+    return "compiled" if wanted else "interpreted"
+
+
+if __name__ == "__main__":
+    about, kind = (f"aiohttp_rawws {aiohttp_rawws.__version__}", build()), options().kind
+    if kind.startswith("client"):
+        connect(client, *about)
+    else:
+        serve_application(proxy(kind) if kind in PROXIES else server(kind), *about)
