@@ -962,9 +962,8 @@ class Connection:
         if self._is_lost():
             return
         self._out.clear()
-        sock = self._transport.get_extra_info("socket")
-        plain = sock is not None and self._sslcontext is None
-        if plain and not self._transport.is_closing():
+        if self._sslcontext is None and not self._is_closing():
+            sock = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._transport.abort()
 
