@@ -12,8 +12,6 @@ handler. Three things make it fast, and each has a rule that keeps it right:
 
 import asyncio
 import os
-import socket
-import struct
 import sys
 import threading
 from asyncio import current_task
@@ -30,6 +28,7 @@ from .frames import (
     octets,
     whole_piece,
 )
+from .kernel import reset_on_close
 from .mask import Output, rotate, run_in, write_some
 
 __all__ = ("Connection", "Waiter")
@@ -47,8 +46,6 @@ KEYS = 1024
 ALL = Violation.ALL.value
 #: RFC 6455 5.2: the most significant bit of a length is 0.
 MAX_LENGTH = 2**63 - 1
-
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Waiter:
@@ -759,9 +756,8 @@ class Connection:
         if self._lost:
             return
         self._out.clear()
-        sock = self._transport.get_extra_info("socket")
         if self._fd >= 0 and not self._transport.is_closing():
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            reset_on_close(self._transport.get_extra_info("socket"))
         self._transport.abort()
 
     def write_eof(self) -> None:
