@@ -14,9 +14,7 @@ What holds (aiohttp 3.13 and 3.14):
 
 import asyncio
 import contextlib
-import logging
 import sys
-import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -36,6 +34,8 @@ from .handshake import (
     response_headers,
     tokens,
 )
+from .installed import INSTALLED, Installed, options_of
+from .logs import describe, logger, warn
 from .options import Options, protocol_names
 from .relay import RelayStats
 from .session import RawWebSocketSession
@@ -55,8 +55,6 @@ __all__ = (
     "serve",
     "unanswered",
 )
-
-logger = logging.getLogger("aiohttp_rawws")
 
 Handler = Callable[[RawWebSocketSession], Awaitable[None]]
 
@@ -90,27 +88,6 @@ class Handling:
         if self.stopped and self.task is not None and sys.version_info >= (3, 11):
             self.task.uncancel()
         self.task = None
-
-
-class Installed:
-    """What `setup` leaves in an application: the options, and who must end at shutdown."""
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
-        self.shutting_down = False
-        self.handlings: weakref.WeakSet[Handling] = weakref.WeakSet()
-
-    async def shutdown(self, app: web.Application) -> None:
-        """Cancel the handlers, which can still send a Close in their `finally`.
-
-        aiohttp itself would cancel them after twice its `shutdown_timeout` only.
-        """
-        self.shutting_down = True
-        for handling in list(self.handlings):
-            handling.stop()
-
-
-INSTALLED: web.AppKey[Installed] = web.AppKey("aiohttp_rawws", Installed)
 
 
 class Collector:
@@ -338,12 +315,6 @@ def accept(
     )
 
 
-def options_of(request: web.Request) -> Options:
-    """The options of the request's application, or the default ones without `setup`."""
-    installed = request.config_dict.get(INSTALLED)
-    return installed.options if installed is not None else Options()
-
-
 class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
     """What `accept` gives."""
 
@@ -522,7 +493,8 @@ async def finish(handling: Handling, error: BaseException | None) -> bool:
             await session._end()
         else:
             if isinstance(error, ProtocolError):
-                logger.warning("Raw WebSocket aborted: %s", error)
+                where = describe(handling.request)
+                warn(handling.request, "Raw WebSocket of %s aborted: %s", where, error)
             session.abort()
     finally:
         session._when_lost(handling.request.protocol.connection_lost)

@@ -148,6 +148,12 @@ async def echo(session: RawWebSocketSession) -> None:
         await session.send(frame)
 
 
+async def receive_on(session: RawWebSocketSession) -> None:
+    """Receive until that raises."""
+    while True:
+        await session.receive()
+
+
 async def raw_bytes(address: Address, data: bytes) -> bytes:
     """All that a server answers to `data` until it ends the connection."""
     wire = await Wire.open(address)

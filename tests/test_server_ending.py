@@ -25,6 +25,7 @@ from .ends import (
     forgotten,
     handler_tasks,
     narrow,
+    receive_on,
     reset,
     running,
     soon,
@@ -388,11 +389,6 @@ async def test_a_violation_that_escapes_is_one_line(
     assert record.exc_info is None
     assert "opcode" in record.getMessage()
     assert "\n" not in record.getMessage()
-
-
-async def receive_on(session: RawWebSocketSession) -> None:
-    while True:
-        await session.receive()
 
 
 async def send_on(session: RawWebSocketSession) -> None:
