@@ -44,6 +44,8 @@ WRITE_COST = 1024
 #: Masking keys are drawn so many at a time.
 KEYS = 1024
 ALL = Violation.ALL.value
+#: How long a relay's target takes nothing before the relay is told, in seconds.
+STALL_NOTED = 1.0
 #: RFC 6455 5.2: the most significant bit of a length is 0.
 MAX_LENGTH = 2**63 - 1
 
@@ -218,6 +220,7 @@ class Connection:
         "_queued",
         "_resuming",
         "_source",
+        "_stalling",
         "_target",
         "_transport",
         "_waiter",
@@ -301,6 +304,7 @@ class Connection:
         # Who gets the frames of this one as they stand, and whose this one gets.
         self._target: Connection | None = None
         self._source: Connection | None = None
+        self._stalling = False
 
     def __repr__(self) -> str:
         role = "client" if self.is_client else "server"
@@ -479,7 +483,8 @@ class Connection:
     def _relieve(self) -> None:
         """Parse and read on once less than half of the limit waits, and the target can take it."""
         parser = self._parser
-        if self._target is not None and self._target._write_paused:
+        target = self._target
+        if target is not None and target._write_paused and not target._lost:
             return
         if parser.weight * 2 >= parser.limit and parser.next is not None:
             return
@@ -556,6 +561,24 @@ class Connection:
         target._piece_left = self._parser.left
         if target._write_paused:
             self._pause_reading()
+
+    def _note_stall(self) -> None:
+        """Have whoever relays look after the target, if it still takes nothing then."""
+        if not self._stalling:
+            self._stalling = True
+            self._loop.call_later(STALL_NOTED, self._tell_stall)
+
+    def _tell_stall(self) -> None:
+        self._stalling = False
+        if self._target is not None and self._target._write_paused:
+            self._waiter.wake(False)
+
+    def _forward(self, item: "Frame | Piece") -> None:
+        """Send a frame or a piece that another session has received."""
+        if isinstance(item, Frame):
+            self._send(item)
+        else:
+            self._put_piece(item)
 
     def _put_octets(self, data: bytearray, size: int) -> None:
         if len(self._out):
@@ -852,6 +875,9 @@ class Connection:
         self._out.clear()
         self._waiter.wake(False)
         self._changed()
+        if self._source is not None:
+            # What still comes for this one need not wait for it any more.
+            self._source._relieve()
         self._hang_up()
 
     def _when_lost(self, callback: "Callable[[BaseException | None], None]") -> None:
@@ -866,6 +892,8 @@ class Connection:
 
     def pause_writing(self) -> None:
         self._choked = self._write_paused = True
+        if self._source is not None:
+            self._source._note_stall()
 
     def resume_writing(self) -> None:
         self._choked = self._write_paused = False

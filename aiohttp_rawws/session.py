@@ -23,6 +23,9 @@ Item = TypeVar("Item")
 FLUSH_POLL = 0.01
 FLUSH_TURNS = 10
 
+#: How long a peer may take nothing, in lingers.
+STALL_LINGERS = 10
+
 
 @quick
 class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
@@ -58,18 +61,6 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
     def _parts(self) -> AsyncIterator[Piece | Frame]:
         """As `pieces`, but what comes whole is a frame, whatever it is."""
         return Stream(self, self._next_part)
-
-    async def _pass_frames(self, target: "RawWebSocketSession") -> None:
-        """Have the frames that come go on to `target` as they stand, up to a Close or the end.
-
-        Between two frames only. Raises ProtocolError where the peer broke a rule.
-        """
-        self._pass_to(target)
-        try:
-            while (waiter := self._more()) is not None:
-                await waiter
-        finally:
-            self._pass_to(None)
 
     # -- sending ---------------------------------------------------------------------------
 
@@ -159,8 +150,8 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
     async def _delivered(self) -> bool:
         """Wait until the peer's system has taken what was sent, however slow it is.
 
-        False once it has taken nothing for `linger` seconds: the kernel does not tell of a peer
-        that was lost behind its end of stream.
+        False if it takes nothing any more (see Stall): the kernel does not tell of a peer that
+        was lost behind its end of stream.
         """
         self._uncork()
         return await self._flush_out(Stall(self).expired)
@@ -236,6 +227,14 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
         finally:
             self._waiters.remove(future)
 
+    async def _change_within(self, seconds: float) -> None:
+        """Wait for a change, but no longer."""
+        timer = self._loop.call_later(seconds, self._changed)
+        try:
+            await self._change()
+        finally:
+            timer.cancel()
+
 
 class Stream(Generic[Item]):
     """What `batches` and `pieces` iterate over: whatever `take` gives, until the end."""
@@ -258,7 +257,11 @@ class Stream(Generic[Item]):
 
 
 class Stall:
-    """Tells whether a peer has taken nothing of what was sent for `linger` seconds."""
+    """Tells whether a peer has taken nothing of what was sent for ten times `linger` seconds.
+
+    Not sooner: the system of a peer that reads slowly tells of that in steps, as big as half of
+    its buffer.
+    """
 
     __slots__ = ("_progress", "_session", "_since")
 
@@ -273,4 +276,4 @@ class Stall:
         now, progress = session._loop.time(), session._progress()
         if progress != self._progress:
             self._progress, self._since = progress, now
-        return now - self._since >= session._linger
+        return now - self._since >= STALL_LINGERS * session._linger

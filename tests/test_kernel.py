@@ -1,5 +1,6 @@
 """What the operating system tells of any kind of socket, and of one that is no more."""
 
+import errno
 import os
 import socket
 import sys
@@ -7,7 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from aiohttp_rawws.kernel import acknowledged, reset_on_close, unsent
+from aiohttp_rawws.kernel import (
+    acknowledged,
+    error_of,
+    has_ended,
+    is_gone,
+    probe,
+    reset_on_close,
+    unsent,
+)
 
 PAIRS = ["tcp", "tcp6", "unix", "datagrams"]
 
@@ -34,7 +43,18 @@ def pair(kind: str) -> Iterator[tuple[socket.socket, socket.socket]]:
         yield one, other
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux tells")
+def tells_nothing(sock: "socket.socket | None") -> None:
+    assert (unsent(sock), acknowledged(sock), error_of(sock)) == (0, None, 0)
+    assert not has_ended(sock)
+    assert not is_gone(sock)
+    reset_on_close(sock)
+    probe(sock)
+
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux tells")
+
+
+@LINUX
 @pytest.mark.parametrize("kind", ["tcp", "tcp6"])
 def test_what_a_peer_has_acknowledged(pair: tuple[socket.socket, socket.socket]) -> None:
     one, _ = pair
@@ -51,7 +71,7 @@ def test_nobody_acknowledges_on_a_unix_socket(pair: tuple[socket.socket, socket.
     assert acknowledged(pair[0]) is None
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux tells")
+@LINUX
 @pytest.mark.parametrize("kind", ["unix"])
 def test_what_a_peer_on_a_unix_socket_has_not_read(
     pair: tuple[socket.socket, socket.socket],
@@ -62,6 +82,48 @@ def test_what_a_peer_on_a_unix_socket_has_not_read(
     assert unsent(one) >= 1000
     other.recv(2000)
     assert unsent(one) == 0
+
+
+@LINUX
+@pytest.mark.parametrize("kind", ["tcp", "tcp6", "unix"])
+def test_an_end_behind_what_is_not_read(pair: tuple[socket.socket, socket.socket]) -> None:
+    one, other = pair
+    assert not has_ended(one)
+    other.sendall(b"unread")
+    assert not has_ended(one)
+    other.shutdown(socket.SHUT_WR)
+    assert has_ended(one)
+    assert not is_gone(one)
+
+
+@LINUX
+@pytest.mark.parametrize("kind", ["tcp", "tcp6"])
+def test_a_reset_behind_what_is_not_read(pair: tuple[socket.socket, socket.socket]) -> None:
+    one, other = pair
+    other.sendall(b"unread")
+    reset_on_close(other)
+    other.close()
+    assert has_ended(one)
+    assert is_gone(one)
+    assert error_of(one) == errno.ECONNRESET
+    assert error_of(one) == 0
+
+
+@pytest.mark.parametrize("kind", ["unix"])
+def test_a_unix_socket_tells_of_its_close(pair: tuple[socket.socket, socket.socket]) -> None:
+    """As TCP does not: there it may be that of one half."""
+    one, other = pair
+    other.close()
+    assert is_gone(one)
+    assert error_of(one) == 0
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_a_probe_where_there_is_one(kind: str, pair: tuple[socket.socket, socket.socket]) -> None:
+    one, _ = pair
+    probe(one)
+    kept = one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert bool(kept) is kind.startswith("tcp")
 
 
 @pytest.mark.parametrize("kind", PAIRS)
@@ -81,13 +143,11 @@ def test_a_reset_where_there_is_one(kind: str, pair: tuple[socket.socket, socket
 def test_a_socket_that_is_closed_tells_nothing(pair: tuple[socket.socket, socket.socket]) -> None:
     one, _ = pair
     one.close()
-    assert (unsent(one), acknowledged(one)) == (0, None)
-    reset_on_close(one)
+    tells_nothing(one)
 
 
 def test_a_transport_that_has_lost_its_socket() -> None:
-    assert (unsent(None), acknowledged(None)) == (0, None)
-    reset_on_close(None)
+    tells_nothing(None)
 
 
 def test_a_descriptor_that_is_no_socket() -> None:
@@ -96,8 +156,7 @@ def test_a_descriptor_that_is_no_socket() -> None:
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     os.dup2(reader, sock.fileno())
     try:
-        assert (unsent(sock), acknowledged(sock)) == (0, None)
-        reset_on_close(sock)
+        tells_nothing(sock)
     finally:
         os.close(reader)
         os.close(writer)
