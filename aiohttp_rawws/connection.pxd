@@ -84,6 +84,7 @@ cdef class Connection:
     cdef object _sockname
     cdef Connection _source
     cdef object _sslcontext
+    cdef bint _stalling
     cdef Connection _target
     cdef readonly object _transport
     cdef Waiter _waiter
@@ -108,7 +109,7 @@ cdef class Connection:
     @cython.locals(parser=Parser)
     cdef bint _ended(self) except -1
     cpdef _end_of_stream(self)
-    @cython.locals(parser=Parser)
+    @cython.locals(parser=Parser, target=Connection)
     cdef _relieve(self)
     cdef _pause_reading(self)
     cdef _resume_reading(self)
@@ -117,6 +118,8 @@ cdef class Connection:
     @cython.locals(parser=Parser)
     cpdef tuple _passed(self)
     cpdef _pass_to(self, Connection target)
+    cdef _note_stall(self)
+    cpdef _forward(self, item)
     @cython.locals(target=Connection)
     cpdef _pass(self, bytearray data, Py_ssize_t size)
     @cython.locals(sent=Py_ssize_t)

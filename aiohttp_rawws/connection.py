@@ -13,8 +13,6 @@ handler. Three things make it fast, and each has a rule that keeps it right:
 import asyncio
 import contextlib
 import os
-import socket
-import struct
 import sys
 from asyncio import _get_running_loop as running_loop
 from asyncio import current_task
@@ -36,6 +34,7 @@ from .frames import (
     shown,
     whole_piece,
 )
+from .kernel import reset_on_close
 from .mask import Output, rotate, run_in, write_some
 from .transports import plain_descriptor
 
@@ -61,7 +60,8 @@ MAX_LENGTH = 2**63 - 1
 #: The protocol of a connection that has ended.
 NOBODY = asyncio.BufferedProtocol()
 
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+#: How long a relay's target takes nothing before the relay is told, in seconds.
+STALL_NOTED = 1.0
 
 
 class Waiter:
@@ -255,6 +255,7 @@ class Connection:
         "_sockname",
         "_source",
         "_sslcontext",
+        "_stalling",
         "_target",
         "_transport",
         "_waiter",
@@ -346,6 +347,7 @@ class Connection:
         # Who gets the frames of this one as they stand, and whose this one gets.
         self._target: Connection | None = None
         self._source: Connection | None = None
+        self._stalling = False
 
     def __repr__(self) -> str:
         role = "client" if self.is_client else "server"
@@ -587,7 +589,8 @@ class Connection:
     def _relieve(self) -> None:
         """Parse and read on once less than half of the limit waits, and the target can take it."""
         parser = self._parser
-        if self._target is not None and self._target._write_paused:
+        target = self._target
+        if target is not None and target._write_paused and not target._lost:
             return
         if parser.weight * 2 >= parser.limit and parser.next is not None:
             return
@@ -689,6 +692,17 @@ class Connection:
         target._piece_left = self._parser.left
         if target._write_paused:
             self._pause_reading()
+
+    def _note_stall(self) -> None:
+        """Have whoever relays look after the target, if it still takes nothing then."""
+        if not self._stalling:
+            self._stalling = True
+            self._loop.call_later(STALL_NOTED, self._tell_stall)
+
+    def _tell_stall(self) -> None:
+        self._stalling = False
+        if self._target is not None and self._target._write_paused:
+            self._waiter.wake(False)
 
     def _forward(self, item: "Frame | Piece") -> None:
         """Send a frame or a piece as another session has received it.
@@ -963,8 +977,7 @@ class Connection:
             return
         self._out.clear()
         if self._sslcontext is None and not self._is_closing():
-            sock = self._transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            reset_on_close(self._transport.get_extra_info("socket"))
         self._transport.abort()
 
     def write_eof(self) -> None:
@@ -1073,6 +1086,9 @@ class Connection:
         self._changed()
         self._leave()
         self._peer_has_ended()
+        if self._source is not None:
+            # What still comes for this one need not wait for it any more.
+            self._source._relieve()
         self._hang_up()
 
     def _leave(self) -> None:
@@ -1094,6 +1110,8 @@ class Connection:
 
     def pause_writing(self) -> None:
         self._choked = self._write_paused = True
+        if self._source is not None:
+            self._source._note_stall()
 
     def resume_writing(self) -> None:
         self._choked = self._write_paused = False

@@ -10,18 +10,20 @@ octets go on as they came, under the masking key they came with: no task runs, n
 import asyncio
 import contextlib
 import inspect
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from .errors import ProtocolError, SessionClosed
 from .frames import Frame, Piece, without_mask
-from .session import RawWebSocketSession
+from .kernel import error_of, has_ended, is_gone, probe
+from .logs import describe, logger, warn
+from .session import RawWebSocketSession, Stall
 
 __all__ = ("RelayStats", "Tap", "check_tap", "join", "relay")
 
-logger = logging.getLogger("aiohttp_rawws")
+#: How often a side that may have ended unseen is asked, in seconds.
+END_POLL = 1.0
 
 #: Called with the direction and each frame that takes it.
 Tap: TypeAlias = Callable[[str, Frame], object]
@@ -69,6 +71,12 @@ async def relay(
     Towards a server frames keep the masking key they came with. `remask=True` draws fresh ones
     (RFC 6455 section 10.3): for clients that are not trusted, where something that takes the
     octets for another protocol may stand between this relay and the server.
+
+    Once one side has ended, the other gets all that was sent for it, however slowly it reads. If
+    it takes nothing for ten times `linger`, both are reset. A side that has closed one half of its
+    connection may go on receiving for as long as both peers are there; over TCP its system is
+    asked, so that the end of a peer that has left shows within minutes. (On Linux; elsewhere an
+    end behind what is not read yet shows once that is read.)
 
     Neither session may be received from meanwhile; both still belong to the caller, and what is
     left of them ends as always. A relay that is cancelled leaves them as they are, except that
@@ -193,31 +201,53 @@ class Direction:
         if not source.closed:
             self._ends.note(self.side, "end of stream")
             await self._pass_end()
-        # It can still be lost while the other direction goes on.
-        while not (source._lost or self.opposite.ended):
-            await source._change()
+        await self._wait_for_other()
         if source._lost:
             await self._pass_loss()
 
     async def _drop(self, error: ProtocolError) -> None:
         self._ends.note(self.side, "violation", error)
-        logger.warning("Relay dropped: %s broke the protocol: %s", self.side, error)
-        await self.target._end()
+        request = self.source.request or self.target.request
+        who = self.side if request is None else f"{self.side} of {describe(request)}"
+        warn(request, "Relay dropped: %s broke the protocol: %s", who, error)
+        await self.target._end_patiently()
         self.source.abort()
 
     async def _pass_end(self) -> None:
         """End the target's sending half; with TLS, which has none, its connection."""
-        target = self.target
+        source, target = self.source, self.target
         if target._transport.can_write_eof():
             target.write_eof()
-        else:
-            if self.source.close_received is not None:
-                # The reply to that Close may be on its way.
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self.opposite.done.wait(), target._linger)
-            await target._end_patiently()
+            self._note_end()
+            if not await target._delivered():
+                self._give_up()
+            return
+        if source.close_received is not None:
+            # The reply to that Close may be on its way.
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.opposite.done.wait(), target._linger)
+        await target._end_patiently()
+        self._note_end()
+
+    def _note_end(self) -> None:
         self.ended = True
-        target._changed()
+        self.target._changed()
+
+    async def _wait_for_other(self) -> None:
+        """Wait until the source is lost, or the other direction has passed its end, too.
+
+        The source may have closed one half of its connection, or both. If nothing can be sent to
+        it any more, the target is ended.
+        """
+        source, target = self.source, self.target
+        sock = source.get_extra_info("socket")
+        probe(sock)
+        while not (source._lost or self.opposite.ended):
+            # One that is closing will be lost in a moment, and then its error is known.
+            if not source.closed and (is_gone(sock) or self.opposite.done.is_set()):
+                await (target._reset() if error_of(sock) else target._end_patiently())
+                return
+            await source._change_within(END_POLL)
 
     async def _pass_loss(self) -> None:
         """End the target's connection as the source's was."""
@@ -234,6 +264,7 @@ class Direction:
             await (self._pass_frames() if self._tap is None else self._show_frames(self._tap))
         finally:
             self.done.set()
+            self.opposite.source._changed()
 
     async def _pass_frames(self) -> None:
         source, target = self.source, self.target
@@ -241,7 +272,7 @@ class Direction:
         parts = aiter(source._parts())
         while True:
             if as_they_stand and source._between_frames():
-                await source._pass_frames(target)
+                await self._pass_octets()
             part = await anext(parts, None)
             if part is None:
                 return
@@ -250,8 +281,25 @@ class Direction:
             # how that side has ended.
             with contextlib.suppress(SessionClosed):
                 target._forward(without_mask(part) if self._remask else part)
-                if target._write_paused:
-                    await target.drain()
+            if self._is_full():
+                await self._wait_for_room()
+
+    async def _pass_octets(self) -> None:
+        """Have the frames that come go on as they stand, up to a Close or the end.
+
+        Between two frames only. Raises ProtocolError where the source broke a rule.
+        """
+        source, target = self.source, self.target
+        source._pass_to(target)
+        try:
+            while True:
+                if self._is_full():
+                    await self._wait_for_room()
+                if (waiter := source._more()) is None:
+                    return
+                await waiter
+        finally:
+            source._pass_to(None)
 
     async def _show_frames(self, tap: Tap) -> None:
         target = self.target
@@ -261,8 +309,42 @@ class Direction:
                 self._count(frame)
                 with contextlib.suppress(SessionClosed):
                     target._forward(without_mask(frame) if self._remask else frame)
-            with contextlib.suppress(SessionClosed):
-                await target.drain()
+            if self._is_full():
+                await self._wait_for_room()
+
+    def _is_full(self) -> bool:
+        return self.target._write_paused and not self.target._lost
+
+    async def _wait_for_room(self) -> None:
+        """Wait while the target is full.
+
+        Once the source has ended, a target that takes nothing any more is given up.
+        """
+        target = self.target
+        target._uncork()
+        stall: Stall | None = None
+        await target._change_within(END_POLL)
+        while self._is_full():
+            if stall is None and self._has_ended():
+                stall = Stall(target)
+            if stall is not None and stall.expired():
+                self._give_up()
+                return
+            await target._change_within(END_POLL if stall is None else target._linger / 10)
+
+    def _has_ended(self) -> bool:
+        """Ask whether the source has ended: its reading is paused, so that nobody is told."""
+        source = self.source
+        sock = source.get_extra_info("socket")
+        probe(sock)
+        return source._eof_received or source._lost or has_ended(sock)
+
+    def _give_up(self) -> None:
+        """Reset both sides: the target takes nothing any more, and the source has ended."""
+        self._ends.note(self.side, "end of stream")
+        logger.debug("Relay: %s ended, and the other side takes nothing any more", self.side)
+        self.target.abort()
+        self.source.abort()
 
     def _count(self, item: Frame | Piece) -> None:
         self._frames += isinstance(item, Frame) or item.last

@@ -6,31 +6,25 @@ coroutines are fastest where Python runs them itself.
 
 import asyncio
 import contextlib
-import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from .awaiting import Awaiting, quick
 from .errors import SessionClosed
 from .frames import CloseCode, Frame, Piece, not_a_frame
-
-if sys.platform != "win32":
-    from fcntl import ioctl
-    from termios import TIOCOUTQ
+from .kernel import acknowledged, unsent
 
 __all__ = ("RawWebSocketSession",)
 
 Item = TypeVar("Item")
 
-#: Where `tcpi_bytes_acked` stands in Linux's `struct tcp_info`.
-BYTES_ACKED = 120
-TCP_INFO_SIZE = 128
-
-#: How often a connection that ends looks whether the kernel has sent everything, in seconds, and
-#: in how many turns of the loop it must have.
+#: How soon a connection that ends looks again whether the kernel has sent everything, in seconds
+#: (later ever more seldom), and in how many turns of the loop it must have.
 FLUSH_POLL = 0.01
 FLUSH_TURNS = 10
+
+#: How long a peer may take nothing, in lingers.
+STALL_LINGERS = 10
 
 
 @quick
@@ -67,18 +61,6 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
     def _parts(self) -> AsyncIterator[Piece | Frame]:
         """As `pieces`, but what comes whole is a frame, whatever it is."""
         return Stream(self, self._next_part)
-
-    async def _pass_frames(self, target: "RawWebSocketSession") -> None:
-        """Have the frames that come go on to `target` as they stand, up to a Close or the end.
-
-        Between two frames only. Raises ProtocolError where the peer broke a rule.
-        """
-        self._pass_to(target)
-        try:
-            while (waiter := self._more()) is not None:
-                await waiter
-        finally:
-            self._pass_to(None)
 
     # -- sending ---------------------------------------------------------------------------
 
@@ -153,30 +135,27 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
                 self.abort()
 
     async def _end_patiently(self) -> None:
-        """End it so once the peer has taken what was sent, however slow it is.
-
-        One that takes nothing for `linger` seconds gets no more time: the kernel does not tell of
-        one that was lost behind its end of stream.
-        """
-        self._uncork()
-        before, now = -1, 0
-        while now != before:
-            before = now
-            with self._lingering():
-                await self._flush_out()
-            if self.closed or not self._expired:
-                break
-            now = taken(self.get_extra_info("socket"))
-        await self._end()
+        """End it so once the peer has taken what was sent; reset it if the peer stops taking."""
+        if await self._delivered():
+            await self._end()
+        else:
+            self.abort()
 
     async def _reset(self) -> None:
-        """End the connection with a reset, but behind what was sent, as far as `linger` goes."""
-        self._uncork()
+        """End the connection with a reset, once the peer has taken what was sent, or stops."""
         try:
-            with self._lingering():
-                await self._flush_out()
+            await self._delivered()
         finally:
             self.abort()
+
+    async def _delivered(self) -> bool:
+        """Wait until the peer's system has taken what was sent, however slow it is.
+
+        False if it takes nothing any more (see Stall): the kernel does not tell of a peer that
+        was lost behind its end of stream.
+        """
+        self._uncork()
+        return await self._flush_out(Stall(self).expired)
 
     @contextlib.contextmanager
     def _lingering(self) -> Iterator[None]:
@@ -198,15 +177,22 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
                 return
             await self._change()
 
-    async def _flush_out(self) -> None:
-        """Wait until the kernel has sent everything, the connection ends, or `_expired`."""
+    async def _flush_out(self, expired: Callable[[], bool]) -> bool:
+        """Wait until the kernel has sent everything, or the connection ends; False if `expired`."""
         # TLS says nothing of what the transport below the encryption still holds. That goes on in
         # every turn of the loop in which the kernel has room.
-        turns = 0
-        while turns < FLUSH_TURNS and not (self.closed or self._expired):
-            flushed = self._unsent() == 0
-            turns = turns + 1 if flushed else 0
-            await asyncio.sleep(0 if flushed else FLUSH_POLL)
+        turns, pause = 0, FLUSH_POLL
+        while turns < FLUSH_TURNS and not self.closed:
+            if self._unsent() == 0:
+                turns += 1
+                await asyncio.sleep(0)
+            elif expired():
+                return False
+            else:
+                turns = 0
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, max(FLUSH_POLL, self._linger / 10))
+        return True
 
     def _unsent(self) -> int:
         """Bytes that the peer's system has not taken, as far as anybody tells."""
@@ -214,8 +200,13 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
             return 0
         return self.write_backlog + unsent(self.get_extra_info("socket"))
 
+    def _progress(self) -> int:
+        """A number that changes as the peer takes what was sent, once nothing more is sent."""
+        count = acknowledged(self.get_extra_info("socket"))
+        return self._unsent() if count is None else count
+
     async def _close_tls(self) -> None:
-        await self._flush_out()
+        await self._flush_out(lambda: self._expired)
         if self.write_backlog == 0:
             self._close_transport()
             while not (self._lost or self._expired):
@@ -236,6 +227,14 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
             await future
         finally:
             self._waiters.remove(future)
+
+    async def _change_within(self, seconds: float) -> None:
+        """Wait for a change, but no longer."""
+        timer = self._loop.call_later(seconds, self._changed)
+        try:
+            await self._change()
+        finally:
+            timer.cancel()
 
 
 class Stream(Generic[Item]):
@@ -258,17 +257,24 @@ class Stream(Generic[Item]):
         return item
 
 
-def taken(sock: Any) -> int:
-    """A number that grows as the peer's system takes what was sent, where the kernel tells."""
-    if sys.platform != "linux":
-        return -unsent(sock)
-    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
-    return int.from_bytes(info[BYTES_ACKED : BYTES_ACKED + 8], sys.byteorder)
+class Stall:
+    """Tells whether a peer has taken nothing of what was sent for ten times `linger` seconds.
 
+    Not sooner: the system of a peer that reads slowly tells of that in steps, as big as half of
+    its buffer.
+    """
 
-def unsent(sock: Any) -> int:
-    """How many bytes the kernel holds for a socket, 0 if it does not tell."""
-    if sys.platform == "win32" or sock is None:
-        return 0
-    answer = ioctl(sock.fileno(), TIOCOUTQ, bytes(4))
-    return int.from_bytes(answer, sys.byteorder)
+    __slots__ = ("_progress", "_session", "_since")
+
+    def __init__(self, session: RawWebSocketSession) -> None:
+        self._session = session
+        self._progress = -1
+        self._since = 0.0
+
+    def expired(self) -> bool:
+        """Look again; to be asked again and again, as often as the answer is to be exact."""
+        session = self._session
+        now, progress = session._loop.time(), session._progress()
+        if progress != self._progress:
+            self._progress, self._since = progress, now
+        return now - self._since >= STALL_LINGERS * session._linger

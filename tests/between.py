@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp_rawws import RawWebSocketSession, RelayStats, connect, relay
 from aiohttp_rawws.handshake import accept_key
 
-from .ends import Contexts, application, patience, running, soon, turns
+from .ends import Contexts, application, connector_to, patience, running, soon, turns
 from .wire import Address, Wire, request
 
 
@@ -31,7 +31,7 @@ class Between:
 
 @contextlib.asynccontextmanager
 async def listening(
-    contexts: "Contexts | None", extensions: str = ""
+    contexts: "Contexts | None", extensions: str = "", path: str = ""
 ) -> AsyncIterator["tuple[Address, asyncio.Queue[Wire]]"]:
     """A server that answers 101 and gives the wires of its connections."""
     wires: asyncio.Queue[Wire] = asyncio.Queue()
@@ -48,10 +48,14 @@ async def listening(
         wires.put_nowait(wire)
 
     server_tls, client_tls = contexts or (None, None)
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=server_tls)
-    host, port = server.sockets[0].getsockname()[:2]
+    if path:
+        server = await asyncio.start_unix_server(connected, path, ssl=server_tls)
+        host, port = "127.0.0.1", 80
+    else:
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=server_tls)
+        host, port = server.sockets[0].getsockname()[:2]
     try:
-        yield Address(host, port, client_tls), wires
+        yield Address(host, port, client_tls, path), wires
     finally:
         server.close()
 
@@ -64,23 +68,23 @@ async def between(
     before: bytes = b"",
     extensions: str = "",
     options: "dict[str, Any] | None" = None,
+    paths: tuple[str, str] = ("", ""),
     **relay_options: Any,
 ) -> AsyncIterator[Between]:
     """A relay from a raw route to a raw client.
 
-    `before` is sent by the visitor with its request, `options` are those of both sessions.
+    `before` is sent by the visitor with its request, `options` are those of both sessions, and
+    `paths` those of Unix sockets for the two legs.
     """
     options = {"linger": 2.0} | (options or {})
     offered = {"Sec_WebSocket_Extensions": extensions}
     began: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     released = asyncio.Event()
-    async with listening(upstream_tls, extensions) as (upstream, wires):
+    async with listening(upstream_tls, extensions, paths[1]) as (upstream, wires):
 
         async def handler(session: RawWebSocketSession) -> None:
             async with (
-                aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(ssl=upstream.ssl or True)
-                ) as http,
+                aiohttp.ClientSession(connector=connector_to(upstream)) as http,
                 connect(http, upstream.url(), extensions=extensions or None, **options) as other,
             ):
                 relaying = asyncio.ensure_future(relay(session, other, **relay_options))
@@ -91,7 +95,7 @@ async def between(
                     relaying.cancel()
 
         app = application(handler, extensions=lambda offer: extensions, **options)
-        async with patience(), running(app, visitor_tls) as (_, address):
+        async with patience(), running(app, visitor_tls, path=paths[0]) as (_, address):
             visitor = await Wire.open(address)
             visitor.send(request(**offered) + before)
             assert (await visitor.read_head())[0] == 101

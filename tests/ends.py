@@ -133,16 +133,29 @@ async def running(
     tls: "Contexts | None" = None,
     **options: Any,
 ) -> AsyncIterator[tuple[web.AppRunner, Address]]:
-    """A server that the test may look into, and stop when it likes."""
+    """A server that the test may look into, and stop when it likes; `path` is a Unix socket's."""
+    path = options.pop("path", "")
     runner = web.AppRunner(app, **{"access_log": None, "shutdown_timeout": PATIENCE} | options)
     await runner.setup()
     server_tls, client_tls = tls or (None, None)
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_tls).start()
+    site: web.BaseSite
+    if path:
+        site = web.UnixSite(runner, path, ssl_context=server_tls)
+    else:
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_tls)
+    await site.start()
     try:
-        host, port = runner.addresses[0][:2]
-        yield runner, Address(host, port, client_tls)
+        host, port = ("127.0.0.1", 80) if path else runner.addresses[0][:2]
+        yield runner, Address(host, port, client_tls, path)
     finally:
         await soon(runner.cleanup())
+
+
+def connector_to(address: Address) -> aiohttp.BaseConnector:
+    """A connector of a client session for that server."""
+    if address.path:
+        return aiohttp.UnixConnector(address.path)
+    return aiohttp.TCPConnector(ssl=address.ssl or True)
 
 
 async def forgotten(runner: web.AppRunner) -> None:

@@ -410,7 +410,9 @@ async def test_who_ended_first_and_why(serve: Serve) -> None:
             assert re.match(rf"#\d end: {end}; {THERE} 1 frames", await command.line())
         status, out, errors = await command.stop()
     assert (status, out) == (0, "")
-    assert re.fullmatch(r"Relay dropped: upstream broke the protocol: .*\n", errors)
+    assert re.fullmatch(
+        r"Relay dropped: upstream of GET \S+ from \S+ broke the protocol: .*\n", errors
+    )
 
 
 def test_a_visitor_who_has_gone_has_no_address() -> None:
@@ -485,7 +487,8 @@ async def test_the_largest_frame(serve: Serve) -> None:
         line = (await command.lines(2))[1]
         assert line.startswith("#2 end: visitor first, violation (a frame of 1025 bytes is over")
         _, _, errors = await command.stop()
-        assert errors.startswith("Relay dropped: client broke the protocol: a frame of 1025 bytes")
+        assert errors.startswith("Relay dropped: client of GET / from 127.0.0.1:")
+        assert "broke the protocol: a frame of 1025 bytes" in errors
         assert errors.count("\n") == 1
     async with proxying(upstream, "--max-frame-size", "1") as command:
         await visit(command, masked(0x82, bytes(65535)))

@@ -7,7 +7,6 @@ import pytest
 
 from aiohttp_rawws import EndOfStream, Frame, RawWebSocketSession
 from aiohttp_rawws.connection import Keys, Waiter
-from aiohttp_rawws.session import unsent
 
 from .conftest import Serve
 from .ends import both_ends, turns
@@ -166,7 +165,3 @@ async def test_a_session_is_a_protocol_of_asyncio(serve: Serve) -> None:
         session.connection_made(session.get_extra_info("none"))
         wire.send(masked(0x89))
         assert await session.receive() == Frame.ping()
-
-
-def test_a_lost_transport_has_nothing_unsent() -> None:
-    assert unsent(None) == 0

@@ -354,7 +354,7 @@ async def test_the_options_are_those_of_both_sessions(
     assert seen == [Frame.text("a")]
     assert seen[0].violations in (Violation.UNMASKED, Violation.MASKED)
     [message] = caplog.messages
-    assert message.startswith(f"Relay dropped: {sender} broke the protocol: ")
+    assert message.startswith(f"Relay dropped: {sender} of GET / from 127.0.0.1:")
 
 
 # -- how it ends -----------------------------------------------------------------------------

@@ -21,11 +21,15 @@ PATIENCE = 20
 
 @dataclass(frozen=True)
 class Address:
-    """Where a test server listens; `ssl` is the context for its clients, or None."""
+    """Where a test server listens; `ssl` is the context for its clients, or None.
+
+    With a `path` that is a Unix socket, and host and port are those to write into a URL.
+    """
 
     host: str
     port: int
     ssl: "ssl.SSLContext | None" = None
+    path: str = ""
 
     def url(self, path: str = "/", scheme: str = "ws") -> str:
         return f"{scheme}{'s' if self.ssl else ''}://{self.host}:{self.port}{path}"
@@ -74,8 +78,14 @@ class Wire:
 
     @classmethod
     async def open(cls, address: Address) -> "Wire":
-        streams = await asyncio.open_connection(address.host, address.port, ssl=address.ssl)
-        return cls(*streams)
+        if address.path:
+            name = address.host if address.ssl else None
+            opening = asyncio.open_unix_connection(
+                address.path, ssl=address.ssl, server_hostname=name
+            )
+        else:
+            opening = asyncio.open_connection(address.host, address.port, ssl=address.ssl)
+        return cls(*await opening)
 
     @classmethod
     async def upgrade(cls, address: Address, path: str = "/", behind: bytes = b"") -> "Wire":
