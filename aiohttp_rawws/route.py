@@ -103,6 +103,7 @@ class RawWebSocketResource(web.Resource):
         self._path = path_of(path)
         self.route = RawWebSocketRoute(self, session_handler, protocol, options)
         self.register_route(self.route)
+        self._reject = options.reject_handshake
         self._refusal = web.ResourceRoute("*", refuse, self)
 
     async def resolve(
@@ -136,7 +137,10 @@ class RawWebSocketResource(web.Resource):
             return inquiry.found
         allow = error.allowed_methods if isinstance(error, web.HTTPMethodNotAllowed) else set()
         refusal = check_request(
-            handshake_of(request), wanted=inquiry.wanted(), allow={"GET"} | allow
+            handshake_of(request),
+            wanted=inquiry.wanted(),
+            reject=self._reject,
+            allow={"GET"} | allow,
         )
         # Never None: whoever finds nothing wrong with the request here claims it.
         return RefusedMatchInfo(parts, self._refusal, cast(Refusal, refusal))

@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from .handling import Handler, Handling, begin, finish, log_failure, run
 from .installed import INSTALLED, Installed, options_of
 from .options import Options, protocol_names
-from .outcome import Outcome, leaves
+from .outcome import Outcome
 from .refusals import Disconnected, PassedRefusal, unanswered
 from .session import RawWebSocketSession
 from .upgrade import Opening, begin_opening, refuse, upgrade
@@ -121,7 +121,7 @@ class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
         assert self._handling is not None
         assert self._session is not None
         outcome = await finish(self._handling, self._session, error)
-        if outcome is Outcome.FAILED and error is not None and answers(error):
+        if outcome is Outcome.FAILED and isinstance(error, web.HTTPException):
             # aiohttp takes it for an answer, and logs nothing.
             log_failure(self._request, error)
         if outcome is Outcome.VIOLATED:
@@ -143,9 +143,7 @@ class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
     def __del__(self) -> None:
         if not self._used:
             warnings.warn(
-                f"accept() was not entered: {HOW_TO_ACCEPT}", RuntimeWarning, stacklevel=2
+                f"accept() of {self._request!r} was not entered: {HOW_TO_ACCEPT}",
+                RuntimeWarning,
+                stacklevel=2,
             )
-
-
-def answers(error: BaseException) -> bool:
-    return any(isinstance(leaf, web.HTTPException) for leaf in leaves(error))

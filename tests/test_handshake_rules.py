@@ -119,6 +119,15 @@ async def test_one_route_may_be_lenient(serve: Serve) -> None:
     assert await status_of(app, data, serve) == 101
 
 
+@pytest.mark.parametrize("reject", [ALL, HandshakeRule.NONE])
+async def test_a_device_that_no_route_matches(serve: Serve, reject: HandshakeRule) -> None:
+    """It is told what is wrong by the rules of the route."""
+    app = application(leave, "chat", reject_handshake=reject)
+    data = request(Sec_WebSocket_Key=KEY_OF_15, Sec_WebSocket_Protocol="other")
+    body = (await raw_bytes(await serve(app), data)).rpartition(b"\r\n\r\n")[2]
+    assert body.startswith(b"Sec-WebSocket-Key" if reject else b"Sec-WebSocket-Protocol")
+
+
 async def test_the_answer_to_a_short_key(serve: Serve) -> None:
     """It proves that the server has read it, whatever its length."""
     wire = await Wire.open(await serve(route(reject_handshake=HandshakeRule.NONE)))

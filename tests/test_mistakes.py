@@ -277,7 +277,7 @@ async def test_accept_used_otherwise(
 
 def test_accept_that_is_not_entered() -> None:
     """As Python says of a coroutine that was never awaited."""
-    with pytest.warns(RuntimeWarning, match=r"not entered: .* write `async with accept\(request\)"):
+    with pytest.warns(RuntimeWarning, match=r"<Request GET / > was not entered: .* write `async"):
         accept(make_mocked_request("GET", "/"))
 
 
