@@ -23,7 +23,7 @@ python3.15-dev,python3.15-venv,gcc,libc6-dev,git,ca-certificates \
     cp -L /etc/resolv.conf "$folder/etc/resolv.conf"
 }
 
-inside() {  # in a mount namespace of its own: nothing stays mounted, so the folder can be removed
+inside() {
     local each
     for each in /proc /dev /dev/pts "${TMPDIR:-/tmp}" "$PWD"; do
         mkdir -p "$folder$each"
@@ -32,8 +32,10 @@ inside() {  # in a mount namespace of its own: nothing stays mounted, so the fol
     exec chroot "$folder" env -C "$PWD" PYTHONUTF8=1 "$@"
 }
 
+# In a mount namespace of its own: nothing stays mounted, so the folder can be removed at any time.
 case ${1:-} in
-    "") make ;;
+    --make) make ;;
     --inside) inside "${@:2}" ;;
+    "") exec unshare --mount bash "$0" "$folder" --make ;;
     *) exec unshare --mount bash "$0" "$folder" --inside "$@" ;;
 esac
