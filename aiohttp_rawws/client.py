@@ -1,4 +1,4 @@
-"""The client's side of the upgrade: the one file that knows how aiohttp hands a connection over.
+"""The client's side of the upgrade: `connect`, and how aiohttp hands a connection over.
 
 What holds (aiohttp 3.13 and 3.14):
 
@@ -14,8 +14,8 @@ What holds (aiohttp 3.13 and 3.14):
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Generator, Sequence
+import warnings
+from collections.abc import Awaitable, Coroutine, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any
@@ -23,19 +23,23 @@ from typing import Any
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.typedefs import LooseHeaders, StrOrURL
-from multidict import CIMultiDict, MultiMapping
+from multidict import MultiMapping
 
-from .errors import EndOfStream, RawWebSocketError
-from .frames import Violation
-from .handshake import (
-    HandshakeRule,
-    chosen_protocol,
-    extension_names,
-    lines,
-    new_key,
-    wrong_answer,
+from .client_answer import HandshakeRefused, check_answer
+from .client_request import (
+    OWN_OPTIONS,
+    begin_request,
+    check_client_session,
+    check_request_options,
+    check_url,
+    request_headers,
+    upgrade_headers,
 )
-from .options import Options, protocol_names
+from .frames import Violation
+from .handshake import HandshakeRule, chosen_protocol, extension_names, lines, wrong_answer
+from .options import Options
+from .outcome import outcome_of
+from .redirects import Redirects
 from .session import RawWebSocketSession
 
 __all__ = (
@@ -51,42 +55,10 @@ __all__ = (
 
 DEFAULTS = Options()
 
-#: How much of a refusal's body is read, in bytes.
-BODY_LIMIT = 64 * 1024
-
-#: How long a refusal's body is waited for, in seconds.
-BODY_TIMEOUT = 5.0
-
-#: The headers of the opening handshake, and which parameter of `connect` sets them.
-OWN_HEADERS = {
-    "Connection": None,
-    "Upgrade": None,
-    "Sec-WebSocket-Key": None,
-    "Sec-WebSocket-Version": None,
-    "Sec-WebSocket-Protocol": "protocols",
-    "Sec-WebSocket-Extensions": "extensions",
-    "Origin": "origin",
-}
-
-#: The options of `ClientSession.request` that would make it anything but a GET without a body
-#: (RFC 6455 section 4.1), or judge its answer.
-OWN_OPTIONS = frozenset({"chunked", "data", "expect100", "json", "method", "raise_for_status"})
-
-
-class HandshakeRefused(RawWebSocketError, aiohttp.WSServerHandshakeError):
-    """The server's answer to the opening handshake is no 101, or not a valid one.
-
-    `status` and `headers` are those of the answer, `message` tells what was wrong (RFC 6455
-    section 4.1), `body` is the answer's body, as far as 64 KiB of it came within 5 seconds; a
-    101 has none. `request_info` and `history` are as in every aiohttp.ClientResponseError.
-    """
-
-    body: bytes = b""
-
 
 def connect(
     client_session: aiohttp.ClientSession,
-    url: StrOrURL,
+    url: StrOrURL = "",
     *,
     protocols: str | Sequence[str] | None = (),
     extensions: str | None = None,
@@ -104,16 +76,18 @@ def connect(
         async with connect(client_session, "wss://example.com/ws", protocols=["chat"]) as session:
             async for frame in session: ...
 
-    `url` is ws, wss, http or https. `protocols` are the subprotocols to offer, `extensions` is
-    the `Sec-WebSocket-Extensions` to offer and `origin` the `Origin`, none of them by default;
-    `headers` are sent beside those of the handshake. `max_frame_size`, `receive_limit` (bytes),
-    `reject`, `reject_handshake` and `linger` (seconds) are as for a route. `request_options` go to
-    `client_session.request`: `ssl`, `proxy`, `cookies`, `params`, `timeout`, `allow_redirects`
-    and so on; redirects are followed as that does. A `timeout` ends with the handshake.
+    `url` is ws, wss, http or https, or relative to the client session's `base_url`. `protocols`
+    are the subprotocols to offer, `extensions` is the `Sec-WebSocket-Extensions` to offer and
+    `origin` the `Origin`, none of them by default; `headers` are sent beside those of the
+    handshake. `max_frame_size`, `receive_limit` (bytes), `reject`, `reject_handshake` and
+    `linger` (seconds) are as for a route. `request_options` go to `client_session.request`:
+    `ssl`, `proxy`, `cookies`, `params`, `timeout`, `allow_redirects` and so on. A `timeout` ends
+    with the handshake.
 
     The block's end ends the connection as the return of a server's handler does: what was sent
-    still arrives, no Close frame is made up. An exception in it, other than EndOfStream or a
-    cancellation, aborts the connection.
+    still arrives, no Close frame is made up. So does a block that is left by EndOfStream, by
+    SessionClosed once the peer has ended the session, by a cancellation, or by a group of these;
+    the exception goes on. Any other exception aborts the connection.
 
     `session = await connect(...)` leaves the end to you: `session.response.close()` begins what
     the block's end does (and `await session.wait_closed()` waits for the peer), `abort()` drops
@@ -121,16 +95,20 @@ def connect(
     ends nothing, nor does the peer's. `contextlib.AsyncExitStack` has room for sessions that
     outlive a block.
 
-    Raises HandshakeRefused for any answer but a valid 101, aiohttp's own errors where the
-    connection fails or is lost; ValueError for a header that is not for `headers`, or a bad
-    value; TypeError for an option that a handshake cannot have.
+    Redirects are followed as `client_session.request` follows them, to http and https URLs, but
+    not from TLS to a plain connection. Raises HandshakeRefused for any answer but a valid 101,
+    and for a redirect that cannot be followed. What leaves no answer to tell of stays aiohttp's
+    error: ClientConnectorError and its kin where no connection comes about, also to the target
+    of a redirect, ServerDisconnectedError and ClientOSError where it is lost,
+    ClientResponseError where the answer is no HTTP, asyncio.TimeoutError for a `timeout`.
+
+    At the call, ValueError for a header that is not for `headers`, a URL without scheme or host,
+    or another bad value; TypeError for what is no client session, and for an option that a
+    handshake cannot have or aiohttp does not know; RuntimeError if the client session is closed.
     """
-    not_taken = sorted(OWN_OPTIONS.intersection(request_options))
-    if not_taken:
-        raise TypeError(
-            f"connect takes no {', '.join(not_taken)}: an opening handshake is a GET without a "
-            "body, and connect judges its answer itself"
-        )
+    check_client_session(client_session)
+    check_url(client_session, url)
+    check_request_options(request_options)
     options = Options(
         max_frame_size=max_frame_size,
         receive_limit=receive_limit,
@@ -138,26 +116,41 @@ def connect(
         linger=linger,
         reject_handshake=reject_handshake,
     )
+    redirects = Redirects()
     request_options["headers"] = request_headers(headers, protocols, extensions, origin)
-    return Connecting(client_session, url, options, request_options)
+    request_options["middlewares"] = redirects.around(
+        middlewares_of(client_session, request_options)
+    )
+    request = begin_request(client_session, url, request_options)
+    return Connecting(request, redirects, options)
 
 
 class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[RawWebSocketSession]):
     """What `connect` gives: one connection, to be awaited or entered, once."""
 
+    _begun = True
+
     def __init__(
         self,
-        client_session: aiohttp.ClientSession,
-        url: StrOrURL,
+        request: Coroutine[Any, Any, aiohttp.ClientResponse],
+        redirects: Redirects,
         options: Options,
-        request_options: dict[str, Any],
     ) -> None:
-        self._client_session = client_session
-        self._url = url
+        self._request = request
+        self._redirects = redirects
         self._options = options
-        self._request_options = request_options
         self._begun = False
         self._session: RawWebSocketSession | None = None
+
+    def __del__(self, warn: Any = warnings.warn) -> None:
+        if not self._begun:
+            self._request.close()
+            warn(
+                "connect() was never awaited: write `async with connect(...) as session:`, or "
+                "`session = await connect(...)`",
+                RuntimeWarning,
+                source=self,
+            )
 
     def __await__(self) -> Generator[Any, Any, RawWebSocketSession]:
         return self._connect().__await__()
@@ -172,19 +165,19 @@ class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[Raw
         error: "BaseException | None",
         traceback: "TracebackType | None",
     ) -> None:
-        assert self._session is not None
-        if error is None or isinstance(error, (EndOfStream, asyncio.CancelledError)):
-            await self._session._end()
+        session = self._session
+        assert session is not None
+        ended = session.closed or session.close_received is not None
+        if outcome_of(error, ended).is_orderly:
+            await session._end()
         else:
-            self._session.abort()
+            session.abort()
 
     async def _connect(self) -> RawWebSocketSession:
         if self._begun:
-            raise RuntimeError("this connection was opened already: call connect() for each")
+            raise RuntimeError("one connect() is one connection, once: call connect() for each")
         self._begun = True
-        response = await self._client_session.request(
-            "GET", self._url, raise_for_status=False, **self._request_options
-        )
+        response = await self._answer()
         try:
             await check_answer(response, self._options.reject_handshake)
             return take_over(response, self._options)
@@ -192,94 +185,28 @@ class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[Raw
             hang_up(response)
             raise
 
-
-def request_headers(
-    headers: LooseHeaders | None,
-    protocols: str | Sequence[str] | None,
-    extensions: str | None,
-    origin: str | None,
-) -> "CIMultiDict[str]":
-    """The headers of the opening handshake (RFC 6455 section 4.1) beside those of HTTP."""
-    result: CIMultiDict[str] = CIMultiDict(headers or ())
-    for name, parameter in OWN_HEADERS.items():
-        if name in result:
-            instead = f"give it as {parameter}=" if parameter else "connect sets it, leave it out"
-            raise ValueError(f"{name} is not for headers=: {instead}")
-    result.extend(upgrade_headers())
-    # Here no names at all are what None is to a route.
-    names = protocol_names(protocols) if protocols or isinstance(protocols, str) else ()
-    if names:
-        result["Sec-WebSocket-Protocol"] = ", ".join(names)
-    if extensions is not None:
-        result["Sec-WebSocket-Extensions"] = header_value("extensions", extensions)
-    if origin is not None:
-        result["Origin"] = header_value("origin", origin)
-    return result
+    async def _answer(self) -> aiohttp.ClientResponse:
+        """The answer to the request, behind all redirects."""
+        try:
+            return await self._request
+        except (aiohttp.ClientError, ValueError) as error:
+            if not self._redirects.has_failed(error):
+                raise
+            raise self._redirects.refusal(error) from error
 
 
-def upgrade_headers() -> dict[str, str]:
-    """The headers that every opening handshake has."""
-    return {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": new_key(),
-    }
-
-
-def header_value(parameter: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{parameter} must be a str, the value of the header, got {value!r}")
-    if not value.strip() or not value.isprintable():
-        raise ValueError(
-            f"{parameter} must be the value of a header, or None to send none, got {value!r}"
-        )
-    return value
-
-
-async def check_answer(response: aiohttp.ClientResponse, reject: HandshakeRule) -> None:
-    """Raise HandshakeRefused for anything but a valid 101, by the rules of `reject`."""
-    body = b""
-    if response.status != 101:
-        wrong = f"the server did not switch protocols: {response.reason}"
-        body = await body_of(response)
-    else:
-        # A middleware may have changed what was asked for.
-        wrong = wrong_answer(response.request_info.headers, response.headers, reject)
-    if wrong:
-        raise refused(response, wrong, body)
-
-
-def refused(response: aiohttp.ClientResponse, wrong: str, body: bytes) -> HandshakeRefused:
-    error = HandshakeRefused(
-        response.request_info,
-        response.history,
-        status=response.status,
-        message=wrong,
-        headers=response.headers,
-    )
-    error.body = body
-    return error
+def middlewares_of(
+    client_session: aiohttp.ClientSession, request_options: dict[str, Any]
+) -> Sequence[aiohttp.ClientMiddlewareType]:
+    """The middlewares of a request; aiohttp tells those of a client session by no public name."""
+    given: Sequence[aiohttp.ClientMiddlewareType] | None = request_options.get("middlewares")
+    return client_session._middlewares if given is None else given
 
 
 def negotiated(headers: MultiMapping[str]) -> str | None:
     """The extensions that are in use, None for a header that names none."""
     value = ", ".join(lines(headers, "Sec-WebSocket-Extensions"))
     return value if extension_names(headers) else None
-
-
-async def body_of(response: aiohttp.ClientResponse) -> bytes:
-    """The body of a refusal, as far as it comes in time; it may be endless, or never come."""
-    timer = asyncio.get_running_loop().call_later(BODY_TIMEOUT, response.close)
-    body = bytearray()
-    try:
-        # The status says more than what broke the body off.
-        with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
-            while data := await response.content.read(BODY_LIMIT - len(body)):
-                body += data
-    finally:
-        timer.cancel()
-    return bytes(body)
 
 
 def hang_up(response: aiohttp.ClientResponse) -> None:

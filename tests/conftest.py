@@ -152,6 +152,14 @@ def an_upstream_that_listens(heard: list[Opening]) -> Script:
 
 
 @pytest_asyncio.fixture
+async def http(client_tls: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSession]:
+    """The user's own client session; a test that is over has left nothing in it."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_tls)) as session:
+        yield session
+        await until(lambda: not left(session))
+
+
+@pytest_asyncio.fixture
 async def bare(client_tls: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSession]:
     """A client session fit for a proxy; a test that is over has left nothing in it."""
     connector = aiohttp.TCPConnector(ssl=client_tls)

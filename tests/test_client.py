@@ -17,14 +17,13 @@ from typing import Any, cast
 import aiohttp
 import picows
 import pytest
-import pytest_asyncio
 from aiohttp import web
 from multidict import CIMultiDict
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
 from yarl import URL
 
-import aiohttp_rawws.client
+import aiohttp_rawws.client_answer
 from aiohttp_rawws import (
     CloseCode,
     EndOfStream,
@@ -61,14 +60,6 @@ CLOSE = b"\x88\x02\x03\xe8"
 
 
 # -- both ends -------------------------------------------------------------------------------
-
-
-@pytest_asyncio.fixture
-async def http(client_tls: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSession]:
-    """The user's own client session; a test that is over has left nothing in it."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_tls)) as session:
-        yield session
-        await until(lambda: not left(session))
 
 
 def transport(wire: Wire) -> asyncio.Transport:
@@ -264,25 +255,6 @@ async def test_bad_options(
 ) -> None:
     with pytest.raises(error, match=message):
         connect(http, "ws://127.0.0.1:1", **options)
-
-
-async def test_an_option_that_aiohttp_does_not_know(http: aiohttp.ClientSession) -> None:
-    with pytest.raises(TypeError, match="nonsense"):
-        await connect(http, "ws://127.0.0.1:1", nonsense=1)
-
-
-async def test_a_closed_client_session() -> None:
-    http = aiohttp.ClientSession()
-    await http.close()
-    with pytest.raises(RuntimeError, match="closed"):
-        await connect(http, "ws://127.0.0.1:1")
-
-
-async def test_one_connect_is_one_connection(by_hand: ByHand, http: aiohttp.ClientSession) -> None:
-    connecting = connect(http, (await by_hand(until_end)).url())
-    async with connecting:
-        with pytest.raises(RuntimeError, match="for each"):
-            await connecting
 
 
 # -- the answer ------------------------------------------------------------------------------
@@ -535,7 +507,7 @@ async def test_an_endless_body_is_cut(by_hand: ByHand, http: aiohttp.ClientSessi
 async def test_a_body_that_does_not_come(
     by_hand: ByHand, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aiohttp_rawws.client, "BODY_TIMEOUT", 0.05)
+    monkeypatch.setattr(aiohttp_rawws.client_answer, "BODY_TIMEOUT", 0.05)
 
     async def script(wire: Wire, opening: Opening) -> None:
         wire.send(HEAD + b"Content-Length: 40\r\n\r\nbody")
@@ -857,79 +829,6 @@ async def test_base_url_and_params(
     ):
         pass
     assert heard[0].line == "GET /api/chat?a=b HTTP/1.1"
-
-
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_redirects_are_followed(
-    serve: Serve, http: aiohttp.ClientSession, status: int
-) -> None:
-    """The headers of the handshake go along."""
-
-    async def elsewhere(request: web.Request) -> web.Response:
-        return web.Response(status=status, headers={"Location": "/there"})
-
-    async def handler(session: RawWebSocketSession) -> None:
-        assert session.request is not None
-        assert session.request.headers["Origin"] == "http://o"
-        await echo(session)
-
-    app = application(handler, "chat")
-    app.router.add_get("/here", elsewhere)
-    add_raw_websocket(app.router, "/there", handler, "chat")
-    url = (await serve(app)).url("/here")
-    async with connect(http, url, protocols="chat", origin="http://o") as session:
-        assert session.protocol == "chat"
-        assert session.response.url.path == "/there"
-        assert [each.status for each in session.response.history] == [status]
-        await session.send(Frame.ping())
-        assert await soon(session.receive()) == Frame.ping()
-
-
-async def test_a_redirect_to_another_server(
-    serve: Serve,
-    http: aiohttp.ClientSession,
-    heard: list[Opening],
-    listening: Script,
-    by_hand: ByHand,
-) -> None:
-    """Credentials stay behind, as aiohttp has it."""
-    there = await by_hand(listening, tls=True)
-
-    async def elsewhere(request: web.Request) -> web.Response:
-        raise web.HTTPFound(there.url("/there", scheme="http"))
-
-    app = web.Application()
-    app.router.add_get("/", elsewhere)
-    headers = {"Authorization": "Basic eDp5", "X-Mine": "1"}
-    url = (await serve(app)).url()
-    async with connect(http, url, headers=headers, extensions="x") as session:
-        assert session.extensions == "x"
-    assert heard[0].headers["X-Mine"] == "1"
-    assert "Authorization" not in heard[0].headers
-
-
-async def test_a_redirect_that_is_not_followed(serve: Serve, http: aiohttp.ClientSession) -> None:
-    async def elsewhere(request: web.Request) -> web.Response:
-        raise web.HTTPFound("/there", text="over there")
-
-    app = web.Application()
-    app.router.add_get("/", elsewhere)
-    with pytest.raises(HandshakeRefused) as caught:
-        await connect(http, (await serve(app)).url(), allow_redirects=False)
-    assert caught.value.status == 302
-    assert caught.value.headers is not None
-    assert caught.value.headers["Location"] == "/there"
-    assert caught.value.body == b"over there"
-
-
-async def test_a_redirect_in_a_circle(serve: Serve, http: aiohttp.ClientSession) -> None:
-    async def elsewhere(request: web.Request) -> web.Response:
-        raise web.HTTPFound("/")
-
-    app = web.Application()
-    app.router.add_get("/", elsewhere)
-    with pytest.raises(aiohttp.TooManyRedirects):
-        await connect(http, (await serve(app)).url(), max_redirects=3)
 
 
 async def test_credentials_in_the_url(
@@ -1479,12 +1378,6 @@ async def test_nobody_listens(http: aiohttp.ClientSession) -> None:
         sock.bind(("127.0.0.1", 0))
         with pytest.raises(aiohttp.ClientConnectorError):
             await connect(http, f"ws://127.0.0.1:{sock.getsockname()[1]}")
-
-
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "ws://", "/relative"])
-async def test_urls_that_lead_nowhere(http: aiohttp.ClientSession, url: str) -> None:
-    with pytest.raises(aiohttp.ClientError):
-        await connect(http, url)
 
 
 async def test_a_certificate_that_nobody_trusts(serve: Serve) -> None:
