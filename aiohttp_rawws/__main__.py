@@ -14,7 +14,7 @@ from yarl import URL
 from ._build import COMPILED
 from ._version import __version__
 from .cli import EVENT_LOOP, Failure, run
-from .proxy import HANDSHAKE, HOP_BY_HOP
+from .proxy_headers import NOT_SET
 
 __all__ = ("main",)
 
@@ -176,7 +176,7 @@ def header(text: str) -> tuple[str, str]:
     found = HEADER.fullmatch(text)
     if found is None:
         raise argparse.ArgumentTypeError(f"not NAME:VALUE: {text!r}")
-    if found[1].title() in map(str.title, (*HOP_BY_HOP, *HANDSHAKE)):
+    if found[1].lower() in NOT_SET:
         raise argparse.ArgumentTypeError(f"{found[1]} is set by the proxy")
     return found[1], found[2].rstrip(" \t")
 

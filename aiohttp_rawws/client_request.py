@@ -54,13 +54,17 @@ SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:)?//")
 UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
-def check_client_session(client_session: object) -> None:
-    """Raise TypeError for anything but a client session, RuntimeError for one that is closed."""
+def check_client_session(
+    client_session: object, call: str = "connect(client_session, url)"
+) -> None:
+    """Raise TypeError for anything but a client session, RuntimeError for one that is closed.
+
+    `call` shows how it should be given.
+    """
     if not isinstance(client_session, aiohttp.ClientSession):
         raise TypeError(
-            "connect takes an aiohttp.ClientSession and a URL, in this order: "
-            f"connect(client_session, url); got {type(client_session).__name__} "
-            "as the client session"
+            f"the client session must be an aiohttp.ClientSession, as in {call}; "
+            f"got {type(client_session).__name__}"
         )
     if client_session.closed:
         raise RuntimeError(

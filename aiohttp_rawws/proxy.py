@@ -6,59 +6,34 @@ the extensions it chose, or its refusal, status, headers and body.
 
 import asyncio
 import functools
-import logging
-import re
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import LooseHeaders, StrOrURL
-from multidict import CIMultiDict, MultiMapping
+from multidict import CIMultiDict
 from yarl import URL
 
 from . import client, server
-from .handshake import HandshakeRule, Refusal, lines, tokens
+from .client_request import check_client_session, check_url
+from .handshake import HandshakeRule, Refusal
+from .logs import logger, warn
 from .options import Options
+from .proxy_headers import (
+    end_to_end,
+    extra_headers,
+    is_writable,
+    offer_of,
+    refusal_headers,
+    upstream_headers,
+)
 from .relay import Tap, check_tap, join
 from .session import RawWebSocketSession
 
 __all__ = ("proxy",)
 
-logger = logging.getLogger("aiohttp_rawws")
-
-#: What is said from one end of a connection to the other (RFC 9110 section 7.6.1), besides what
-#: `Connection` names.
-HOP_BY_HOP = (
-    "Connection",
-    "Keep-Alive",
-    "Proxy-Authenticate",
-    "Proxy-Authorization",
-    "Proxy-Connection",
-    "TE",
-    "Trailer",
-    "Transfer-Encoding",
-    "Upgrade",
-)
-
-#: The handshakes of the two legs are two (RFC 6455 section 4).
-HANDSHAKE = (
-    "Sec-WebSocket-Accept",
-    "Sec-WebSocket-Extensions",
-    "Sec-WebSocket-Key",
-    "Sec-WebSocket-Protocol",
-    "Sec-WebSocket-Version",
-)
-
-#: What aiohttp makes anew for the request to the upstream, of its URL and without a body, or has
-#: answered itself, with a 100.
-MADE_ANEW = ("Content-Length", "Expect", "Host")
-
-#: What is said anew of the visitor.
-FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
-
-#: The bytes of a header that are not UTF-8, as aiohttp reads them, and control characters.
-UNWRITABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\udc80-\udcff]")
+#: How it is called.
+CALL = "proxy(request, client_session, url)"
 
 #: What aiohttp would add to a request that the visitor made.
 AUTOMATIC = ("Accept", "Accept-Encoding", "User-Agent")
@@ -105,9 +80,9 @@ async def proxy(
     A request that is no sound opening handshake is refused as by a raw route. Then the upstream
     is dialled, without following redirects. It gets the visitor's end-to-end headers (cookies and
     authorization too), subprotocols and extensions, `X-Forwarded-For` with the visitor's address
-    appended, `X-Forwarded-Proto` and `X-Forwarded-Host` set; `headers` replace any of these, and
-    credentials (in `url`, `auth=`, or the client session's) the visitor's authorization. Its
-    101 becomes the visitor's, and all goes on as in `relay`, where `tap` and `remask` are
+    appended, `X-Forwarded-Proto` and `X-Forwarded-Host` set; `headers` replace any of these (a
+    value of None removes one), and credentials (in `url`, `auth=`, or the client session's) the
+    visitor's authorization. Its 101 becomes the visitor's, and all goes on as in `relay`, where `tap` and `remask` are
     explained; here the direction is "client" or "upstream", who sent the frame. Any other answer
     is passed on as it is, its body as it was encoded, and the visitor's connection closed. An
     upstream that cannot be reached, or does not speak WebSocket, is a 502, one that does not
@@ -127,10 +102,14 @@ async def proxy(
     compression, for a tap.
 
     Returns the response, which the handler has to return; the `relay_stats` of a 101 are the
-    `RelayStats`, or None if a shutdown ended it. Raises the `web.HTTPException` of a refusal,
-    TypeError for an option that makes no sense here, ValueError for a header of the handshake in
-    `headers`.
+    `RelayStats`, or None if a shutdown ended it. Raises the `web.HTTPException` of a refusal.
+    Before anything is dialled: TypeError for an argument or an option that makes no sense here,
+    ValueError for a URL without a scheme or a host, and for a header in `headers` that is not the
+    caller's to set (of the handshake, of a hop, `Content-Length`) or that no request can have.
     """
+    check_request(request)
+    check_client_session(client_session, CALL)
+    check_url(client_session, url)
     check_cookies(client_session)
     check_tap(tap)
     extra = extra_headers(headers)
@@ -167,20 +146,23 @@ async def proxy(
     return await server.run(handling, visitor, handler)
 
 
+def check_request(request: object) -> None:
+    if isinstance(request, web.Request):
+        return
+    hint = ""
+    if isinstance(request, RawWebSocketSession):
+        hint = "; call it in an ordinary handler, or join two sessions with relay(a, b)"
+    raise TypeError(
+        f"the request must be a web.Request, as in {CALL}; got {type(request).__name__}{hint}"
+    )
+
+
 def check_cookies(client_session: aiohttp.ClientSession) -> None:
     if not isinstance(client_session.cookie_jar, aiohttp.DummyCookieJar):
         raise ValueError(
             "proxy would hand one visitor's cookies to the next: make its ClientSession with "
             "cookie_jar=aiohttp.DummyCookieJar()"
         )
-
-
-def extra_headers(headers: LooseHeaders | None) -> "CIMultiDict[str]":
-    extra: CIMultiDict[str] = CIMultiDict(headers or ())
-    for name in (*HOP_BY_HOP, *HANDSHAKE):
-        if name in extra:
-            raise ValueError(f"{name} is not for headers=: proxy sets it, leave it out")
-    return extra
 
 
 def divide(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -190,71 +172,6 @@ def divide(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         raise TypeError(f"proxy takes no {', '.join(refused)}: what the visitor sent is passed on")
     taken = {name: value for name, value in options.items() if name in SESSION_OPTIONS}
     return taken, {name: value for name, value in options.items() if name not in taken}
-
-
-def end_to_end(headers: MultiMapping[str]) -> "CIMultiDict[str]":
-    """The headers that are to be passed on: all but those of the hop and of the handshake."""
-    passed = CIMultiDict(headers)
-    for name in (*HOP_BY_HOP, *HANDSHAKE, *tokens(headers, "Connection")):
-        passed.popall(name, None)
-    return passed
-
-
-def is_writable(line: str, headers: MultiMapping[str]) -> bool:
-    """Whether aiohttp can write what it has read.
-
-    It drops bytes that are not UTF-8 and says nothing, and it writes no control characters.
-    """
-    return not any(UNWRITABLE.search(text) for text in (line, *headers.keys(), *headers.values()))
-
-
-def offer_of(request: web.Request, choose: Callable[[str], str | None] | None) -> str | None:
-    """The extensions to offer to the upstream."""
-    offer = ", ".join(lines(request.headers, "Sec-WebSocket-Extensions"))
-    return (choose(offer) if offer and choose is not None else offer) or None
-
-
-def upstream_headers(
-    request: web.Request, extra: "CIMultiDict[str]", offer: str | None
-) -> "CIMultiDict[str]":
-    """The headers of the opening handshake with the upstream."""
-    headers = end_to_end(request.headers)
-    for name in (*MADE_ANEW, *FORWARDED, *extra):
-        headers.popall(name, None)
-    headers.extend((name, line) for name, line in forwarded(request).items() if name not in extra)
-    headers.extend(extra)
-    headers.extend(client.upgrade_headers())
-    protocols = lines(request.headers, "Sec-WebSocket-Protocol")
-    if protocols:
-        headers["Sec-WebSocket-Protocol"] = ", ".join(protocols)
-    if offer is not None:
-        headers["Sec-WebSocket-Extensions"] = offer
-    return of_one_case(headers)
-
-
-def forwarded(request: web.Request) -> "CIMultiDict[str]":
-    """Who the visitor is, and what it asked for."""
-    headers = CIMultiDict({"X-Forwarded-Proto": request.scheme})
-    # Without a Host aiohttp would ask the system, and wait, for the name of this machine.
-    if "Host" in request.headers:
-        headers["X-Forwarded-Host"] = request.host
-    # Over a Unix socket a visitor has no address.
-    steps = (*lines(request.headers, "X-Forwarded-For"), request.remote)
-    addresses = ", ".join(filter(None, steps))
-    if addresses:
-        headers["X-Forwarded-For"] = addresses
-    return headers
-
-
-def of_one_case(headers: MultiMapping[str]) -> "CIMultiDict[str]":
-    """The same lines; all those of one name as the first is written.
-
-    Where the case differs, aiohttp would let the last one replace the others.
-    """
-    written: dict[str, str] = {}
-    return CIMultiDict(
-        (written.setdefault(name.lower(), name), value) for name, value in headers.items()
-    )
 
 
 def has_credentials(
@@ -299,17 +216,19 @@ async def dial(
             raise
         status, text = 503, "The server is shutting down."
     except asyncio.TimeoutError:
-        logger.warning("Proxy: %s did not answer in time", origin(url))
+        warn(handling.request, "Proxy: %s did not answer in time", origin(url))
         status, text = 504, "The upstream did not answer in time."
     except (aiohttp.ClientError, OSError) as error:
-        logger.warning("Proxy: %s cannot be reached: %s", origin(url), reason(error))
+        warn(handling.request, "Proxy: %s cannot be reached: %s", origin(url), reason(error))
         status, text = 502, "The upstream cannot be reached."
     else:
         if is_writable(answer.reason or "", answer.headers):
             return answer
         client.hang_up(answer)
-        logger.warning(
-            "Proxy: %s answered with headers that are not printable UTF-8", origin(answer.url)
+        warn(
+            handling.request,
+            "Proxy: %s answered with headers that are not printable UTF-8",
+            origin(answer.url),
         )
         status, text = 502, "The upstream's answer cannot be passed on."
     raise refusal(opening, handling, status, text)
@@ -330,7 +249,7 @@ def take_over(
     except aiohttp.ClientError as error:
         wrong = reason(error)
     client.hang_up(answer)
-    logger.warning("Proxy: %s does not speak WebSocket: %s", origin(answer.url), wrong)
+    warn(request, "Proxy: %s does not speak WebSocket: %s", origin(answer.url), wrong)
     raise refusal(opening, handling, 502, "The upstream does not speak WebSocket.")
 
 
@@ -360,7 +279,7 @@ async def pass_refusal(
             await response.write(data)
         await response.write_eof()
     except (aiohttp.ClientPayloadError, asyncio.TimeoutError) as error:
-        logger.warning("Proxy: %s broke off its refusal: %s", origin(answer.url), reason(error))
+        warn(request, "Proxy: %s broke off its refusal: %s", origin(answer.url), reason(error))
         if transport is not None:
             transport.abort()
     except ConnectionError as error:
@@ -368,20 +287,6 @@ async def pass_refusal(
     finally:
         client.hang_up(answer)
     return response
-
-
-def refusal_headers(answer: aiohttp.ClientResponse) -> "CIMultiDict[str]":
-    """The headers of a refusal, with what the upstream wants instead."""
-    headers = end_to_end(answer.headers)
-    # RFC 6455 section 4.4
-    wanted = ["Sec-WebSocket-Version"]
-    if answer.status == 426:
-        # RFC 9110 section 15.5.22
-        wanted.append("Upgrade")
-        headers["Connection"] = "Upgrade, close"
-    for name in wanted:
-        headers.extend((name, line) for line in answer.headers.getall(name, ()))
-    return headers
 
 
 def origin(url: StrOrURL) -> str:

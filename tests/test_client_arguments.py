@@ -35,7 +35,7 @@ SOMEWHERE = "ws://127.0.0.1:1"
 )
 async def test_no_client_session(http: aiohttp.ClientSession, first: Any, kind: str) -> None:
     """Left out, in the other order, or something else."""
-    message = rf"connect\(client_session, url\); got {kind} as the client session"
+    message = rf"connect\(client_session, url\); got {kind}"
     for arguments in [(first,), (first, http), (first, SOMEWHERE)]:
         with pytest.raises(TypeError, match=message):
             connect(*arguments)

@@ -435,7 +435,7 @@ async def test_a_url_that_is_none(through: Serve, caplog: pytest.LogCaptureFixtu
     ours = await through(Address("", 1))
     assert only_response(await raw_bytes(ours, request() + JUNK))[0] == 500
     assert caplog.records[0].exc_info is not None
-    assert isinstance(caplog.records[0].exc_info[1], aiohttp.InvalidURL)
+    assert isinstance(caplog.records[0].exc_info[1], ValueError)
 
 
 @pytest.mark.parametrize("name", ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"])
