@@ -190,12 +190,12 @@ async def test_a_handler_that_returns_a_response(
     assert "use accept() in an ordinary handler" in record.getMessage()
 
 
-@pytest.mark.parametrize("error", [web.HTTPForbidden, web.HTTPFound("/login")])
+@pytest.mark.parametrize("make", [web.HTTPForbidden, lambda: web.HTTPFound("/login")])
 async def test_a_handler_that_refuses_after_the_101(
-    serve: Serve, error: Any, caplog: pytest.LogCaptureFixture
+    serve: Serve, make: Callable[[], Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def handler(session: RawWebSocketSession) -> None:
-        raise error
+        raise make()
 
     wire = await Wire.upgrade(await serve(application(handler)))
     with pytest.raises(ConnectionResetError):
