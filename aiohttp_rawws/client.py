@@ -41,6 +41,7 @@ from .options import Options
 from .outcome import outcome_of
 from .redirects import Redirects
 from .session import RawWebSocketSession
+from .tunnel import tunnel
 
 __all__ = (
     "OWN_OPTIONS",
@@ -118,9 +119,12 @@ def connect(
     )
     redirects = Redirects()
     request_options["headers"] = request_headers(headers, protocols, extensions, origin)
-    request_options["middlewares"] = redirects.around(
-        middlewares_of(client_session, request_options)
-    )
+    request_options["middlewares"] = [
+        redirects.note,
+        *middlewares_of(client_session, request_options),
+        redirects.refuse_plain,
+        tunnel,
+    ]
     request = begin_request(client_session, url, request_options)
     return Connecting(request, redirects, options)
 
@@ -189,6 +193,8 @@ class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[Raw
         """The answer to the request, behind all redirects."""
         try:
             return await self._request
+        except aiohttp.ClientHttpProxyError as error:
+            raise self._redirects.proxy_refusal(error) from error
         except (aiohttp.ClientError, ValueError) as error:
             if not self._redirects.has_failed(error):
                 raise

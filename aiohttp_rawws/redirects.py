@@ -5,8 +5,6 @@ redirect has failed, of which aiohttp's own errors say little, and none leads fr
 connection.
 """
 
-from collections.abc import Sequence
-
 import aiohttp
 
 from .client_answer import REDIRECTS, HandshakeRefused, refused
@@ -24,16 +22,10 @@ class Redirects:
         #: The last request was sent over TLS.
         self._secure = False
 
-    def around(
-        self, middlewares: Sequence[aiohttp.ClientMiddlewareType]
-    ) -> list[aiohttp.ClientMiddlewareType]:
-        """Return the middlewares of the request, with those that watch it."""
-        return [self._note, *middlewares, self._refuse_plain]
-
-    async def _note(
+    async def note(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Note the answer, as aiohttp gets it from the other middlewares."""
+        """Note the answer, as aiohttp gets it; the first middleware."""
         self._pending = False
         response = await handler(request)
         if response.status in REDIRECTS:
@@ -41,10 +33,13 @@ class Redirects:
             self._pending = True
         return response
 
-    async def _refuse_plain(
+    async def refuse_plain(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Refuse a redirect from TLS to a plain connection, before that is made."""
+        """Refuse a redirect from TLS to a plain connection, before that is made.
+
+        It comes behind the middlewares of others, which may change where the request goes.
+        """
         secure = request.is_ssl()
         if self._responses and self._secure and not secure:
             raise self._refused(
@@ -72,6 +67,16 @@ class Redirects:
                 f"redirected to {location!r:.200}: only http and https URLs are followed"
             )
         return self._refused(f"redirected to {location!r:.200}, which cannot be followed: {error}")
+
+    def proxy_refusal(self, error: aiohttp.ClientHttpProxyError) -> HandshakeRefused:
+        """Make the error that tells of a proxy that opens no tunnel."""
+        return HandshakeRefused(
+            error.request_info,
+            tuple(self._responses),
+            status=error.status,
+            message=f"the proxy opened no tunnel: {error.message}",
+            headers=error.headers,
+        )
 
     def _refused(self, message: str) -> HandshakeRefused:
         *before, last = self._responses

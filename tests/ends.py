@@ -325,18 +325,19 @@ class Proxy:
             while data := await reader.read(2**16):
                 writer.write(data)
                 await writer.drain()
-            writer.write_eof()
+            if writer.can_write_eof():
+                writer.write_eof()
 
     def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._tasks.append(asyncio.create_task(self.run(reader, writer)))
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def running(cls) -> "AsyncIterator[Proxy]":
+    async def running(cls, tls: "ssl.SSLContext | None" = None) -> "AsyncIterator[Proxy]":
         proxy = cls()
-        server = await asyncio.start_server(proxy.connected, "127.0.0.1", 0)
+        server = await asyncio.start_server(proxy.connected, "127.0.0.1", 0, ssl=tls)
         host, port = server.sockets[0].getsockname()
-        proxy.url = f"http://{host}:{port}"
+        proxy.url = f"http{'s' if tls else ''}://{host}:{port}"
         yield proxy
         server.close()
         await soon(asyncio.gather(*proxy._tasks))

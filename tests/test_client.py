@@ -41,7 +41,6 @@ from aiohttp_rawws.handshake import accept_key
 
 from .conftest import Serve
 from .ends import (
-    Proxy,
     application,
     left,
     patience,
@@ -923,58 +922,6 @@ async def test_a_unix_socket(tmp_path: Path) -> None:
         await session.send(Frame.text("Hello"))
         assert await soon(session.receive()) == Frame.text("Hello")
     await runner.cleanup()
-
-
-# -- proxies ---------------------------------------------------------------------------------
-
-
-@BOTH
-async def test_a_proxy(serve: Serve, http: aiohttp.ClientSession, tls: bool) -> None:
-    """TLS goes through a tunnel, a plain upgrade is asked of the proxy itself."""
-    address = await serve(application(echo), tls=tls)
-    async with Proxy.running() as proxy:
-        payload = os.urandom(2**20)
-        async with connect(
-            http, address.url("/"), proxy=proxy.url, proxy_headers={"X-Proxy": "1"}
-        ) as session:
-            assert bool(session.get_extra_info("sslcontext")) is tls
-            await session.send(Frame.binary(payload))
-            assert await soon(session.receive()) == Frame.binary(payload)
-            await session.close()
-            assert await soon(session.receive()) == Frame.close(1000)
-        await until(lambda: not left(http))
-    [opening] = proxy.heard
-    tunnel = f"CONNECT {address.host}:{address.port} "
-    assert opening.line.startswith(tunnel if tls else f"GET {address.url()} ")
-
-
-@BOTH
-async def test_the_end_of_the_server_behind_a_proxy(
-    by_hand: ByHand, http: aiohttp.ClientSession, tls: bool
-) -> None:
-    async def script(wire: Wire, opening: Opening) -> None:
-        wire.send(answer(opening) + HELLO)
-        await wire.writer.drain()
-
-    address = await by_hand(script, tls=tls)
-    async with (
-        Proxy.running() as proxy,
-        connect(http, address.url(), proxy=proxy.url) as session,
-        patience(),
-    ):
-        assert [frame async for frame in session] == [Frame.text("Hello")]
-
-
-async def test_a_proxy_that_refuses(by_hand: ByHand, http: aiohttp.ClientSession) -> None:
-    async def script(wire: Wire, opening: Opening) -> None:
-        wire.send(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
-        await wire.read_to_end()
-
-    proxy = (await by_hand(script)).url(scheme="http")
-    with pytest.raises(aiohttp.ClientHttpProxyError):
-        await connect(http, "wss://127.0.0.1:1/", proxy=proxy)
-    with pytest.raises(HandshakeRefused, match="407"):
-        await connect(http, "ws://127.0.0.1:1/", proxy=proxy)
 
 
 # -- timeouts --------------------------------------------------------------------------------
