@@ -82,13 +82,14 @@ async def proxy(
     authorization too), subprotocols and extensions, `X-Forwarded-For` with the visitor's address
     appended, `X-Forwarded-Proto` and `X-Forwarded-Host` set; `headers` replace any of these (a
     value of None removes one), and credentials (in `url`, `auth=`, or the client session's) the
-    visitor's authorization. Its 101 becomes the visitor's, and all goes on as in `relay`, where `tap` and `remask` are
-    explained; here the direction is "client" or "upstream", who sent the frame. Any other answer
-    is passed on as it is, its body as it was encoded, and the visitor's connection closed. An
-    upstream that cannot be reached, or does not speak WebSocket, is a 502, one that does not
-    answer in time (`timeout=aiohttp.ClientTimeout(...)`) a 504. Headers that are not printable
-    UTF-8 cannot be passed on: a 400 where they are the visitor's, a 502 where they are the
-    upstream's. A visitor that goes away meanwhile is not noticed before the upstream has answered.
+    visitor's authorization. Its 101 becomes the visitor's, and all goes on as in `relay`, where
+    `tap` and `remask` are explained; here the direction is "client" or "upstream", who sent the
+    frame. Any other answer is passed on as it is, its body as it was encoded, and the visitor's
+    connection closed. An upstream that cannot be reached, or does not speak WebSocket, is a 502,
+    one that does not answer in time (`timeout=aiohttp.ClientTimeout(...)`) a 504. Headers that
+    are not printable UTF-8 cannot be passed on: a 400 where they are the visitor's, a 502 where
+    they are the upstream's. A visitor that goes away meanwhile is not noticed before the upstream
+    has answered.
 
     `client_session` must have an `aiohttp.DummyCookieJar` (ValueError otherwise): any other would
     give one visitor's cookies to the next; and a connector with room for all of them
