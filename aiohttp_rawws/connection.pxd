@@ -4,7 +4,7 @@ from .codec cimport Parser, ReadBuffer
 from .frames cimport Frame, octets, whole_piece
 from .mask cimport Output, rotate, run_in, write_some
 
-cdef Py_ssize_t CORK_LIMIT, COPY_LIMIT, KEYS
+cdef Py_ssize_t CORK_LIMIT, COPY_LIMIT, HIGH_WATER, KEYS, LOW_WATER
 cdef unsigned int UNMASKED, MASKED, LENGTH_ENCODING, LENGTH_64, AFTER_CLOSE
 cdef long long BREATH, WRITE_COST
 cdef object DONE, running_loop
@@ -55,6 +55,8 @@ cdef class Connection:
     cdef readonly object exception
     cdef public bint masking
     cdef Connection _after
+    cdef object _behind
+    cdef Py_ssize_t _behind_size
     cdef long long _breath
     cdef bint _choked
     cdef Frame _close_received
@@ -79,7 +81,6 @@ cdef class Connection:
     cdef bytes _piece_key
     cdef long long _piece_left
     cdef long long _piece_length
-    cdef object _queued
     cdef bint _resuming
     cdef object _sockname
     cdef Connection _source
@@ -126,6 +127,7 @@ cdef class Connection:
     cdef _put_octets(self, bytearray data, Py_ssize_t size)
     cdef _send(self, frame)
     cpdef _offer(self, Frame frame, Py_ssize_t max_backlog)
+    @cython.locals(waiting=Py_ssize_t)
     cdef Py_ssize_t _backlog(self) except -1
     cdef bint _gone(self) except -1
     cdef bint _is_lost(self) except -1
@@ -161,6 +163,14 @@ cdef class Connection:
     @cython.locals(out=Output, sent=Py_ssize_t)
     cdef _flush_with(self, bytes payload)
     cdef _hand_over(self, data)
+    cdef _check_limits(self)
+    cdef _check_high_water(self)
+    cdef bint _is_held(self) except -1
+    cdef _put_behind(self, bytes data)
+    cdef bytes _take_behind(self)
+    cdef _send_behind(self)
+    cdef _hand_over_all(self)
+    cdef _drop_output(self)
     cdef _count(self, Py_ssize_t size)
     cdef bint _direct(self) except -1
     @cython.locals(parser=Parser)

@@ -16,6 +16,7 @@ import os
 import sys
 from asyncio import _get_running_loop as running_loop
 from asyncio import current_task
+from collections import deque
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, cast
@@ -44,6 +45,10 @@ __all__ = ("Connection", "Waiter")
 CORK_LIMIT = 64 * 1024
 #: A payload over this size is handed to the system as it is, not copied behind its header.
 COPY_LIMIT = 16 * 1024
+#: A sender waits from more output than this on that the system has not taken, until no more than
+#: that is left, in bytes: asyncio's own limits. Over TLS those of the transport hold.
+HIGH_WATER = 64 * 1024
+LOW_WATER = 16 * 1024
 #: Over TLS a transport whose connection is lost takes writes and says nothing until the loop runs,
 #: so that a task that only sends must give way after so many bytes, each write counted as some.
 BREATH = 2**20
@@ -227,6 +232,8 @@ class Connection:
 
     __slots__ = (
         "_after",
+        "_behind",
+        "_behind_size",
         "_breath",
         "_choked",
         "_close_received",
@@ -250,7 +257,6 @@ class Connection:
         "_piece_key",
         "_piece_left",
         "_piece_length",
-        "_queued",
         "_resuming",
         "_sockname",
         "_source",
@@ -299,7 +305,6 @@ class Connection:
         self._transport = transport
         # Asked for each frame.
         self._is_closing = transport.is_closing
-        self._queued = transport.get_write_buffer_size
         self._loop = asyncio.get_running_loop()
         self._linger = linger
         self._cork = cork_of(self._loop)
@@ -318,6 +323,9 @@ class Connection:
         #: Bytes that were read since the upgrade, frames that are not complete included.
         self.bytes_received = 0
         self._out = Output()
+        # Output that waits until the transport holds none, before what is in `_out`.
+        self._behind: deque[bytes] | None = None
+        self._behind_size = 0
         self._corked = False
         self._after: Connection | None = None
         self._written = 0
@@ -333,7 +341,8 @@ class Connection:
             self._is_closing = partial(is_closing, transport)
         self._paused = False
         self._resuming = False
-        # The transport's buffer is full; or else it is time to let the loop run.
+        # The transport takes no more: over plain TCP as soon as it holds anything. Then, or where
+        # it is time to let the loop run, a sender has to wait.
         self._choked = self._write_paused = write_paused
         self._breath = BREATH
         self._eof_received = False
@@ -386,7 +395,7 @@ class Connection:
                 "the event loop of the connection is closed, or runs in the process that this one "
                 "was forked from"
             )
-            self._out.clear()
+            self._drop_output()
             self._waiter.close()
         return self._lost
 
@@ -439,10 +448,11 @@ class Connection:
         return self._backlog()
 
     def _backlog(self) -> int:
-        waiting = 0
-        if not self._is_lost() and not self._has_failed():
-            waiting = self._transport.get_write_buffer_size()
-        return len(self._out) + waiting
+        waiting = len(self._out) + self._behind_size
+        # A plain transport has told whether it holds anything.
+        if (self._choked or self._fd < 0) and not self._is_lost() and not self._has_failed():
+            waiting += self._transport.get_write_buffer_size()
+        return waiting
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """As `asyncio.BaseTransport.get_extra_info`.
@@ -757,10 +767,13 @@ class Connection:
         return key
 
     def _put_octets(self, data: bytearray, size: int) -> None:
-        if len(self._out):
-            # A handler that is running has sent them: they come first.
-            self._out.put_some(data, size)
-            self._flush()
+        if len(self._out) or self._is_held():
+            # A handler that is running has sent them, or they wait already: they come first.
+            if size > COPY_LIMIT:
+                self._flush_with(bytes(memoryview(data)[:size]))
+            else:
+                self._out.put_some(data, size)
+                self._flush()
             return
         self._count(size)
         sent = write_some(self._fd, data, size) if self._direct() else 0
@@ -932,6 +945,11 @@ class Connection:
         size = len(out)
         if size == 0 or self._lost:
             return
+        if self._is_held():
+            if size >= CORK_LIMIT:
+                self._put_behind(out.take())
+            self._check_high_water()
+            return
         self._count(size)
         if not (self._direct() and out.write(self._fd)):
             self._hand_over(out.take())
@@ -939,6 +957,12 @@ class Connection:
     def _flush_with(self, payload: bytes) -> None:
         """Hand over what was sent, and a payload behind it that is too big to copy."""
         out = self._out
+        if self._is_held():
+            if len(out):
+                self._put_behind(out.take())
+            self._put_behind(payload)
+            self._check_high_water()
+            return
         self._count(len(out) + len(payload))
         sent = out.write_with(self._fd, payload) if self._direct() else 0
         if len(out):
@@ -948,8 +972,69 @@ class Connection:
 
     def _hand_over(self, data: "bytes | memoryview") -> None:
         """Give the transport what could not be written past it."""
-        if not self._is_lost():
-            self._transport.write(data)
+        if self._is_lost():
+            return
+        self._transport.write(data)
+        if self._fd >= 0:
+            self._check_limits()
+            self._check_high_water()
+
+    def _check_limits(self) -> None:
+        """See to it that a plain transport tells once it holds nothing: others may set limits."""
+        if not self._choked and self._transport.get_write_buffer_size() > 0:
+            self._choked = True
+            self._transport.set_write_buffer_limits(0)
+
+    def _check_high_water(self) -> None:
+        if self._choked and not self._write_paused and self._backlog() > HIGH_WATER:
+            self._pause_writers()
+
+    def _is_held(self) -> bool:
+        """Whether output has to wait here, behind what a plain transport holds."""
+        return self._choked and self._fd >= 0
+
+    def _put_behind(self, data: bytes) -> None:
+        if self._behind is None:
+            self._behind = deque()
+        self._behind.append(data)
+        self._behind_size += len(data)
+
+    def _take_behind(self) -> bytes:
+        data: bytes = self._behind.popleft()  # type: ignore[union-attr]
+        self._behind_size -= len(data)
+        if not self._behind:
+            self._behind = None
+        return data
+
+    def _send_behind(self) -> None:
+        """Hand over what has waited, until the transport holds some of it."""
+        if self._is_closing():
+            # By somebody else, who has not waited for it. asyncio's transport takes no more then.
+            self._drop_output()
+            return
+        while self._behind is not None and not self._choked:
+            data = self._take_behind()
+            self._count(len(data))
+            self._hand_over(data)
+        self._flush()
+
+    def _hand_over_all(self) -> None:
+        """Have the transport hold all that waits: nothing can be handed over behind the end."""
+        if len(self._out):
+            self._put_behind(self._out.take())
+        if self._behind is not None:
+            behind = list(self._behind)
+            self._count(self._behind_size)
+            self._behind = None
+            self._behind_size = 0
+            self._transport.writelines(behind)
+
+    def _drop_output(self) -> None:
+        self._out.clear()
+        self._behind = None
+        self._behind_size = 0
+        if self._fd >= 0:
+            self._choked = False
 
     def _count(self, size: int) -> None:
         """Note that so many bytes are handed over."""
@@ -967,7 +1052,8 @@ class Connection:
 
     def _direct(self) -> bool:
         """Whether to write past the transport: nothing waits in it, and it is plain TCP."""
-        return self._fd >= 0 and self._here() and not self._is_closing() and self._queued() == 0
+        # Its descriptor is closed no sooner than the loss was told, if the loop runs here.
+        return self._fd >= 0 and not self._choked and self._here()
 
     # -- ending ----------------------------------------------------------------------------
 
@@ -975,7 +1061,7 @@ class Connection:
         """Drop the connection at once, unsent bytes included; plain TCP sends a RST."""
         if self._is_lost():
             return
-        self._out.clear()
+        self._drop_output()
         if self._sslcontext is None and not self._is_closing():
             reset_on_close(self._transport.get_extra_info("socket"))
         self._transport.abort()
@@ -987,6 +1073,7 @@ class Connection:
         if self._eof_sent or self.closed:
             return
         self._flush()
+        self._hand_over_all()
         self._eof_sent = True
         try:
             self._transport.write_eof()
@@ -1025,6 +1112,9 @@ class Connection:
         self._transport.set_protocol(cast(asyncio.BufferedProtocol, self))
         self._transport.resume_reading()
         self.bytes_received = len(data)
+        if self._fd >= 0 and not self._is_closing():
+            # So that it tells as soon as it holds anything, and once it does no more.
+            self._transport.set_write_buffer_limits(0)
         self._parser.feed(data)
         if self._parser.full:
             self._pause_reading()
@@ -1081,7 +1171,7 @@ class Connection:
             self._sockname = self._transport.get_extra_info("sockname")
         self._lost = True
         self.exception = exc
-        self._out.clear()
+        self._drop_output()
         self._waiter.wake(False)
         self._changed()
         self._leave()
@@ -1109,12 +1199,24 @@ class Connection:
             self._on_lost = None
 
     def pause_writing(self) -> None:
-        self._choked = self._write_paused = True
+        self._choked = True
+        if self._fd < 0:
+            self._pause_writers()
+
+    def _pause_writers(self) -> None:
+        self._write_paused = True
         if self._source is not None:
             self._source._note_stall()
 
     def resume_writing(self) -> None:
-        self._choked = self._write_paused = False
+        self._choked = False
+        if self._fd >= 0:
+            self._check_limits()
+            if not self._choked:
+                self._send_behind()
+            if self._choked and self._backlog() > LOW_WATER:
+                return
+        self._write_paused = False
         self._changed()
         if self._source is not None:
             self._source._relieve()

@@ -169,8 +169,6 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
 
     async def _shut_down(self) -> None:
         if not self.closed:
-            # With limits of 0 the transport tells when its buffer is empty.
-            self._transport.set_write_buffer_limits(0)
             self.write_eof()
         while not (self._lost or self._expired):
             if self._eof_received and self.write_backlog == 0:
