@@ -39,11 +39,17 @@ Serve = Callable[..., Awaitable[Address]]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--shuffle",
-        nargs="?",
-        type=int,
+        action="store_const",
+        dest="shuffle",
         const=random.SystemRandom().randrange(10**6),
+        help="run the tests in an order of chance; the summary tells its seed",
+    )
+    parser.addoption(
+        "--shuffle-seed",
+        type=int,
+        dest="shuffle",
         metavar="SEED",
-        help="run the tests in an order of chance, or in that of SEED, which the summary tells",
+        help="run the tests in the order of an earlier run",
     )
     parser.addoption(
         "--eager",
@@ -53,13 +59,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    seed = config.getoption("--shuffle")
+    seed = config.getoption("shuffle")
     if seed is not None:
-        terminalreporter.write_line(f"the order of the tests was that of --shuffle={seed}")
+        terminalreporter.write_line(f"the order of the tests was that of --shuffle-seed={seed}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    seed = config.getoption("--shuffle")
+    seed = config.getoption("shuffle")
     if seed is not None:
         random.Random(seed).shuffle(items)
 
