@@ -3,10 +3,12 @@
 import asyncio
 import gc
 import os
+import random
 import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,43 @@ else:
 Serve = Callable[..., Awaitable[Address]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--shuffle",
+        action="store_const",
+        dest="shuffle",
+        const=random.SystemRandom().randrange(10**6),
+        help="run the tests in an order of chance; the summary tells its seed",
+    )
+    parser.addoption(
+        "--shuffle-seed",
+        type=int,
+        dest="shuffle",
+        metavar="SEED",
+        help="run the tests in the order of an earlier run",
+    )
+    parser.addoption(
+        "--eager",
+        action="store_true",
+        help="run the tests on loops that start each task at once (Python 3.12 and later)",
+    )
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    seed = config.getoption("shuffle")
+    if seed is not None:
+        terminalreporter.write_line(f"the order of the tests was that of --shuffle-seed={seed}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    seed = config.getoption("shuffle")
+    if seed is not None:
+        random.Random(seed).shuffle(items)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--eager") and sys.version_info < (3, 12):
+        raise pytest.UsageError("--eager: asyncio has eager tasks from Python 3.12 on")
     if sys.version_info < (3, 11):
         # asyncio's TLS of 3.10 says so of every transport that its peer has closed, ours or not.
         config.addinivalue_line(
@@ -46,7 +84,17 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> "dict[str, Callable[[], asyncio.AbstractEventLoop]]":
     """Every asynchronous test runs on each event loop."""
+    if config.getoption("--eager"):
+        return {name: partial(eager, factory) for name, factory in LOOPS.items()}
     return LOOPS
+
+
+def eager(factory: "Callable[[], asyncio.AbstractEventLoop]") -> asyncio.AbstractEventLoop:
+    """A loop on which a task begins to run where it is made."""
+    loop = factory()
+    if sys.version_info >= (3, 12):
+        loop.set_task_factory(asyncio.eager_task_factory)
+    return loop
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ async def test_it_is_a_coroutine(serve: Serve, name: str) -> None:
         coroutine = BEGUN[name](session)
         assert asyncio.iscoroutine(coroutine)
         assert isinstance(coroutine, collections.abc.Coroutine)
-        assert f".{name}()" in repr(asyncio.create_task(coroutine))
+        assert f".{name}()" in repr(asyncio.Task(coroutine))
         await turns()
 
 

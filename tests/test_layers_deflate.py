@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+import traceback
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -761,6 +762,16 @@ def test_after_an_error_nothing_is_decoded_but_control_frames_pass() -> None:
             inflater.decode(text(HELLO))
     with pytest.raises(FrameTooBig):
         inflater.decode(Frame.text("plain"))
+
+
+def test_an_error_that_is_raised_again_does_not_grow() -> None:
+    inflater = reader()
+    depths = set()
+    for frame in (text(b"\xff"), *[text(HELLO)] * 20):
+        with pytest.raises(ProtocolError) as caught:
+            inflater.decode(frame)
+        depths.add(len(traceback.extract_tb(caught.value.__traceback__)))
+    assert max(depths) <= 4
 
 
 def test_errors_of_the_caller() -> None:

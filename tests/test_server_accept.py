@@ -390,21 +390,23 @@ async def test_nothing_comes_behind_the_block(
     await wire.close()
 
 
-ERRORS: dict[str, BaseException] = {
-    "an Exception": ValueError("broken"),
-    "an HTTPException": web.HTTPFound("/elsewhere"),
-    "a timeout": asyncio.TimeoutError(),
-    "ours, of another session": SessionClosed("of another session"),
+#: Made where they are raised: an exception that was raised holds what it came through.
+ERRORS: dict[str, Callable[[], BaseException]] = {
+    "an Exception": lambda: ValueError("broken"),
+    "an HTTPException": lambda: web.HTTPFound("/elsewhere"),
+    "a timeout": asyncio.TimeoutError,
+    "ours, of another session": lambda: SessionClosed("of another session"),
 }
 
 
 @BOTH
 @CANCELLATION
-@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+@pytest.mark.parametrize("make", ERRORS.values(), ids=ERRORS)
 async def test_an_error_in_the_block_aborts(
-    serve: Serve, error: BaseException, tls: bool, handler_cancellation: bool
+    serve: Serve, make: Callable[[], BaseException], tls: bool, handler_cancellation: bool
 ) -> None:
     """It is the handler's own, and leaves it; no byte of HTTP comes after the 101."""
+    error = make()
     caught: list[BaseException] = []
 
     async def handler(request: web.Request) -> web.StreamResponse:

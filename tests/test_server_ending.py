@@ -323,26 +323,28 @@ async def test_a_handler_that_has_half_closed(contexts: Contexts) -> None:
 
 # -- the handler raises ----------------------------------------------------------------------
 
-ERRORS: dict[str, BaseException] = {
-    "an Exception": ValueError("broken"),
-    "an HTTPException": web.HTTPFound("/elsewhere"),
-    "a timeout": asyncio.TimeoutError(),
-    "a ConnectionError": ConnectionResetError("some other connection"),
-    "ours, of a session that is not closed": SessionClosed("of some other session"),
+#: Made where they are raised: an exception that was raised holds what it came through.
+ERRORS: dict[str, Callable[[], BaseException]] = {
+    "an Exception": lambda: ValueError("broken"),
+    "an HTTPException": lambda: web.HTTPFound("/elsewhere"),
+    "a timeout": asyncio.TimeoutError,
+    "a ConnectionError": lambda: ConnectionResetError("some other connection"),
+    "ours, of a session that is not closed": lambda: SessionClosed("of some other session"),
 }
 
 
 @BOTH
 @CANCELLATION
-@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+@pytest.mark.parametrize("make", ERRORS.values(), ids=ERRORS)
 async def test_a_handler_that_raises_aborts_and_is_logged(
     contexts: Contexts,
-    error: BaseException,
+    make: Callable[[], BaseException],
     tls: bool,
     handler_cancellation: bool,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """No byte of HTTP comes after the 101; what was sent before may be lost or not."""
+    error = make()
 
     async def handler(session: RawWebSocketSession) -> None:
         await session.send(await session.receive())

@@ -314,7 +314,8 @@ class PermessageDeflate:
         if head & CONTROL:
             return frame
         if self._error is not None:
-            raise self._error
+            # Each time it is raised its traceback would grow.
+            raise self._error.with_traceback(None)
         if self._inflating:
             if head & OPCODE:
                 # The session lets no such frame pass, unless it was told to.
