@@ -24,17 +24,21 @@ __all__ = (
     "error_of",
     "has_ended",
     "is_gone",
+    "is_unix",
     "probe",
     "reset_on_close",
+    "tcp_counts",
     "unsent",
 )
 
 #: ValueError is what a socket that is closed raises, whose descriptor is -1.
 NO_ANSWER = (OSError, ValueError)
 
-#: Where `tcpi_bytes_acked` stands in Linux's `struct tcp_info`.
-BYTES_ACKED = 120
-TCP_INFO_SIZE = 128
+#: In Linux's `struct tcp_info`: tcpi_bytes_acked, tcpi_bytes_received, and, behind the numbers of
+#: segments, tcpi_notsent_bytes.
+TCP_COUNTS = struct.Struct("=QQ8xI")
+TCP_COUNTS_OFFSET = 120
+TCP_INFO_SIZE = TCP_COUNTS_OFFSET + TCP_COUNTS.size
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -57,8 +61,8 @@ def unsent(sock: Any) -> int:
     return 0
 
 
-def acknowledged(sock: Any) -> int | None:
-    """Return how many bytes the peer's system has acknowledged; None if the kernel does not tell.
+def tcp_counts(sock: Any) -> tuple[int, int, int] | None:
+    """Return how many bytes were acknowledged, received, and not sent yet; None if nobody tells.
 
     Linux tells for TCP.
     """
@@ -69,7 +73,13 @@ def acknowledged(sock: Any) -> int | None:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
     if len(info) < TCP_INFO_SIZE:
         return None
-    return int.from_bytes(info[BYTES_ACKED : BYTES_ACKED + 8], sys.byteorder)
+    return TCP_COUNTS.unpack_from(info, TCP_COUNTS_OFFSET)
+
+
+def acknowledged(sock: Any) -> int | None:
+    """Return how many bytes the peer's system has acknowledged; None if nobody tells."""
+    counts = tcp_counts(sock)
+    return None if counts is None else counts[0]
 
 
 def reset_on_close(sock: Any) -> None:
@@ -124,3 +134,8 @@ def events(sock: Any) -> int:
 def is_tcp(sock: Any) -> bool:
     """Tell whether it is a TCP socket."""
     return sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6)
+
+
+def is_unix(sock: Any) -> bool:
+    """Tell whether it is a Unix socket; Windows has none."""
+    return sock is not None and sock.family == getattr(socket, "AF_UNIX", None)

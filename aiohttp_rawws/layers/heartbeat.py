@@ -8,8 +8,9 @@ from types import TracebackType
 
 from ..errors import EndOfStream, SessionClosed
 from ..frames import Frame, Opcode, Piece, not_a_frame, shown
+from ..kernel import has_ended
 from ..session import RawWebSocketSession
-from ..traffic import has_hung_up, traffic_of
+from ..traffic import traffic_of
 from .checks import check_seconds
 from .interruption import Interruption
 
@@ -140,7 +141,8 @@ class Heartbeat:
 
     def _beat(self) -> None:
         session = self._session
-        if session.peer_ended or (session.reading_paused and has_hung_up(session)):
+        sock = session.get_extra_info("socket")
+        if session.peer_ended or (session.reading_paused and has_ended(sock)):
             self._end()
             return
         self._next = self._loop.call_later(self._interval, self._beat)
