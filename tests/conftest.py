@@ -92,9 +92,14 @@ def pytest_asyncio_loop_factories(
 def eager(factory: "Callable[[], asyncio.AbstractEventLoop]") -> asyncio.AbstractEventLoop:
     """A loop on which a task begins to run where it is made."""
     loop = factory()
-    if sys.version_info >= (3, 12):
-        loop.set_task_factory(asyncio.eager_task_factory)
+    loop.set_task_factory(begun)
     return loop
+
+
+def begun(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
+    """As `asyncio.eager_task_factory`; some take no `eager_start`, which uvloop passes."""
+    options["eager_start"] = True
+    return asyncio.Task(coroutine, loop=loop, **options)
 
 
 @pytest.fixture(scope="session")
