@@ -5,7 +5,7 @@ RawWebSocketError
  |   +- FrameTooBig             the peer's frame is over `max_frame_size`, or a message too big
  +- EndOfStream (EOFError)      nothing more will be received: the peer's fault, or nobody's
  +- SessionClosed (ConnectionError)  nothing more can be sent
- +- HandshakeRefused (aiohttp.WSServerHandshakeError)  the server said no; see `client`
+ +- HandshakeRefused (aiohttp.WSServerHandshakeError)  the server said no; see `client_answer`
 
 Errors of the caller are what Python has for them: ValueError, TypeError, RuntimeError.
 """

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import os
 import ssl
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -405,6 +406,9 @@ async def test_a_proxy_that_speaks_tls_itself(
     server_tls: ssl.SSLContext,
     tls: bool,
 ) -> None:
+    on_asyncio = isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop)
+    if tls and on_asyncio and sys.version_info < (3, 11):
+        pytest.skip("asyncio has no TLS in TLS")
     address = await serve(application(echo), tls=tls)
     async with Proxy.running(server_tls) as proxy:
         async with connect(http, address.url(), proxy=proxy.url) as session:
