@@ -49,11 +49,12 @@ class Awaiting(Connection):
         return frame
 
     async def send(self, frame: Frame) -> None:
-        """Send a frame, then wait while the transport's buffer is above its high-water mark.
+        """Send a frame, then wait as `drain` does while too much waits to leave.
 
-        A send that does not fill the buffer never gives way to other tasks (over TLS, once in a
-        mebibyte). Raises SessionClosed after a Close was sent, after `write_eof`, and once the
-        connection is lost or closing.
+        A send that need not wait never gives way to other tasks (over TLS, once in a mebibyte).
+        Raises SessionClosed after a Close was sent, after `write_eof`, and once the connection is
+        lost or closing, its event loop closed or its process forked; RuntimeError in another
+        thread than the loop's.
         """
         self._send(frame)
         if self._write_paused:

@@ -311,8 +311,9 @@ class Parser:
             second = self._second
             self.next = behind[second]
             behind[second] = None
-            self._second = second + 1
-            if self._second == len(behind) or self._second == SHIFTED:
+            second += 1
+            self._second = second
+            if second == SHIFTED or second == len(behind):
                 self._shift()
         self.weight -= weigh(first) if isinstance(first, Frame) else FRAME_COST + len(first.payload)
         return first

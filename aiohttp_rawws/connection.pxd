@@ -138,7 +138,7 @@ cdef class Connection:
     cdef bint _has_failed(self) except -1
     cdef bint _sendable(self) except -1
     cpdef _session_closed(self)
-    @cython.locals(payload=bytes)
+    @cython.locals(out=Output, head="unsigned char", payload=bytes)
     cdef _put_frame(self, Frame frame)
     cdef bytes _key_for(self, Frame frame)
     @cython.locals(payload=bytes)

@@ -849,21 +849,23 @@ class Connection:
         return error
 
     def _put_frame(self, frame: Frame) -> None:
+        out = self._out
+        head = frame._head
         payload = frame._payload
-        if frame._head & 0x0F == 8:
+        if head & 0x0F == 8:
             self._close_sent = frame
         if self.masking:
-            self._out.put_frame(frame._head, payload, self._key_for(frame))
+            out.put_frame(head, payload, self._key_for(frame))
         elif frame._wire is not None:
             self._put_wire(frame._wire)
             return
         elif len(payload) > COPY_LIMIT:
-            self._out.put_header(frame._head, len(payload), None)
+            out.put_header(head, len(payload), None)
             self._flush_with(payload)
             return
         else:
-            self._out.put_frame(frame._head, payload, None)
-        if not self._corked or len(self._out) >= CORK_LIMIT:
+            out.put_frame(head, payload, None)
+        if not self._corked or len(out) >= CORK_LIMIT:
             self._flush_later()
 
     def _put_piece(self, piece: Piece, violations: int = 0) -> None:

@@ -1,7 +1,8 @@
 """Masking (RFC 6455 section 5.3), the memory of frames, writing: the interpreted twin.
 
 `mask.pyx` is the compiled twin: the same names, the same meaning to the byte. Only what must
-own memory to be fast stands here; everything above is one source for both builds.
+own memory to be fast stands here; everything above is one source for both builds. Offsets are
+slices here, which end with the data; there each one is checked.
 """
 
 import os
@@ -18,18 +19,23 @@ SHORT = Struct("!BB").pack
 LONGER = Struct("!BBH").pack
 LONGEST = Struct("!BBQ").pack
 
+#: Called for each frame, so not to be looked up.
+four_octets = Struct("4s").unpack_from
+number_of = int.from_bytes
+
 
 def _xor(data: bytes | bytearray, key: bytes) -> bytes:
     size = len(data)
     pad = key * (size >> 2)
     if size & 3:
         pad += key[: size & 3]
-    return (int.from_bytes(data, "little") ^ int.from_bytes(pad, "little")).to_bytes(size, "little")
+    return (number_of(data, "little") ^ number_of(pad, "little")).to_bytes(size, "little")
 
 
 def key_at(data: bytearray, start: int) -> bytes:
     """The masking key that stands there."""
-    return bytes(data[start : start + 4])
+    key: bytes = four_octets(data, start)[0]
+    return key
 
 
 def rotate(key: bytes, offset: int) -> bytes:

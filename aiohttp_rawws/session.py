@@ -81,9 +81,9 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
             await self.drain()
 
     async def drain(self) -> None:
-        """Wait while the transport's buffer is above its high-water mark.
+        """Wait while more than 64 KiB wait to leave, until no more than 16 KiB do.
 
-        SessionClosed when the connection is lost.
+        Over TLS the limits of the transport hold. SessionClosed when the connection is lost.
         """
         self._uncork()
         while self._write_paused and not self._lost:
@@ -169,6 +169,8 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
 
     async def _shut_down(self) -> None:
         if not self.closed:
+            # With limits of 0 the transport tells when its buffer is empty.
+            self._transport.set_write_buffer_limits(0)
             self.write_eof()
         while not (self._lost or self._expired):
             if self._eof_received and self.write_backlog == 0:
