@@ -49,6 +49,7 @@ __all__ = (
     "HandshakeRefused",
     "connect",
     "hang_up",
+    "middlewares_of",
     "take_over",
     "upgrade_headers",
     "wrong_answer",

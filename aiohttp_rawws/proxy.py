@@ -29,6 +29,7 @@ from .proxy_headers import (
 )
 from .relay import Tap, check_tap, join
 from .session import RawWebSocketSession
+from .tunnel import tunnel
 
 __all__ = ("proxy",)
 
@@ -200,6 +201,9 @@ async def dial(
     **request_options: Any,
 ) -> aiohttp.ClientResponse:
     """The upstream's answer; a 502, 503 or 504 if there is none."""
+    # Where an HTTP proxy stands before the upstream: RFC 6455 section 4.1.
+    given = client.middlewares_of(client_session, request_options)
+    request_options["middlewares"] = [*given, tunnel]
     try:
         answer = await client_session.request(
             "GET",

@@ -25,6 +25,7 @@ from .ends import (
     application,
     echo,
     forgotten,
+    ingress,
     left,
     patience,
     reset,
@@ -34,7 +35,7 @@ from .ends import (
     until,
 )
 from .http_proxy import tinyproxy
-from .wire import Address, ByHand, Opening, Wire, answer, read_opening
+from .wire import Address, ByHand, Opening, Wire, answer, masked, read_opening
 
 CREDENTIALS = "Basic " + base64.b64encode(b"me:secret").decode()
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -612,3 +613,16 @@ async def test_a_client_session_that_is_closed_while_the_proxy_does_not_answer(
 async def test_a_proxy_that_nobody_runs(http: aiohttp.ClientSession) -> None:
     with pytest.raises(aiohttp.ClientProxyConnectionError):
         await connect(http, "ws://a/", proxy="http://127.0.0.1:1")
+
+
+@BOTH
+async def test_our_proxy_behind_a_real_one(
+    behind: Serve, bare: aiohttp.ClientSession, real_proxy: str, tls: bool
+) -> None:
+    """`proxy` dials its upstream through a tunnel, too."""
+    upstream = await behind(application(echo), tls=tls)
+    ours = await behind(ingress(bare, upstream, proxy=f"http://{real_proxy}"))
+    wire = await Wire.upgrade(ours)
+    wire.send(masked(0x81, b"there and back"))
+    assert await wire.read_frame() == (0x81, b"there and back")
+    await wire.close()

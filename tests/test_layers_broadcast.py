@@ -90,7 +90,7 @@ async def test_a_prepared_close_is_one(serve: Serve) -> None:
 def test_only_frames_are_prepared(frame: Any) -> None:
     with pytest.raises(TypeError, match="prepare takes a Frame"):
         prepare(frame)
-    with pytest.raises(TypeError, match="broadcast takes a Frame"):
+    with pytest.raises(TypeError, match=r"broadcast\(sessions, frame\) takes a Frame"):
         broadcast([], frame)
 
 

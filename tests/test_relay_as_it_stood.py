@@ -10,7 +10,7 @@ from aiohttp_rawws import Frame, Violation
 from .between import Between, between
 from .ends import application, patience, running, soon
 from .ways import all_frames
-from .wire import MASK, Wire, request
+from .wire import MASK, Wire
 
 NOBODY = Violation.NONE
 
@@ -206,8 +206,8 @@ async def test_violations_are_those_of_the_rules() -> None:
 
     app = application(handler, reject=Violation.ALL & ~Violation.LENGTH_ENCODING)
     async with running(app) as (_, address), patience():
-        wire = await Wire.open(address)
-        wire.send(request() + octets(0x81, b"hello", is_masked=True, form=127))
+        wire = await Wire.upgrade(address)
+        wire.send(octets(0x81, b"hello", is_masked=True, form=127))
         wire.writer.write_eof()
         await soon(wire.read_to_end())
         await wire.close()

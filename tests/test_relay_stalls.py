@@ -170,9 +170,12 @@ def read_in_parts(address: Any, *, end: bool) -> bytes:
     with socket.create_connection((address.host, address.port), PATIENCE) as peer:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
         peer.sendall(request())
+        received = b""
+        # aiohttp drops a client that ends its stream before it has the answer.
+        while b"\r\n\r\n" not in received:
+            received += peer.recv(4096)
         if end:
             peer.shutdown(socket.SHUT_WR)
-        received = b""
         while data := peer.recv(4096):
             received += data
             time.sleep(0.01)
