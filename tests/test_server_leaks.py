@@ -231,7 +231,7 @@ async def test_nothing_is_left_of_10_000_connections(
 
 # -- nothing waits for the garbage collector -------------------------------------------------
 
-VISITS = 20
+VISITS = 5
 
 
 async def refused(session: Session) -> None:
