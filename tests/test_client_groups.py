@@ -175,7 +175,8 @@ async def test_push_and_receive_in_a_task_group(
     with pytest.raises(Exception, match="unhandled errors in a TaskGroup"):
         async with connect(http, url) as session, patience():
             session.masking = False
-            await together(session, answer_frames, pusher)
+            # The reader last: where tasks begin at once it has ended by then, and so has the group.
+            await together(session, pusher, answer_frames)
     assert (await soon(got)).endswith(CLOSE)
 
 
