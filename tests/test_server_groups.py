@@ -165,7 +165,8 @@ async def test_a_peer_that_is_lost(
 async def test_a_peer_that_breaks_the_protocol_is_one_line(
     way: Kind, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = way(together(together(answer_frames, push_seldom)))
+    # The reader last: where tasks begin at once it has ended by then, and so has the group.
+    app = way(together(together(push_seldom, answer_frames)))
     async with running(app) as (runner, address):
         wire = await Wire.upgrade(address, behind=HELLO + masked(0x83))
         with pytest.raises(ConnectionResetError):
