@@ -111,6 +111,8 @@ async def join(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # Nothing of a relay waits for the garbage collector.
+        del there.opposite, back.opposite
     passed = {direction.label: direction.passed() for direction in (there, back)}
     first, reason, error = ends.first
     return RelayStats(
