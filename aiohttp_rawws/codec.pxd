@@ -76,6 +76,7 @@ cdef class Parser:
     cdef _parse(self, Py_ssize_t end)
     @cython.locals(size=Py_ssize_t)
     cdef _hand_over(self)
+    cdef _forget_passed(self)
     @cython.locals(
         data=bytearray,
         head="unsigned char",

@@ -273,6 +273,8 @@ class Parser:
 
     def pass_to(self, sink: "Callable[[bytearray, int], None] | None") -> None:
         """Give what comes to `sink`; between two frames only. None ends it, at any point."""
+        if self.sink is not None:
+            self._forget_passed()
         self.sink = sink
         self._passed = 0
         self.pieces = True
@@ -391,11 +393,15 @@ class Parser:
     def _hand_over(self) -> None:
         """Give the sink its due. What it has got weighs nothing; it only bounds one parsing."""
         if not self.stalled:
-            self.weight = 0 if self.next is None else weigh(self.next)
+            self._forget_passed()
         size = self._passed
         if size > 0:
             self._passed = 0
             self.sink(self._buffer.data, size)  # type: ignore[misc]
+
+    def _forget_passed(self) -> None:
+        """Count only what waits: beside a sink that is a Close, or nothing."""
+        self.weight = 0 if self.next is None else weigh(self.next)
 
     def _frame(self, start: int, end: int) -> int:
         """Parse the frame at `start`; where it ends, or `start` if it cannot be parsed yet."""

@@ -297,3 +297,19 @@ def test_what_goes_on_is_a_beginning_of_what_came(
     assert data.startswith(it.whole)
     if it.parser.error is None and not it.parser.closed:
         assert it.whole == data
+
+
+def test_what_was_passed_does_not_hold_back_what_is_left() -> None:
+    """A sink that is taken away in the middle of a burst leaves the rest of it to be taken."""
+    it = sink(limit=10 * FRAME_COST)
+    it.read(octets(0x82) * 25)
+    assert it.parser.stalled
+    it.parser.pass_to(None)
+    left = 25 - it.parser.passed_frames
+    taken = 0
+    while it.parser.next is not None:
+        it.parser.take()
+        taken += 1
+        it.parser.resume()
+    assert taken == left == 15
+    assert it.parser.weight == 0
