@@ -8,16 +8,17 @@
 
 from ._build import COMPILED
 from ._version import __version__
-from .client import HandshakeRefused, connect
-from .errors import EndOfStream, FrameTooBig, ProtocolError, RawWebSocketError, SessionClosed
-from .frames import CloseCode, Frame, Opcode, Piece, Violation, truncate_reason
-from .handshake import HandshakeRule
-from .plugin import RouteTableDef, add_raw_websocket, raw_websocket, setup
-from .proxy import proxy
-from .relay import RelayStats, relay
-from .route import RawWebSocketRoute
-from .server import accept
-from .session import RawWebSocketSession
+from .client.connect import HandshakeRefused, connect
+from .proxy.relay import RelayStats, relay
+from .proxy.websocket import proxy
+from .server.accept import accept
+from .server.routes import RawWebSocketRoute
+from .server.setup import RouteTableDef, add_raw_websocket, raw_websocket, setup
+from .session.session import RawWebSocketSession
+from .wire.errors import EndOfStream, FrameTooBig, ProtocolError, RawWebSocketError, SessionClosed
+from .wire.frames import Frame, Piece, truncate_reason
+from .wire.handshake import HandshakeRule
+from .wire.names import CloseCode, Opcode, Violation
 
 __all__ = (
     "COMPILED",

@@ -13,8 +13,8 @@ from yarl import URL
 
 from ._build import COMPILED
 from ._version import __version__
-from .cli import EVENT_LOOP, Failure, run
-from .proxy_headers import NOT_SET
+from .command.arguments import EVENT_LOOP, Failure, run
+from .proxy.headers import NOT_SET
 
 __all__ = ("main",)
 

@@ -19,7 +19,7 @@ if _asked:
     for _each, _, _ in os.walk(_folder):
         sys.path_importer_cache[_each] = FileFinder(_each, (SourceFileLoader, SOURCE_SUFFIXES))
 
-_hot = PathFinder.find_spec("codec", [_folder])
+_hot = PathFinder.find_spec("parser", [os.path.join(_folder, "wire")])
 
 #: Whether the compiled build runs.
 COMPILED: bool = _hot is not None and not isinstance(_hot.loader, SourceFileLoader)

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from aiohttp_rawws import RawWebSocketSession, RelayStats, connect, relay
-from aiohttp_rawws.handshake import accept_key
+from aiohttp_rawws.wire.handshake import accept_key
 
 from .ends import Contexts, application, connector_to, patience, running, soon, turns
 from .wire import Address, Wire, request

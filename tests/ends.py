@@ -19,7 +19,7 @@ from aiohttp import web
 from yarl import URL
 
 from aiohttp_rawws import RawWebSocketSession, add_raw_websocket, setup
-from aiohttp_rawws.proxy import proxy
+from aiohttp_rawws.proxy.websocket import proxy
 
 from .wire import MASK, PATIENCE, Address, Opening, Wire, read_opening
 

@@ -16,7 +16,7 @@ import pytest
 
 import aiohttp_rawws
 from aiohttp_rawws import EndOfStream, Frame, RawWebSocketSession, SessionClosed
-from aiohttp_rawws.awaiting import Awaiting
+from aiohttp_rawws.session.awaiting import Awaiting
 
 from .conftest import Serve
 from .ends import both_ends, turns

@@ -29,8 +29,8 @@ from websockets.asyncio.server import serve as websockets_serve
 
 from aiohttp_rawws import Frame, RawWebSocketSession, __version__, accept, add_raw_websocket
 from aiohttp_rawws.__main__ import main
-from aiohttp_rawws.handshake import accept_key
-from aiohttp_rawws.tap import Capture, Output, Stop, address_of
+from aiohttp_rawws.command.views import Capture, Output, Stop, address_of
+from aiohttp_rawws.wire.handshake import accept_key
 
 from .conftest import Serve
 from .ends import application, echo, narrow, patience, reset

@@ -23,7 +23,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
 from yarl import URL
 
-import aiohttp_rawws.client_answer
+import aiohttp_rawws.client.answer
 from aiohttp_rawws import (
     CloseCode,
     EndOfStream,
@@ -36,8 +36,8 @@ from aiohttp_rawws import (
     Violation,
     add_raw_websocket,
 )
-from aiohttp_rawws.client import HandshakeRefused, connect
-from aiohttp_rawws.handshake import accept_key
+from aiohttp_rawws.client.connect import HandshakeRefused, connect
+from aiohttp_rawws.wire.handshake import accept_key
 
 from .conftest import Serve
 from .ends import (
@@ -506,7 +506,7 @@ async def test_an_endless_body_is_cut(by_hand: ByHand, http: aiohttp.ClientSessi
 async def test_a_body_that_does_not_come(
     by_hand: ByHand, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aiohttp_rawws.client_answer, "BODY_TIMEOUT", 0.05)
+    monkeypatch.setattr(aiohttp_rawws.client.answer, "BODY_TIMEOUT", 0.05)
 
     async def script(wire: Wire, opening: Opening) -> None:
         wire.send(HEAD + b"Content-Length: 40\r\n\r\nbody")

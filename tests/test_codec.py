@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import Frame, FrameTooBig, Opcode, Piece, ProtocolError, Violation
-from aiohttp_rawws.codec import Parser, ReadBuffer, explain, judge, judge_close
-from aiohttp_rawws.frames import FRAME_COST
-from aiohttp_rawws.mask import READ_SIZE
+from aiohttp_rawws.wire.frames import FRAME_COST
+from aiohttp_rawws.wire.native import READ_SIZE
+from aiohttp_rawws.wire.parser import Parser, ReadBuffer, explain, judge, judge_close
 
 from .twins import Reader
 from .wire import MASK, xor

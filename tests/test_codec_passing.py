@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiohttp_rawws import Frame, Piece, ProtocolError, Violation
-from aiohttp_rawws.frames import FRAME_COST
-from aiohttp_rawws.mask import READ_SIZE
+from aiohttp_rawws.wire.frames import FRAME_COST
+from aiohttp_rawws.wire.native import READ_SIZE
 
 from .test_codec import both_roles, header, octets, parser
 from .twins import INTERPRETED, RUNNING, Build
@@ -256,7 +256,7 @@ def heads() -> "st.SearchStrategy[tuple[int, int]]":
 
 
 def run(build: Build, reads: "list[bytes]", limit: int) -> "Iterator[Any]":
-    it = build.codec.Parser(build.codec.ReadBuffer(), is_client=False, limit=limit)
+    it = build.parser.Parser(build.parser.ReadBuffer(), is_client=False, limit=limit)
     parts: list[bytes] = []
     it.pass_to(lambda data, size: parts.append(bytes(data[:size])))
     for data in reads:

@@ -6,7 +6,7 @@ import contextvars
 import pytest
 
 from aiohttp_rawws import EndOfStream, Frame, RawWebSocketSession
-from aiohttp_rawws.connection import Keys, Waiter
+from aiohttp_rawws.session.connection import Keys, Waiter
 
 from .conftest import Serve
 from .ends import both_ends, turns

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import CloseCode, Frame, Opcode, Piece, Violation, truncate_reason
-from aiohttp_rawws.frames import FRAME_COST, make_frame, make_piece, whole_piece
+from aiohttp_rawws.wire.frames import FRAME_COST, make_frame, make_piece, whole_piece
 
 from .wire import MASK, xor
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from aiohttp_rawws.handshake import (
+from aiohttp_rawws.wire.handshake import (
     HandshakeRequest,
     OriginRule,
     Refusal,

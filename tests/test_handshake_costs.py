@@ -8,9 +8,10 @@ import pytest
 from aiohttp import web
 from multidict import MultiMapping
 
-from aiohttp_rawws import HandshakeRefused, accept, add_raw_websocket, connect, handshake, setup
-from aiohttp_rawws.handshake import LIST_ELEMENTS, LIST_SIZE
+from aiohttp_rawws import HandshakeRefused, accept, add_raw_websocket, connect, setup
 from aiohttp_rawws.layers import PermessageDeflate
+from aiohttp_rawws.wire import handshake
+from aiohttp_rawws.wire.handshake import LIST_ELEMENTS, LIST_SIZE
 
 from .conftest import Serve
 from .ends import BOTH, application, echo, ingress, only_response, raw_bytes

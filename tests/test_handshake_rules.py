@@ -16,7 +16,7 @@ from aiohttp_rawws import (
     accept,
     connect,
 )
-from aiohttp_rawws.handshake import accept_key
+from aiohttp_rawws.wire.handshake import accept_key
 
 from .conftest import Serve
 from .ends import application, raw_bytes

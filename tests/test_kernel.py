@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aiohttp_rawws.kernel import (
+from aiohttp_rawws.session.kernel import (
     acknowledged,
     error_of,
     has_ended,

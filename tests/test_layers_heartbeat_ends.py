@@ -13,8 +13,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from aiohttp_rawws import EndOfStream, Frame, Piece, RawWebSocketSession, connect, kernel, traffic
+from aiohttp_rawws import EndOfStream, Frame, Piece, RawWebSocketSession, connect
 from aiohttp_rawws.layers import Heartbeat
+from aiohttp_rawws.session import kernel, traffic
 
 from .conftest import Serve
 from .ends import (

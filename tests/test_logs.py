@@ -11,8 +11,8 @@ from aiohttp.test_utils import make_mocked_request
 from yarl import URL
 
 from aiohttp_rawws import setup
-from aiohttp_rawws.logs import describe, warn
-from aiohttp_rawws.ratelimit import RateLimit
+from aiohttp_rawws.server.logs import describe, warn
+from aiohttp_rawws.server.ratelimit import RateLimit
 
 from .conftest import Serve
 from .ends import application, raw_bytes, receive_on
@@ -21,7 +21,7 @@ from .wire import Wire, masked
 
 @pytest.fixture(autouse=True)
 def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aiohttp_rawws.logs.LIMITS", defaultdict(RateLimit))
+    monkeypatch.setattr("aiohttp_rawws.server.logs.LIMITS", defaultdict(RateLimit))
 
 
 def installed() -> web.Application:
@@ -50,7 +50,7 @@ def test_what_was_left_out_is_told(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits: defaultdict[str, RateLimit] = defaultdict(lambda: RateLimit(2, clock=lambda: now))
-    monkeypatch.setattr("aiohttp_rawws.logs.LIMITS", limits)
+    monkeypatch.setattr("aiohttp_rawws.server.logs.LIMITS", limits)
     now = 0.0
     for _ in range(5):
         warn(None, "again: %s", "x")

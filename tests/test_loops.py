@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 
 from aiohttp_rawws import EndOfStream, Frame, Piece, RawWebSocketSession, SessionClosed, connect
-from aiohttp_rawws.handshake import accept_key
+from aiohttp_rawws.wire.handshake import accept_key
 
 from .conftest import LOOPS, Serve
 from .ends import BOTH, Contexts, application, both_ends, echo, running, soon, turns, unread, until
@@ -381,7 +381,7 @@ from aiohttp import web
 from aiohttp_rawws import (
     EndOfStream, Frame, SessionClosed, add_raw_websocket, connect, setup
 )
-from aiohttp_rawws.connection import cork_of
+from aiohttp_rawws.session.connection import cork_of
 
 async def use(session):
     try:
@@ -449,7 +449,7 @@ import {loop}
 
 FORKED_KEYS = """
 import asyncio, os
-from aiohttp_rawws.connection import cork_of
+from aiohttp_rawws.session.connection import cork_of
 loop = asyncio.new_event_loop()
 cork_of(loop).keys.next()
 if os.fork() == 0:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from .twins import INTERPRETED, compiled_mask
+from .twins import INTERPRETED, compiled_native
 from .wire import MASK, xor
 
-COMPILED = compiled_mask()
-TWINS = {"interpreted": INTERPRETED.mask} | ({"compiled": COMPILED} if COMPILED else {})
+COMPILED = compiled_native()
+TWINS = {"interpreted": INTERPRETED.native} | ({"compiled": COMPILED} if COMPILED else {})
 
 #: Around every step of the loops: 4 octets of a key, 8 of a word, and what is left over.
 SIZES = (*range(18), 31, 32, 33, 1000, 65535)

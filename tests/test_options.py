@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from aiohttp_rawws.frames import Violation
-from aiohttp_rawws.handshake import HandshakeRule
-from aiohttp_rawws.options import Options, protocol_names
+from aiohttp_rawws.session.options import Options, protocol_names
+from aiohttp_rawws.wire.handshake import HandshakeRule
+from aiohttp_rawws.wire.names import Violation
 
 
 def no_extensions(offer: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import EndOfStream, FrameTooBig, ProtocolError, SessionClosed, Violation
-from aiohttp_rawws.outcome import Outcome, outcome_of
+from aiohttp_rawws.session.outcome import Outcome, outcome_of
 
 VIOLATION = ProtocolError(Violation.UNMASKED, 1002, "no mask")
 END = EndOfStream("the peer ended its stream")

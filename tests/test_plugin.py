@@ -10,19 +10,20 @@ import pytest
 from aiohttp import web
 
 import aiohttp_rawws
-from aiohttp_rawws.frames import Frame, Violation
-from aiohttp_rawws.handshake import HandshakeRule
-from aiohttp_rawws.options import Options
-from aiohttp_rawws.plugin import (
+from aiohttp_rawws.server.accept import INSTALLED
+from aiohttp_rawws.server.routes import RawWebSocketRoute
+from aiohttp_rawws.server.setup import (
     RawWebSocketRouteDef,
     RouteTableDef,
     add_raw_websocket,
     raw_websocket,
     setup,
 )
-from aiohttp_rawws.route import RawWebSocketRoute
-from aiohttp_rawws.server import INSTALLED
-from aiohttp_rawws.session import RawWebSocketSession
+from aiohttp_rawws.session.options import Options
+from aiohttp_rawws.session.session import RawWebSocketSession
+from aiohttp_rawws.wire.frames import Frame
+from aiohttp_rawws.wire.handshake import HandshakeRule
+from aiohttp_rawws.wire.names import Violation
 
 from .conftest import Serve
 from .wire import Address, Wire, masked, request

@@ -348,7 +348,7 @@ def test_both_builds_show_received_frames_alike(
 
 @needs_both
 def test_the_twins_are_two() -> None:
-    assert RUNNING.codec.Parser is not INTERPRETED.codec.Parser
-    assert INTERPRETED.codec.__file__.endswith(".py")
+    assert RUNNING.parser.Parser is not INTERPRETED.parser.Parser
+    assert INTERPRETED.parser.__file__.endswith(".py")
     error = INTERPRETED.errors.FrameTooBig(2, 1)
     assert error_values(error) == error_values(RUNNING.errors.FrameTooBig(2, 1))

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from aiohttp_rawws.proxy import proxy
+from aiohttp_rawws.proxy.websocket import proxy
 
 from .conftest import Serve
 from .ends import (

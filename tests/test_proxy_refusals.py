@@ -14,8 +14,8 @@ from aiohttp import web
 from yarl import URL
 
 from aiohttp_rawws import setup
-from aiohttp_rawws.handshake import accept_key
-from aiohttp_rawws.proxy import proxy
+from aiohttp_rawws.proxy.websocket import proxy
+from aiohttp_rawws.wire.handshake import accept_key
 
 from .conftest import Serve
 from .ends import (

@@ -15,9 +15,9 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
 
 from aiohttp_rawws import Frame, RawWebSocketSession, Violation
-from aiohttp_rawws.proxy import proxy
-from aiohttp_rawws.server import Handling
-from aiohttp_rawws.server import Opening as OpeningHandshake
+from aiohttp_rawws.proxy.websocket import proxy
+from aiohttp_rawws.server.accept import Handling
+from aiohttp_rawws.server.accept import Opening as OpeningHandshake
 
 from .conftest import Serve
 from .ends import (

@@ -1,6 +1,6 @@
 """So many at once, then so many a minute."""
 
-from aiohttp_rawws.ratelimit import RateLimit
+from aiohttp_rawws.server.ratelimit import RateLimit
 
 
 class Clock:

@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 
 from aiohttp_rawws import proxy
-from aiohttp_rawws.handshake import accept_key
+from aiohttp_rawws.wire.handshake import accept_key
 
 from .between import listening
 from .ends import BOTH, Contexts, forgotten, long_frame, reset, running, turns

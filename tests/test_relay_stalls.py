@@ -10,7 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from aiohttp_rawws import RawWebSocketSession, connect, connection, kernel, relay
+from aiohttp_rawws import RawWebSocketSession, connect, relay
+from aiohttp_rawws.session import connection, kernel
 
 from .between import Between, between, listening
 from .conftest import Serve

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from aiohttp_rawws import RawWebSocketSession, connect, relay
-from aiohttp_rawws.handshake import accept_key
+from aiohttp_rawws.wire.handshake import accept_key
 
 from .between import between, listening
 from .ends import Contexts, application, connector_to, narrow, reset, running, soon

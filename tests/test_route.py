@@ -16,15 +16,15 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from aiohttp_rawws import RawWebSocketSession
-from aiohttp_rawws.frames import Frame
-from aiohttp_rawws.plugin import add_raw_websocket, setup
-from aiohttp_rawws.route import (
+from aiohttp_rawws.server.accept import Handler as SessionHandler
+from aiohttp_rawws.server.routes import (
     RawWebSocketResource,
     RawWebSocketRoute,
     RefusedMatchInfo,
     raw_first,
 )
-from aiohttp_rawws.server import Handler as SessionHandler
+from aiohttp_rawws.server.setup import add_raw_websocket, setup
+from aiohttp_rawws.wire.frames import Frame
 
 from .conftest import Serve
 from .wire import KEY, Address, Wire, request

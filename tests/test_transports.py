@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from aiohttp_rawws import Frame, Opcode, RawWebSocketSession, connect
-from aiohttp_rawws.transports import plain_descriptor
+from aiohttp_rawws.session.transports import plain_descriptor
 
 from .conftest import Serve
 from .ends import BOTH, Contexts, application, echo, patience, soon

@@ -15,9 +15,11 @@ from types import ModuleType
 from typing import Any
 
 import aiohttp_rawws
-from aiohttp_rawws import codec, errors, frames, mask
+from aiohttp_rawws.wire import errors, frames, native, parser
 
 FOLDER = Path(aiohttp_rawws.__file__).parent
+#: The modules that know no I/O, each behind those that it imports.
+WIRE = ("native", "names", "frames", "errors", "parser")
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,10 @@ class Build:
     """The modules that know no I/O, of one build."""
 
     name: str
-    mask: Any
+    native: Any
     frames: Any
     errors: Any
-    codec: Any
+    parser: Any
 
     def __repr__(self) -> str:
         return self.name
@@ -47,14 +49,16 @@ def load(name: str, loader: Any) -> ModuleType:
 def from_source(package: str) -> Build:
     """The interpreted build, whatever else is loaded, as a package of that name."""
     sys.modules[package] = ModuleType(package)
-    modules = {
-        name: load(
-            f"{package}.{name}",
-            importlib.machinery.SourceFileLoader(f"{package}.{name}", str(FOLDER / f"{name}.py")),
-        )
-        for name in ("mask", "frames", "errors", "codec")
-    }
-    return Build("interpreted", **modules)
+    modules = {}
+    for name in WIRE:
+        source = str(FOLDER / "wire" / f"{name}.py")
+        full = f"{package}.{name}"
+        modules[name] = load(full, importlib.machinery.SourceFileLoader(full, source))
+    return build_of("interpreted", modules)
+
+
+def build_of(name: str, modules: "dict[str, ModuleType]") -> Build:
+    return Build(name, modules["native"], modules["frames"], modules["errors"], modules["parser"])
 
 
 def built(name: str) -> "Path | None":
@@ -67,17 +71,17 @@ def built(name: str) -> "Path | None":
 
 
 RUNNING = Build(
-    "compiled" if aiohttp_rawws.COMPILED else "interpreted", mask, frames, errors, codec
+    "compiled" if aiohttp_rawws.COMPILED else "interpreted", native, frames, errors, parser
 )
 INTERPRETED = from_source("rawws_from_source") if aiohttp_rawws.COMPILED else RUNNING
 
 
-def compiled_mask() -> Any:
-    """The compiled `mask`, in an interpreted process too; None where it was not built."""
-    path = built("mask")
+def compiled_native() -> Any:
+    """The compiled `native`, in an interpreted process too; None where it was not built."""
+    path = built("wire/native")
     if aiohttp_rawws.COMPILED or path is None:
-        return mask if aiohttp_rawws.COMPILED else None
-    name = "rawws_compiled.mask"
+        return native if aiohttp_rawws.COMPILED else None
+    name = "rawws_compiled.native"
     return load(name, importlib.machinery.ExtensionFileLoader(name, str(path)))
 
 
@@ -110,7 +114,7 @@ class Reader:
     def __init__(self, build: Build = RUNNING, **options: Any) -> None:
         self.build = build
         options["reject"] = build.frames.Violation(int(options.pop("reject", 2047)))
-        self.parser = build.codec.Parser(build.codec.ReadBuffer(), **options)
+        self.parser = build.parser.Parser(build.parser.ReadBuffer(), **options)
         self.items: list[Values] = []
 
     def read(self, data: bytes) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 
 from multidict import CIMultiDict
 
-from aiohttp_rawws.handshake import accept_key
+from aiohttp_rawws.wire.handshake import accept_key
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # the sample nonce of RFC 6455 section 1.3
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="

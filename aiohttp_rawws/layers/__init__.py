@@ -24,7 +24,7 @@ A handler that sends a Close of its own, `close_handshake(session)` included, an
 receiving asks `session.close_sent is None` before it answers anything.
 """
 
-from ..frames import prepare
+from ..wire.frames import prepare
 from .broadcast import broadcast
 from .closing import close_handshake
 from .deflate import PermessageDeflate

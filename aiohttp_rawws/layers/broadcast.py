@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from ..frames import Frame, not_a_frame, prepare, shown
-from ..session import RawWebSocketSession
+from ..session.session import RawWebSocketSession
+from ..wire.frames import Frame, not_a_frame, prepare, shown
 from .checks import check_int
 
 __all__ = ("broadcast",)

@@ -2,7 +2,7 @@
 
 import math
 
-from ..frames import shown
+from ..wire.frames import shown
 
 __all__ = ("check_int", "check_seconds")
 

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 
-from ..errors import ProtocolError
-from ..frames import CloseCode, Frame, shown
-from ..session import RawWebSocketSession
+from ..session.session import RawWebSocketSession
+from ..wire.errors import ProtocolError
+from ..wire.frames import Frame, shown
+from ..wire.names import CloseCode
 from .checks import check_seconds
 from .interruption import Interruption
 

@@ -9,16 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import FrameTooBig, ProtocolError
-from ..frames import (
-    CloseCode,
+from ..wire.errors import FrameTooBig, ProtocolError
+from ..wire.frames import (
     Frame,
-    Violation,
     make_frame,
     not_a_frame,
     shown,
     truncate_reason,
 )
+from ..wire.names import CloseCode, Violation
 
 try:
     from zlib_ng import zlib_ng as backend
@@ -26,7 +25,7 @@ except ImportError:
     import zlib as backend  # type: ignore[no-redef]
 
 if TYPE_CHECKING:
-    from ..session import RawWebSocketSession
+    from ..session.session import RawWebSocketSession
 
 __all__ = ("PermessageDeflate",)
 

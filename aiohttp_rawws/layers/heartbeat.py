@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from ..errors import EndOfStream, SessionClosed
-from ..frames import Frame, Opcode, Piece, not_a_frame, shown
-from ..kernel import has_ended
-from ..session import RawWebSocketSession
-from ..traffic import traffic_of
+from ..session.kernel import has_ended
+from ..session.session import RawWebSocketSession
+from ..session.traffic import traffic_of
+from ..wire.errors import EndOfStream, SessionClosed
+from ..wire.frames import Frame, Piece, not_a_frame, shown
+from ..wire.names import Opcode
 from .checks import check_seconds
 from .interruption import Interruption
 

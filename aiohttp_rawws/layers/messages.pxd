@@ -1,6 +1,6 @@
 import cython
 
-from ..frames cimport Frame
+from ..wire.frames cimport Frame
 
 cdef unsigned int FIN, WHOLE_TEXT, WHOLE_BINARY
 cdef object new, TEXT, BINARY

@@ -5,10 +5,11 @@ from codecs import utf_8_decode
 from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
-from ..codec import EXPLANATIONS
-from ..errors import FrameTooBig, ProtocolError
-from ..frames import CloseCode, Frame, Opcode, Piece, Violation, not_a_frame
-from ..options import check_size
+from ..session.options import check_size
+from ..wire.errors import FrameTooBig, ProtocolError
+from ..wire.frames import Frame, Piece, not_a_frame
+from ..wire.names import CloseCode, Opcode, Violation
+from ..wire.parser import EXPLANATIONS
 from .checks import check_int
 
 __all__ = ("Message", "MessageAssembler", "fragment", "reply")

@@ -62,7 +62,7 @@ def main() -> None:
     # Not a requirement of the tests, and without types.
     atheris = importlib.import_module("atheris")
     # The interpreted twin tells the fuzzer which branches an input reaches, for both.
-    for module in (INTERPRETED.codec, INTERPRETED.frames, INTERPRETED.mask):
+    for module in (INTERPRETED.parser, INTERPRETED.frames, INTERPRETED.native):
         for function in functions_of(module):
             atheris.instrument_func(function)
     atheris.Setup(sys.argv, check)

@@ -1,0 +1,1 @@
+"""The upgrade in aiohttp's server. Nothing else knows that server from inside."""

@@ -1,0 +1,1 @@
+"""One connection in asyncio. Knows no aiohttp."""

@@ -1,0 +1,66 @@
+"""What a handler awaits for every frame: the interpreted twin.
+
+`awaiting.pyx` is the compiled twin: the same names and meaning. A coroutine is the quickest thing
+that Python code can await, but one costs more than all that happens in it; so only these three,
+which run once for each frame, exist twice.
+"""
+
+from typing import TYPE_CHECKING, TypeVar
+
+from ..wire.frames import Frame
+from .connection import Connection
+
+__all__ = ("Awaiting", "quick")
+
+Session = TypeVar("Session")
+
+
+class Awaiting(Connection):
+    """A connection that can be awaited frame by frame."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        async def drain(self) -> None:
+            """The session's."""
+
+    async def receive(self) -> Frame:
+        """Wait for the next frame, whatever it is.
+
+        Raises EndOfStream after the peer's Close or the end of its stream, ProtocolError where
+        the peer broke a rule (nothing is sent about it), RuntimeError if another task is
+        receiving. Safe to cancel: no frame is lost.
+        """
+        while (frame := self._next()) is None:
+            if (waiter := self._more()) is None:
+                raise self._end_of_stream()
+            await waiter
+        return frame
+
+    def __aiter__(self) -> "Awaiting":
+        return self
+
+    async def __anext__(self) -> Frame:
+        while (frame := self._next()) is None:
+            if (waiter := self._more()) is None:
+                raise StopAsyncIteration
+            await waiter
+        return frame
+
+    async def send(self, frame: Frame) -> None:
+        """Send a frame, then wait as `drain` does while too much waits to leave.
+
+        A send that need not wait never gives way to other tasks (over TLS, once in a mebibyte).
+        Raises SessionClosed after a Close was sent, after `write_eof`, and once the connection is
+        lost or closing, its event loop closed or its process forked; RuntimeError in another
+        thread than the loop's.
+        """
+        self._send(frame)
+        if self._write_paused:
+            await self.drain()
+
+
+def quick(kind: type[Session]) -> type[Session]:
+    """Have the iteration over a subclass go to `Awaiting` directly, not by a lookup each time."""
+    return kind

@@ -1,0 +1,231 @@
+# cython: language_level=3, binding=False
+"""What a handler awaits for every frame: the compiled twin of `awaiting.py`, which says what for.
+
+Each await is an object that behaves as a coroutine, without a frame of Python. It is driven through
+the slot `am_send`, as coroutines are, or where Python does not ask for that through `tp_iternext`.
+"""
+
+import warnings
+
+cimport cython
+from cpython.object cimport PyObject
+from cpython.bytes cimport PyBytes_GET_SIZE
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+
+from .connection cimport Connection
+from ..wire.frames cimport Frame
+
+cdef extern from "Python.h":
+    ctypedef enum PySendResult:
+        PYGEN_RETURN, PYGEN_ERROR, PYGEN_NEXT
+    ctypedef PySendResult (*sendfunc)(PyObject *, PyObject *, PyObject **) except PYGEN_ERROR
+    ctypedef PyObject *(*iternextfunc)(PyObject *) except? NULL
+    ctypedef PyObject *(*unaryfunc)(PyObject *)
+    ctypedef struct PyAsyncMethods:
+        sendfunc am_send
+        unaryfunc am_anext
+    ctypedef struct PyTypeObject:
+        PyAsyncMethods *tp_as_async
+        iternextfunc tp_iternext
+    PySendResult PyIter_Send(object, object, PyObject **) except PYGEN_ERROR
+    ctypedef struct PyStopIterationObject:
+        PyObject *traceback
+        PyObject *context
+        PyObject *value
+    Py_ssize_t refcount "Py_REFCNT"(PyObject *)
+    void PyErr_SetObject(object, object)
+    void PyErr_Restore(PyObject *, PyObject *, PyObject *)
+
+cdef enum:
+    NEW, WAITING, ENDED
+
+# The largest payload that may live on, after its handler has let it go, until the next receive.
+cdef Py_ssize_t KEPT = 64 * 1024
+
+
+@cython.final
+@cython.freelist(64)
+cdef class Await:
+    """Receives the next frame, or `sends` one."""
+
+    cdef Connection session
+    cdef bint sends
+    cdef object frame
+    cdef object drain
+    cdef int state
+    # What a coroutine would be called; the steps of an iteration have no name.
+    cdef str name
+
+    def __dealloc__(self):
+        if self.state == NEW and self.name is not None:
+            warnings.warn(f"coroutine {self.__qualname__!r} was never awaited", RuntimeWarning)
+        elif self.state == WAITING and self.session is not None:
+            self.close()
+
+    @property
+    def __qualname__(self):
+        """For asyncio, which shows what a task runs."""
+        return f"RawWebSocketSession.{self.name or '__anext__'}"
+
+    cdef PySendResult receive(self, bint resumed, PyObject **result) except PYGEN_ERROR:
+        cdef Connection session = self.session
+        cdef Frame frame
+        if resumed:
+            session._waiter.end()
+        frame = session._next()
+        if frame is not None:
+            return give(frame, PYGEN_RETURN, result)
+        if session._ended():
+            raise StopAsyncIteration if self.name is None else session._end_of_stream()
+        forget()
+        return give(session._waiter.begin(), PYGEN_NEXT, result)
+
+    cdef PySendResult transmit(self, PyObject **result) except PYGEN_ERROR:
+        if self.drain is None:
+            self.session._send(self.frame)
+            if not self.session._write_paused:
+                return give(None, PYGEN_RETURN, result)
+            self.drain = self.session.drain()
+        return PyIter_Send(self.drain, None, result)
+
+    def __await__(self):
+        return self
+
+    def __next__(self):
+        """See `iterate`."""
+
+    def send(self, value):
+        cdef PyObject *result
+        cdef PySendResult how = drive(<PyObject *>self, <PyObject *>value, &result)
+        answer = <object>result
+        Py_DECREF(answer)
+        if how == PYGEN_RETURN:
+            raise StopIteration(answer)
+        return answer
+
+    def throw(self, kind, value=None, traceback=None):
+        error = kind if value is None else value
+        if self.state == WAITING and self.drain is not None:
+            return self.drain.throw(error)
+        self.close()
+        raise error
+
+    def close(self):
+        cdef bint waiting = self.state == WAITING
+        self.state = ENDED
+        if waiting and self.drain is not None:
+            self.drain.close()
+        elif waiting:
+            self.session._waiter.close()
+
+
+cdef PySendResult drive(
+    PyObject *awaited, PyObject *value, PyObject **result
+) except PYGEN_ERROR:
+    """The slot `am_send`."""
+    cdef Await self = <Await>awaited
+    cdef bint resumed = self.state == WAITING
+    cdef PySendResult how
+    if self.state == ENDED:
+        raise RuntimeError("cannot reuse what was awaited already")
+    self.state = ENDED
+    how = self.transmit(result) if self.sends else self.receive(resumed, result)
+    if how == PYGEN_NEXT:
+        self.state = WAITING
+    return how
+
+
+cdef PyObject *iterate(PyObject *awaited) except? NULL:
+    """The slot `tp_iternext`, which Python 3.12 and 3.13 prefer."""
+    cdef PyObject *result
+    if drive(awaited, <PyObject *>None, &result) == PYGEN_NEXT:
+        return result
+    answer = <object>result
+    Py_DECREF(answer)
+    if answer is not None:
+        stop_with(answer)
+    return NULL
+
+
+# To make an exception and to free it costs as much as a coroutine: one is enough.
+cdef object stop = StopIteration()
+
+
+cdef int stop_with(Frame frame) except -1:
+    """Raise StopIteration, without the traceback that `raise` would give it."""
+    if PyBytes_GET_SIZE(frame._payload) > KEPT:
+        PyErr_SetObject(StopIteration, frame)
+        return 0
+    forget()
+    Py_INCREF(frame)
+    (<PyStopIterationObject *>stop).value = <PyObject *>frame
+    Py_INCREF(StopIteration)
+    Py_INCREF(stop)
+    PyErr_Restore(<PyObject *>StopIteration, <PyObject *>stop, NULL)
+    return 0
+
+
+cdef forget():
+    """Let go the frame that was the last result."""
+    global stop
+    cdef PyStopIterationObject *last = <PyStopIterationObject *>stop
+    cdef PyObject *frame = last.value
+    if refcount(<PyObject *>stop) > 1 or last.traceback is not NULL or last.context is not NULL:
+        # Who drives an await by hand has caught it: it may be held, and holds where it was.
+        stop = StopIteration()
+        return
+    last.value = NULL
+    Py_XDECREF(frame)
+
+
+cdef PySendResult give(object value, PySendResult how, PyObject **result) noexcept:
+    Py_INCREF(value)
+    result[0] = <PyObject *>value
+    return how
+
+
+cdef class Awaiting(Connection):
+    def receive(self):
+        """Wait for the next frame, whatever it is.
+
+        Raises EndOfStream after the peer's Close or the end of its stream, ProtocolError where
+        the peer broke a rule (nothing is sent about it), RuntimeError if another task is
+        receiving. Safe to cancel: no frame is lost.
+        """
+        cdef Await awaited = Await.__new__(Await)
+        awaited.session = self
+        awaited.name = "receive"
+        return awaited
+
+    def __aiter__(self):
+        return self
+
+    def __anext__(self):
+        cdef Await awaited = Await.__new__(Await)
+        awaited.session = self
+        return awaited
+
+    def send(self, frame):
+        """Send a frame, then wait as `drain` does while too much waits to leave.
+
+        A send that need not wait never gives way to other tasks (over TLS, once in a mebibyte).
+        Raises SessionClosed after a Close was sent, after `write_eof`, and once the connection is
+        lost or closing, its event loop closed or its process forked; RuntimeError in another
+        thread than the loop's.
+        """
+        cdef Await awaited = Await.__new__(Await)
+        awaited.session = self
+        awaited.name = "send"
+        awaited.sends = True
+        awaited.frame = frame
+        return awaited
+
+
+def quick(kind):
+    cdef PyAsyncMethods *slots = (<PyTypeObject *>kind).tp_as_async
+    slots.am_anext = (<PyTypeObject *>Awaiting).tp_as_async.am_anext
+    return kind
+
+
+(<PyTypeObject *>Await).tp_as_async.am_send = drive
+(<PyTypeObject *>Await).tp_iternext = iterate

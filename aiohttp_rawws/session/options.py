@@ -1,0 +1,150 @@
+"""The options of raw WebSocket endpoints, and the names of subprotocols, checked where given."""
+
+import dataclasses
+import inspect
+import math
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..wire.handshake import HandshakeRule, OriginRule
+from ..wire.names import Violation
+
+__all__ = ("Options", "cannot_take", "protocol_names")
+
+# RFC 6455 section 4.1: a subprotocol is a token of RFC 2616 section 2.2.
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `setup` was told, and what one route says otherwise.
+
+    `max_frame_size` (bytes) bounds one frame's payload, `receive_limit` (bytes) what may wait
+    unread before reading pauses, `reject` names the rules whose violation raises, `origins`
+    the `Origin` headers to let in (None: all), `extensions` answers the client's offer (None:
+    negotiate none), `linger` (seconds) is how long a finished session waits for its peer,
+    `reject_handshake` names the rules of the opening handshake that may not be broken.
+    TypeError or ValueError for anything else.
+    """
+
+    max_frame_size: int = 16 * 2**20
+    receive_limit: int = 256 * 2**10
+    reject: Violation = Violation.ALL
+    origins: Collection[OriginRule] | None = None
+    extensions: Callable[[str], str | None] | None = None
+    linger: float = 1.0
+    reject_handshake: HandshakeRule = HandshakeRule.ALL
+
+    def __post_init__(self) -> None:
+        check_size("max_frame_size", self.max_frame_size)
+        check_size("receive_limit", self.receive_limit)
+        if not isinstance(self.reject, Violation):
+            raise TypeError(f"reject must be a Violation, got {self.reject!r}")
+        if self.origins is not None:
+            object.__setattr__(self, "origins", origin_rules(self.origins))
+        check_extensions(self.extensions)
+        check_linger(self.linger)
+        if not isinstance(self.reject_handshake, HandshakeRule):
+            raise TypeError(
+                f"reject_handshake must be a HandshakeRule, got {self.reject_handshake!r}"
+            )
+
+    def replace(self, **overrides: Any) -> "Options":
+        """The same options but for `overrides`; TypeError for a name that is none of them."""
+        known = [field.name for field in dataclasses.fields(self)]
+        unknown = [name for name in overrides if name not in known]
+        if unknown:
+            raise TypeError(f"no such option: {', '.join(unknown)}; there are {', '.join(known)}")
+        return dataclasses.replace(self, **overrides)
+
+
+def protocol_names(protocol: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The subprotocols that `protocol` names, none for None (RFC 6455 section 4.1).
+
+    ValueError for a name that is no token, a name given twice, or an empty sequence (None is
+    the way to ask for no subprotocol); TypeError for anything but names.
+    """
+    if protocol is None:
+        return ()
+    names = (protocol,) if isinstance(protocol, str) else protocol
+    if not isinstance(names, Sequence):
+        raise TypeError(f"protocol must be a str or a sequence of them, got {protocol!r}")
+    if not names:
+        raise ValueError("protocol names nothing; pass None to ask for no subprotocol")
+    for name in names:
+        check_protocol(name)
+    if len(set(names)) < len(names):
+        raise ValueError(f"protocol names something twice: {', '.join(names)}")
+    return tuple(names)
+
+
+def check_protocol(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"a subprotocol must be a str, got {name!r}")
+    if not TOKEN.fullmatch(name):
+        raise ValueError(
+            f"a subprotocol is ASCII letters, digits and !#$%&'*+-.^_`|~, got {name!r}"
+        )
+
+
+def check_size(name: str, size: object) -> None:
+    if not isinstance(size, int) or isinstance(size, bool):
+        raise TypeError(f"{name} must be a number of bytes (int), got {size!r}")
+    if size <= 0:
+        raise ValueError(f"{name} must be at least 1 byte, got {size}")
+
+
+def check_linger(linger: object) -> None:
+    if not isinstance(linger, (int, float)) or isinstance(linger, bool):
+        raise TypeError(f"linger must be a number of seconds, got {linger!r}")
+    if not (math.isfinite(linger) and linger >= 0):
+        raise ValueError(f"linger must be finite and not negative, got {linger}")
+
+
+def check_extensions(extensions: object) -> None:
+    if extensions is None:
+        return
+    wanted = (
+        "extensions must be None or a plain function from the client's offer to the value for "
+        f"the 101 (a str) or None, got {extensions!r}"
+    )
+    if isinstance(extensions, type):
+        accept = getattr(extensions, "accept", None)
+        hint = f"write {extensions.__name__}.accept" if accept else "a class is none"
+        raise TypeError(f"{wanted}: {hint}")
+    if not callable(extensions) or inspect.iscoroutinefunction(extensions):
+        raise TypeError(wanted)
+    if reason := cannot_take(extensions, "the offer"):
+        raise TypeError(f"{wanted}: {reason}")
+
+
+def cannot_take(function: Callable[..., object], argument: object) -> str:
+    """Why a function can not be called with one positional argument, "" if it can."""
+    try:
+        inspect.signature(function).bind(argument)
+    except TypeError as error:
+        return str(error)
+    except ValueError:
+        # A builtin that does not tell.
+        return ""
+    return ""
+
+
+def origin_rules(origins: Collection[object]) -> tuple[OriginRule, ...]:
+    """The rules of `origins` in an order that does not depend on how they were collected."""
+    if isinstance(origins, (str, bytes)) or not isinstance(origins, Collection):
+        raise TypeError(
+            "origins must be a list of str, compiled patterns or None; "
+            f"pass a list, not {origins!r}"
+        )
+    return tuple(sorted((origin_rule(rule) for rule in origins), key=repr))
+
+
+def origin_rule(rule: object) -> OriginRule:
+    if isinstance(rule, re.Pattern) and isinstance(rule.pattern, str):
+        return rule
+    if rule is None or isinstance(rule, str):
+        return rule
+    raise TypeError(f"an origin must be a str, a compiled str pattern, or None, got {rule!r}")

@@ -1,0 +1,179 @@
+"""Masking (RFC 6455 section 5.3), the memory of frames, writing: the interpreted twin.
+
+`native.pyx` is the compiled twin: the same names, the same meaning to the byte. Only what must
+own memory to be fast stands here; everything above is one source for both builds. Offsets are
+slices here, which end with the data; there each one is checked.
+"""
+
+import os
+from collections.abc import Callable
+from contextvars import Context
+from struct import Struct
+from typing import Any
+
+#: How many bytes one read may bring.
+READ_SIZE = 256 * 1024
+
+#: Headers, by the length of the length (RFC 6455 section 5.2).
+SHORT = Struct("!BB").pack
+LONGER = Struct("!BBH").pack
+LONGEST = Struct("!BBQ").pack
+
+#: Called for each frame, so not to be looked up.
+four_octets = Struct("4s").unpack_from
+number_of = int.from_bytes
+
+
+def _xor(data: bytes | bytearray, key: bytes) -> bytes:
+    size = len(data)
+    pad = key * (size >> 2)
+    if size & 3:
+        pad += key[: size & 3]
+    return (number_of(data, "little") ^ number_of(pad, "little")).to_bytes(size, "little")
+
+
+def key_at(data: bytearray, start: int) -> bytes:
+    """The masking key that stands there."""
+    key: bytes = four_octets(data, start)[0]
+    return key
+
+
+def rotate(key: bytes, offset: int) -> bytes:
+    """The key as it applies from `offset` on: octet i is masked with octet i modulo 4."""
+    offset &= 3
+    return key[offset:] + key[:offset]
+
+
+def copy_out(data: bytearray, start: int, end: int, key: "bytes | None") -> bytes:
+    """Copy `data[start:end]`, unmasked if there is a key."""
+    piece = data[start:end]
+    return bytes(piece) if key is None else _xor(piece, key)
+
+
+class Output(bytearray):
+    """The octets that wait to be written to a socket."""
+
+    __slots__ = ()
+
+    def put(self, data: bytes, key: "bytes | None") -> None:
+        """Append bytes, masked if there is a key."""
+        self += data if key is None else _xor(data, key)
+
+    def put_some(self, data: bytearray, size: int) -> None:
+        """Append `data[:size]`."""
+        self += memoryview(data)[:size]
+
+    def put_header(self, head: int, length: int, key: "bytes | None") -> None:
+        """Append a frame's header, its length in the shortest form (section 5.2)."""
+        masked = 0 if key is None else 0x80
+        if length <= 125:
+            self += SHORT(head, masked | length)
+        elif length <= 0xFFFF:
+            self += LONGER(head, masked | 126, length)
+        else:
+            self += LONGEST(head, masked | 127, length)
+        if key is not None:
+            self += key
+
+    def put_frame(self, head: int, payload: bytes, key: "bytes | None") -> None:
+        """Append a whole frame."""
+        self.put_header(head, len(payload), key)
+        self += payload if key is None else _xor(payload, key)
+
+    def take(self) -> bytes:
+        """All that waits, removed."""
+        data = bytes(self)
+        self.clear()
+        return data
+
+    def write(self, fd: int) -> bool:
+        """Write what fits now, and remove it, in one system call; whether that was all."""
+        del self[: write_some(fd, self, len(self))]
+        return not self
+
+    def write_with(self, fd: int, payload: bytes) -> int:
+        """Likewise with a payload behind it, of which so many bytes were written."""
+        try:
+            sent = os.writev(fd, (self, payload))
+        except OSError:
+            return 0
+        before = len(self)
+        del self[:sent]
+        return max(sent - before, 0)
+
+
+def write_some(fd: int, data: bytearray, size: int) -> int:
+    """Write to a socket what fits now of `data[:size]`, in one system call.
+
+    0 if it is full, or broken.
+    """
+    try:
+        return os.write(fd, memoryview(data)[:size])
+    except OSError:
+        # The transport is tried next: it meets the same error, and reports it.
+        return 0
+
+
+def run_in(context: Context, callback: "Callable[[Any], object]", argument: Any) -> None:
+    """Call back in a context; RuntimeError if somebody is in it already."""
+    context.run(callback, argument)
+
+
+class Payload:
+    """The payload of one frame while it arrives in more than one read.
+
+    Reads go straight into its memory (`view`, then `wrote`) and are unmasked there; `take` hands
+    over what has arrived as bytes. Memory follows the bytes, never the length a peer declared:
+    what is set aside for more is at most what has arrived before, or 4 KiB.
+    """
+
+    __slots__ = ("_arrived", "_capacity", "_chunks", "_key", "filled", "missing")
+
+    def __init__(self, length: int, key: "bytes | None") -> None:
+        self.missing = length
+        self.filled = 0
+        self._arrived = 0
+        self._capacity = 0
+        self._key = key
+        self._chunks: list[bytearray] = []
+
+    def append(self, data: bytearray, start: int, end: int) -> None:
+        """Add bytes that were read elsewhere."""
+        self._chunks.append(bytearray(memoryview(data)[start:end]))
+        self._capacity += end - start
+        self._note(end - start, 0)
+
+    def view(self) -> memoryview:
+        """Where the next bytes go; never empty while `missing` is not 0."""
+        if self.filled == self._capacity:
+            room = max(self.filled, min(self._arrived, READ_SIZE), 4096)
+            size = min(self.missing, room)
+            self._chunks.append(bytearray(size))
+            self._capacity += size
+        chunk = self._chunks[-1]
+        start = len(chunk) - (self._capacity - self.filled)
+        return memoryview(chunk)[start : start + READ_SIZE]
+
+    def wrote(self, count: int) -> None:
+        """Note that `count` bytes stand where `view` said."""
+        chunk = self._chunks[-1]
+        self._note(count, len(chunk) - (self._capacity - self.filled))
+
+    def _note(self, count: int, start: int) -> None:
+        if self._key is not None:
+            with memoryview(self._chunks[-1])[start : start + count] as part:
+                part[:] = _xor(bytes(part), self._key)
+            self._key = rotate(self._key, count)
+        self.filled += count
+        self.missing -= count
+        self._arrived += count
+
+    def take(self) -> bytes:
+        """Hand over what has arrived since the last call."""
+        spare = self._capacity - self.filled
+        if spare:
+            self._chunks[-1] = self._chunks[-1][: len(self._chunks[-1]) - spare]
+        payload = b"".join(self._chunks)
+        self._chunks = []
+        self._capacity = self.filled = 0
+        return payload
