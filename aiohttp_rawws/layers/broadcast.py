@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from ..session.session import RawWebSocketSession
+from ..session.session import RawWebSocketSession, connection_of
 from ..wire.frames import Frame, not_a_frame, prepare, shown
 from .checks import check_int
 
@@ -34,7 +34,7 @@ def broadcast(
     number = 0
     for session in tuple(sessions):
         try:
-            sent = session._offer(prepared, max_backlog)
+            sent = connection_of(session).sender.offer(prepared, max_backlog)
         except AttributeError:
             if isinstance(session, RawWebSocketSession):
                 raise

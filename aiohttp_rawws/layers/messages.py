@@ -9,7 +9,7 @@ from ..session.options import check_size
 from ..wire.errors import FrameTooBig, ProtocolError
 from ..wire.frames import Frame, Piece, not_a_frame
 from ..wire.names import CloseCode, Opcode, Violation
-from ..wire.parser import EXPLANATIONS
+from ..wire.rules import EXPLANATIONS
 from .checks import check_int
 
 __all__ = ("Message", "MessageAssembler", "fragment", "reply")
