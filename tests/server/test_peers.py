@@ -1,0 +1,356 @@
+"""Peers that were not written for this: three WebSocket clients on raw routes.
+
+The handlers here do by hand what a well-behaved endpoint does.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import picows
+import pytest
+import websockets.asyncio.client
+
+from aiohttp_rawws import Frame, Opcode, RawWebSocketSession
+from tests.support.servers import Serve, application
+from tests.support.waiting import patience, soon
+from tests.support.wire import Address
+
+BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+
+
+class Peer:
+    """What the clients have in common, for these tests."""
+
+    async def send(self, data: "str | bytes") -> None:
+        """Send a message."""
+        raise NotImplementedError
+
+    async def send_parts(self, *parts: str) -> None:
+        """Send a Text message in fragments, if the client can."""
+        pytest.skip("this client sends no fragments")
+
+    async def receive(self) -> "str | bytes":
+        """The next message."""
+        raise NotImplementedError
+
+    async def ping(self, payload: bytes) -> None:
+        """Send a Ping, and wait for its Pong."""
+        raise NotImplementedError
+
+    async def close(self, code: int, reason: str) -> None:
+        """Begin the close sequence, and see it through."""
+        raise NotImplementedError
+
+    async def closed(self) -> "tuple[int | None, str]":
+        """Wait for the peer's Close; the code and the reason of it."""
+        raise NotImplementedError
+
+
+class Websockets(Peer):
+    def __init__(self, connection: websockets.asyncio.client.ClientConnection) -> None:
+        self.connection = connection
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(cls, address: Address) -> AsyncIterator[Peer]:
+        connecting = websockets.asyncio.client.connect(
+            address.url(), ssl=address.ssl, max_size=None, close_timeout=1
+        )
+        async with connecting as connection:
+            yield cls(connection)
+        # Python 3.10 complains about a TLS transport that was lost and not closed.
+        connection.transport.close()
+
+    async def send(self, data: "str | bytes") -> None:
+        await self.connection.send(data)
+
+    async def send_parts(self, *parts: str) -> None:
+        await self.connection.send(parts)
+
+    async def receive(self) -> "str | bytes":
+        return await self.connection.recv()
+
+    async def ping(self, payload: bytes) -> None:
+        await (await self.connection.ping(payload))
+
+    async def close(self, code: int, reason: str) -> None:
+        await self.connection.close(code, reason)
+        assert self.connection.close_code == code
+
+    async def closed(self) -> "tuple[int | None, str]":
+        await self.connection.wait_closed()
+        return self.connection.close_code, self.connection.close_reason or ""
+
+
+class Aiohttp(Peer):
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(cls, address: Address) -> AsyncIterator[Peer]:
+        options: dict[str, Any] = {"ssl": address.ssl} if address.ssl else {}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(address.url(), autoping=False, max_msg_size=0, **options) as socket,
+        ):
+            yield cls(socket)
+
+    async def send(self, data: "str | bytes") -> None:
+        if isinstance(data, str):
+            await self.socket.send_str(data)
+        else:
+            await self.socket.send_bytes(data)
+
+    async def receive(self) -> "str | bytes":
+        message = await self.socket.receive()
+        if message.type is aiohttp.WSMsgType.PING:
+            await self.socket.pong(message.data)
+            return await self.receive()
+        data: str | bytes = message.data
+        return data
+
+    async def ping(self, payload: bytes) -> None:
+        await self.socket.ping(payload)
+        message = await self.socket.receive()
+        assert (message.type, message.data) == (aiohttp.WSMsgType.PONG, payload)
+
+    async def close(self, code: int, reason: str) -> None:
+        await self.socket.close(code=code, message=reason.encode())
+        assert self.socket.close_code == code
+
+    async def closed(self) -> "tuple[int | None, str]":
+        message = await self.socket.receive()
+        assert message.type is aiohttp.WSMsgType.CLOSE
+        return message.data, message.extra or ""
+
+
+class Picows(Peer, picows.WSListener):
+    transport: picows.WSTransport
+
+    def __init__(self) -> None:
+        self.messages: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self.pongs: asyncio.Queue[bytes] = asyncio.Queue()
+        self.end: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+        self.parts = b""
+        self.is_text = False
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(cls, address: Address) -> AsyncIterator[Peer]:
+        self = cls()
+        options: dict[str, Any] = {"ssl_context": address.ssl} if address.ssl else {}
+        self.transport, _ = await picows.ws_connect(
+            lambda: self, address.url(), max_frame_size=2**30, **options
+        )
+        try:
+            yield self
+        finally:
+            self.transport.disconnect()
+            await self.transport.wait_disconnected()
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        payload = frame.get_payload_as_bytes()
+        if frame.msg_type == picows.WSMsgType.PONG:
+            self.pongs.put_nowait(payload)
+        elif frame.msg_type == picows.WSMsgType.PING:
+            transport.send_pong(payload)
+        elif frame.msg_type == picows.WSMsgType.CLOSE:
+            reason = payload[2:].decode()
+            self.end.set_result((int.from_bytes(payload[:2], "big"), reason))
+            transport.send_close(frame.get_close_code())
+        else:
+            if frame.msg_type != picows.WSMsgType.CONTINUATION:
+                self.is_text = frame.msg_type == picows.WSMsgType.TEXT
+            self.parts += payload
+            if frame.fin:
+                message, self.parts = self.parts, b""
+                self.messages.put_nowait(message.decode() if self.is_text else message)
+
+    async def send(self, data: "str | bytes") -> None:
+        text = isinstance(data, str)
+        kind = picows.WSMsgType.TEXT if text else picows.WSMsgType.BINARY
+        self.transport.send(kind, data.encode() if isinstance(data, str) else data)
+
+    async def send_parts(self, *parts: str) -> None:
+        for number, part in enumerate(parts):
+            kind = picows.WSMsgType.CONTINUATION if number else picows.WSMsgType.TEXT
+            self.transport.send(kind, part.encode(), number == len(parts) - 1)
+
+    async def receive(self) -> "str | bytes":
+        return await self.messages.get()
+
+    async def ping(self, payload: bytes) -> None:
+        self.transport.send_ping(payload)
+        assert await self.pongs.get() == payload
+
+    async def close(self, code: int, reason: str) -> None:
+        self.transport.send_close(picows.WSCloseCode(code), reason.encode())
+        assert (await self.end)[0] == code
+
+    async def closed(self) -> "tuple[int | None, str]":
+        return await self.end
+
+
+EVERY_PEER = pytest.mark.parametrize("peer", [Websockets, Aiohttp, Picows])
+
+
+async def attend(session: RawWebSocketSession) -> None:
+    """Echo messages, answer Pings and the Close."""
+    async for frame in session:
+        if frame.opcode == Opcode.PING:
+            await session.send(Frame.pong(frame.payload))
+        elif frame.opcode == Opcode.CLOSE:
+            await session.close(frame.close_code, frame.close_reason)
+        elif frame.opcode != Opcode.PONG:
+            await session.send(frame)
+
+
+@BOTH
+@EVERY_PEER
+async def test_echo(serve: Serve, peer: Any, tls: bool) -> None:
+    address = await serve(application(attend), tls=tls)
+    async with patience(), peer.connect(address) as client:
+        for message in ("", "Hello", "Grüße", b"", b"\x00\xff", "long " * 50_000, bytes(2**20)):
+            await client.send(message)
+            assert await client.receive() == message
+        await client.close(1000, "bye")
+
+
+@BOTH
+@EVERY_PEER
+async def test_messages_in_flight(serve: Serve, peer: Any, tls: bool) -> None:
+    address = await serve(application(attend), tls=tls)
+    async with patience(), peer.connect(address) as client:
+        for number in range(1000):
+            await client.send(str(number))
+        assert [await client.receive() for _ in range(1000)] == [str(n) for n in range(1000)]
+
+
+@BOTH
+@EVERY_PEER
+async def test_fragments_come_back_as_fragments(serve: Serve, peer: Any, tls: bool) -> None:
+    address = await serve(application(attend), tls=tls)
+    async with patience(), peer.connect(address) as client:
+        await client.send_parts("Hel", "", "lo, ", "wor" * 30_000, "ld")
+        assert await client.receive() == "Hello, " + "wor" * 30_000 + "ld"
+
+
+@EVERY_PEER
+async def test_fragments_from_the_server_with_a_ping_between(serve: Serve, peer: Any) -> None:
+    frames: list[Frame] = []
+
+    async def handler(session: RawWebSocketSession) -> None:
+        await session.send(Frame.text("Hel", fin=False))
+        await session.send(Frame.ping(b"between"))
+        await session.send(Frame.continuation(b"lo"))
+        async for frame in session:
+            frames.append(frame)
+            if frame.opcode == Opcode.CLOSE:
+                await session.send(frame)
+
+    async with patience(), peer.connect(await serve(application(handler))) as client:
+        assert await client.receive() == "Hello"
+        await client.close(1000, "")
+    assert frames == [Frame.pong(b"between"), Frame.close(1000)]
+
+
+@BOTH
+@EVERY_PEER
+async def test_pings_are_answered_by_hand(serve: Serve, peer: Any, tls: bool) -> None:
+    address = await serve(application(attend), tls=tls)
+    async with patience(), peer.connect(address) as client:
+        for payload in (b"1", b"two", b"x" * 125):
+            await client.ping(payload)
+
+
+@BOTH
+@EVERY_PEER
+@pytest.mark.parametrize("data", [[], ["one", b"two"]], ids=["at once", "after data"])
+async def test_the_client_closes(
+    serve: Serve, peer: Any, data: "list[str | bytes]", tls: bool
+) -> None:
+    done: asyncio.Future[RawWebSocketSession] = asyncio.get_running_loop().create_future()
+
+    async def handler(session: RawWebSocketSession) -> None:
+        await attend(session)
+        done.set_result(session)
+
+    address = await serve(application(handler), tls=tls)
+    async with patience(), peer.connect(address) as client:
+        for message in data:
+            await client.send(message)
+        for message in data:
+            assert await client.receive() == message
+        await client.close(3000, "enough")
+        session = await done
+    assert session.close_received == Frame.close(3000, "enough")
+    assert session.close_sent == Frame.close(3000, "enough")
+
+
+@BOTH
+@EVERY_PEER
+@pytest.mark.parametrize("data", [[], ["one", "two"]], ids=["at once", "after data"])
+async def test_the_server_closes(serve: Serve, peer: Any, data: list[str], tls: bool) -> None:
+    done: asyncio.Future[list[Frame]] = asyncio.get_running_loop().create_future()
+
+    async def handler(session: RawWebSocketSession) -> None:
+        for text in data:
+            await session.send(Frame.text(text))
+        await session.close(4000, "enough")
+        done.set_result([frame async for frame in session])
+
+    address = await serve(application(handler), tls=tls)
+    async with patience(), peer.connect(address) as client:
+        for text in data:
+            assert await client.receive() == text
+        assert await client.closed() == (4000, "enough")
+        [answer] = await done
+    assert answer.opcode == Opcode.CLOSE  # aiohttp answers with 1000, whatever it got
+
+
+@EVERY_PEER
+async def test_a_handler_that_returns_sends_no_close(serve: Serve, peer: Any) -> None:
+    """As its client tells it: 1006, or no code at all."""
+
+    async def handler(session: RawWebSocketSession) -> None:
+        await session.send(Frame.text("bye"))
+
+    async with patience(), peer.connect(await serve(application(handler))) as client:
+        assert await client.receive() == "bye"
+        if isinstance(client, Picows):
+            await soon(client.transport.wait_disconnected())
+            assert not client.end.done()
+        elif isinstance(client, Aiohttp):
+            assert (await client.socket.receive()).type is aiohttp.WSMsgType.CLOSED
+            assert client.socket.close_code == 1006
+        else:
+            assert (await client.closed())[0] == 1006
+
+
+@EVERY_PEER
+async def test_a_subprotocol(serve: Serve, peer: Any) -> None:
+    if peer is Picows:
+        pytest.skip("it takes headers, not subprotocols")
+
+    async def handler(session: RawWebSocketSession) -> None:
+        await session.send(Frame.text(str(session.protocol)))
+        await attend(session)
+
+    address = await serve(application(handler, "chat"))
+    if peer is Websockets:
+        async with websockets.asyncio.client.connect(
+            address.url(), subprotocols=[websockets.Subprotocol("chat")]
+        ) as connection:
+            assert connection.subprotocol == "chat"
+            assert await soon(connection.recv()) == "chat"
+    else:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(address.url(), protocols=["chat"]) as socket,
+        ):
+            assert socket.protocol == "chat"
+            assert await soon(socket.receive_str()) == "chat"

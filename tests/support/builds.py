@@ -1,0 +1,86 @@
+"""Both builds of the hot modules in one process.
+
+The interpreted twin of a compiled process is loaded from the same sources, as a package of its
+own; so its classes are not those of `aiohttp_rawws`, and what comes out is compared as values.
+"""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import aiohttp_rawws
+from aiohttp_rawws.wire import errors, frames, native, parser
+
+FOLDER = Path(aiohttp_rawws.__file__).parent
+
+
+#: The modules that know no I/O, each behind those that it imports.
+WIRE = ("native", "names", "frames", "errors", "parser")
+
+
+@dataclass(frozen=True)
+class Build:
+    """The modules that know no I/O, of one build."""
+
+    name: str
+    native: Any
+    frames: Any
+    errors: Any
+    parser: Any
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def load(name: str, loader: Any) -> ModuleType:
+    """Import a module under another name than its own."""
+    spec = importlib.util.spec_from_loader(name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    loader.exec_module(module)
+    return module
+
+
+def from_source(package: str) -> Build:
+    """The interpreted build, whatever else is loaded, as a package of that name."""
+    sys.modules[package] = ModuleType(package)
+    modules = {}
+    for name in WIRE:
+        source = str(FOLDER / "wire" / f"{name}.py")
+        full = f"{package}.{name}"
+        modules[name] = load(full, importlib.machinery.SourceFileLoader(full, source))
+    return build_of("interpreted", modules)
+
+
+def build_of(name: str, modules: "dict[str, ModuleType]") -> Build:
+    return Build(name, modules["native"], modules["frames"], modules["errors"], modules["parser"])
+
+
+def built(name: str) -> "Path | None":
+    """The extension of a hot module that fits this Python, None where it was not built."""
+    for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+        path = FOLDER / f"{name}{suffix}"
+        if path.exists():
+            return path
+    return None
+
+
+RUNNING = Build(
+    "compiled" if aiohttp_rawws.COMPILED else "interpreted", native, frames, errors, parser
+)
+INTERPRETED = from_source("rawws_from_source") if aiohttp_rawws.COMPILED else RUNNING
+
+
+def compiled_native() -> Any:
+    """The compiled `native`, in an interpreted process too; None where it was not built."""
+    path = built("wire/native")
+    if aiohttp_rawws.COMPILED or path is None:
+        return native if aiohttp_rawws.COMPILED else None
+    name = "rawws_compiled.native"
+    return load(name, importlib.machinery.ExtensionFileLoader(name, str(path)))

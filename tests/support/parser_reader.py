@@ -1,0 +1,118 @@
+"""A reader that uses a parser as a session does, and notes what comes out as values."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tests.support.builds import RUNNING, Build
+
+Values = tuple[Any, ...]
+
+
+def values(item: Any) -> Values:
+    """A frame or a piece of any build: everything that can be seen of it."""
+    flags = (item.opcode, item.fin, item.rsv1, item.rsv2, item.rsv3)
+    rest = (item.payload, item.mask, item.violations.value)
+    if isinstance(item, tuple):
+        return (*flags, *rest, item.length, item.offset, item.last)  # type: ignore[attr-defined]
+    return (*flags, *rest)
+
+
+def error_values(error: "Exception | None") -> "Values | None":
+    """A protocol error of any build, everything that can be seen of it."""
+    if error is None:
+        return None
+    seen = (type(error).__name__, error.violation.value, error.close_code)  # type: ignore[attr-defined]
+    return (*seen, str(error), *error.args[1:])
+
+
+class Reader:
+    """Takes from a parser what a session would, and notes it as `items`.
+
+    `read` is what the transport does; `take` and `rest` are what `receive` and `pieces` do.
+    """
+
+    def __init__(self, build: Build = RUNNING, **options: Any) -> None:
+        self.build = build
+        options["reject"] = build.frames.Violation(int(options.pop("reject", 2047)))
+        self.parser = build.parser.Parser(build.parser.ReadBuffer(), **options)
+        self.items: list[Values] = []
+
+    def read(self, data: bytes) -> None:
+        """Bytes from the network, in as few reads as the parser has room for."""
+        while data:
+            view = self.parser.writable()
+            count = min(len(view), len(data))
+            view[:count] = data[:count]
+            self.parser.written(count)
+            data = data[count:]
+
+    def take(self, pieces: bool = False) -> bool:
+        """Take one frame or piece; whether there was one."""
+        item = self._piece() if pieces else self._frame()
+        if item is None:
+            return False
+        self.items.append(values(item))
+        return True
+
+    def rest(self, pieces: bool = False) -> None:
+        """Take all there is."""
+        parser = self.parser
+        while True:
+            while self.take(pieces):
+                pass
+            if parser.error is not None or not parser.stalled:
+                return
+            parser.resume()
+            assert parser.ready or not parser.stalled, "bytes wait, but nothing can be taken"
+
+    def _frame(self) -> Any:
+        parser = self.parser
+        if parser.pieces:
+            if self.half_read:
+                return self._piece()
+            parser.whole()
+        if parser.next is None:
+            parser.settle()
+        return None if parser.next is None else parser.take()
+
+    def _piece(self) -> Any:
+        parser = self.parser
+        if not parser.pieces:
+            parser.pieces = True
+            parser.resume()
+        if parser.next is None:
+            parser.settle()
+        return parser.cut() if parser.next is None else parser.take()
+
+    @property
+    def half_read(self) -> bool:
+        """Whether a frame was given away in part."""
+        parser = self.parser
+        return bool(parser.cutting or isinstance(parser.next, self.build.frames.Piece))
+
+    @property
+    def state(self) -> Values:
+        """Everything else that can be seen of the parser."""
+        parser = self.parser
+        names = "weight pieces fragmented after_close closed stalled full partial ready cutting"
+        return (
+            *(getattr(parser, name) for name in names.split()),
+            [values(item) for item in parser.waiting],
+            error_values(parser.error),
+            error_values(parser.oversized),
+        )
+
+    @property
+    def outcome(self) -> "tuple[list[Values], Values | None]":
+        """The frames that came out, pieces put together, and the error behind them."""
+        return list(joined(self.items)), error_values(self.parser.error)
+
+
+def joined(items: Iterable[Values]) -> Iterator[Values]:
+    """Put pieces together again to frames; an incomplete one at the end is left out."""
+    payload = b""
+    for item in items:
+        payload += item[5]
+        if len(item) == 8 or item[10]:
+            yield (*item[:5], payload, *item[6:8])
+            payload = b""
