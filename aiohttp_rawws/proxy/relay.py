@@ -217,7 +217,7 @@ class Direction:
     async def _pass_frames(self) -> None:
         source, receiver = self._source, self._source.receiver
         as_they_stand = not self._remask and source.reader.may_forward_to(self._target.sender)
-        parts = Stream(receiver, receiver.take_part, source)
+        parts: Stream[Frame | Piece] = Stream(receiver, receiver.take_part, source)
         while True:
             if as_they_stand and source.reader.parser.is_between_frames:
                 await self._forward_octets()

@@ -19,8 +19,8 @@ from ..client.request import check_client_session, check_url
 from ..client.tunnel import tunnel
 from ..server import accept as server
 from ..server.logs import logger, warn
-from ..session.options import Options
 from ..session.ending import end
+from ..session.options import Options
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.handshake import HandshakeRule, Refusal
 from .headers import (

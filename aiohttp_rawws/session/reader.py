@@ -189,12 +189,13 @@ class Reader:
         if self.target is not None:
             self.target.writer.source = None
         self.target = None
-        self.parser.forward_to(None)
+        self.parser.stop_forwarding()
         self.relieve()
 
     def _forward(self, data: bytearray, size: int) -> None:
         """Send `data[:size]`, which the parser has checked, to the target."""
         target = self.target
+        assert target is not None
         target.forward_octets(data, size, self.parser.left)
         if target.writer.paused:
             self.pause()

@@ -138,8 +138,7 @@ class Receiver:
         """Return True if nothing more will come. ProtocolError if the peer broke a rule."""
         parser = self._parser
         if parser.stop == VIOLATION:
-            # A new one each time: an exception that is raised again grows its traceback.
-            raise type(parser.error)(*parser.error.args)
+            raise parser.fresh_error()
         if parser.stop == CLOSED:
             return True
         return self.reader.is_over() and parser.stop != LIMIT

@@ -48,6 +48,7 @@ cdef class Parser:
     cpdef whole(self)
     cpdef cut(self)
     cpdef forward_to(self, sink)
+    cpdef stop_forwarding(self)
     @cython.locals(position=Py_ssize_t, after=Py_ssize_t)
     cdef _parse(self, Py_ssize_t end)
     @cython.locals(
@@ -73,11 +74,12 @@ cdef class Parser:
         Py_ssize_t start,
         Py_ssize_t after,
     ) except -1
-    @cython.locals(part=PartialFrame, payload=bytes)
-    cdef _finish(self)
+    @cython.locals(payload=bytes)
+    cdef _finish(self, PartialFrame part)
     @cython.locals(present=Py_ssize_t)
     cdef Py_ssize_t _forward(
         self,
+        Forwarding forwarding,
         unsigned char head,
         long long length,
         Py_ssize_t start,

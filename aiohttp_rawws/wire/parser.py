@@ -131,6 +131,11 @@ class Parser:
         """True if all that is complete was taken, and no data frame has begun."""
         return self.queue.first is None and self.part is None and self.left == 0
 
+    def fresh_error(self) -> ProtocolError:
+        """Return a copy of `error`: an exception that is raised again grows its traceback."""
+        assert self.error is not None
+        return type(self.error)(*self.error.args)
+
     def _at_limit(self) -> bool:
         if self.queue.cost >= self.limit:
             return True
@@ -176,7 +181,7 @@ class Parser:
         elif self.part is not None:
             self.part.payload.wrote(count)
             if self.part.payload.missing == 0:
-                self._finish()
+                self._finish(self.part)
         elif 0 <= count <= READ_SIZE - len(self._pending):
             self._parse(len(self._pending) + count)
         else:
@@ -227,18 +232,22 @@ class Parser:
         """Return what has come since the last cut of a data frame, None if nothing has."""
         return None if self.part is None or self._available() == 0 else self.part.cut()
 
-    def forward_to(self, sink: "Callable[[bytearray, int], None] | None") -> "Forwarding | None":
-        """Pass the frames that come to `sink`, and return what counts them.
+    def forward_to(self, sink: "Callable[[bytearray, int], None]") -> Forwarding:
+        """Pass the frames that come to `sink`, and return what counts them. See `Forwarding`.
 
-        Only between two frames. None ends it, at any point. See `Forwarding`.
+        Only between two frames.
         """
-        if self.forwarding is not None:
-            self.queue.count_only_items()
-        forwarding = None if sink is None else Forwarding(sink)
-        self.forwarding = forwarding
+        self.forwarding = forwarding = Forwarding(sink)
         self.pieces = True
         self.resume()
         return forwarding
+
+    def stop_forwarding(self) -> None:
+        """Put the frames that come into the queue again. At any point of a frame."""
+        if self.forwarding is not None:
+            self.queue.count_only_items()
+            self.forwarding = None
+        self.resume()
 
     # -- parsing ---------------------------------------------------------------------------
 
@@ -291,7 +300,8 @@ class Parser:
             if violations & self.rules.reject or length < 0:
                 return self._fail(violations, start)
         if self.forwarding is not None and head & 0x0F != 8:
-            return self._forward(head, length, start, position + (4 if second & 0x80 else 0), end)
+            position += 4 if second & 0x80 else 0
+            return self._forward(self.forwarding, head, length, start, position, end)
         if length > self.max_frame_size and self._is_limited(head, length):
             self.stop = TOO_BIG
             self.error = FrameTooBig(length, self.max_frame_size)
@@ -344,9 +354,8 @@ class Parser:
         self.queue.put(make_frame(head, payload, key, violations), len(payload))
         return after
 
-    def _finish(self) -> None:
+    def _finish(self, part: PartialFrame) -> None:
         """Put the frame that was read into its own memory, or the last piece, into the queue."""
-        part = self.part
         self.part = None
         if part.offset == 0:
             payload = part.payload.take()
@@ -356,7 +365,9 @@ class Parser:
             piece = part.cut()
             self.queue.put(piece, len(piece.payload))
 
-    def _forward(self, head: int, length: int, start: int, position: int, end: int) -> int:
+    def _forward(
+        self, forwarding: Forwarding, head: int, length: int, start: int, position: int, end: int
+    ) -> int:
         """Forward a frame, its payload from `position` on as far as it is there."""
         present = end - position
         if present < 0 or (head & 0x08 and present < length <= MAX_CONTROL_PAYLOAD):
@@ -366,9 +377,9 @@ class Parser:
         self.left = length - present
         if not head & 0x08:
             self.fragmented = not head & 0x80
-        self.forwarding.frames += 1
-        self.forwarding.octets += present
-        self.forwarding.passed = position + present
+        forwarding.frames += 1
+        forwarding.octets += present
+        forwarding.passed = position + present
         self.queue.cost += FRAME_COST
         return position + present
 

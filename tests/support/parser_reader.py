@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from aiohttp_rawws.wire.stops import Stop
 from tests.support.builds import RUNNING, Build
 
 Values = tuple[Any, ...]
+#: The limits of a parser, as they are by default.
+LIMITS = {"max_frame_size": 16 * 2**20, "limit": 256 * 2**10}
 
 
 def values(item: Any) -> Values:
@@ -33,8 +36,8 @@ class Reader:
 
     def __init__(self, build: Build = RUNNING, **options: Any) -> None:
         self.build = build
-        options["reject"] = build.frames.Violation(int(options.pop("reject", 2047)))
-        self.parser = build.parser.Parser(build.parser.ReadBuffer(), **options)
+        options["reject"] = build.names.Violation(int(options.pop("reject", 2047)))
+        self.parser = build.parser.Parser(build.parser.ReadBuffer(), **{**LIMITS, **options})
         self.items: list[Values] = []
 
     def read(self, data: bytes) -> None:
@@ -60,10 +63,10 @@ class Reader:
         while True:
             while self.take(pieces):
                 pass
-            if parser.error is not None or not parser.stalled:
+            if parser.stop == Stop.VIOLATION or parser.stop != Stop.LIMIT:
                 return
             parser.resume()
-            assert parser.ready or not parser.stalled, "bytes wait, but nothing can be taken"
+            assert parser.is_ready() or parser.stop != Stop.LIMIT, "bytes wait, but nothing can be taken"
 
     def _frame(self) -> Any:
         parser = self.parser
@@ -71,41 +74,44 @@ class Reader:
             if self.half_read:
                 return self._piece()
             parser.whole()
-        if parser.next is None:
+        if parser.queue.first is None:
             parser.settle()
-        return None if parser.next is None else parser.take()
+        return None if parser.queue.first is None else parser.queue.take()
 
     def _piece(self) -> Any:
         parser = self.parser
         if not parser.pieces:
             parser.pieces = True
             parser.resume()
-        if parser.next is None:
+        if parser.queue.first is None:
             parser.settle()
-        return parser.cut() if parser.next is None else parser.take()
+        return parser.cut() if parser.queue.first is None else parser.queue.take()
 
     @property
     def half_read(self) -> bool:
         """Whether a frame was given away in part."""
         parser = self.parser
-        return bool(parser.cutting or isinstance(parser.next, self.build.frames.Piece))
+        return bool(parser.is_cutting or isinstance(parser.queue.first, self.build.frames.Piece))
 
     @property
     def state(self) -> Values:
         """Everything else that can be seen of the parser."""
         parser = self.parser
-        names = "weight pieces fragmented after_close closed stalled full partial ready cutting"
+        names = "stop pieces fragmented after_close is_partial is_cutting"
         return (
             *(getattr(parser, name) for name in names.split()),
-            [values(item) for item in parser.waiting],
+            parser.is_full(),
+            parser.is_ready(),
+            parser.queue.cost,
+            [values(item) for item in parser.queue.items],
             error_values(parser.error),
-            error_values(parser.oversized),
         )
 
     @property
     def outcome(self) -> "tuple[list[Values], Values | None]":
         """The frames that came out, pieces put together, and the error behind them."""
-        return list(joined(self.items)), error_values(self.parser.error)
+        broken = self.parser.stop == Stop.VIOLATION
+        return list(joined(self.items)), error_values(self.parser.error if broken else None)
 
 
 def joined(items: Iterable[Values]) -> Iterator[Values]:
