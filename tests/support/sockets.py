@@ -11,6 +11,8 @@ from aiohttp_rawws import RawWebSocketSession
 from tests.support.waiting import turns
 from tests.support.wire import Wire
 
+#: More than a connection takes while its peer does not read.
+MEGABYTES = 8 * 2**20
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
