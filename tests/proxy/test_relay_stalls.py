@@ -12,19 +12,20 @@ import pytest
 
 from aiohttp_rawws import RawWebSocketSession, connect, relay
 from aiohttp_rawws.session import connection, kernel
-from tests.proxy.test_relay import (
-    CLOSE,
+from tests.support.handshakes import Opening, answer, request
+from tests.support.octets import CLOSE, masked
+from tests.support.relays import (
     EVERY_WAY,
     LEGS,
     NOTHING_ELSE,
     WAYS,
+    Between,
     bare,
+    between,
+    listening,
     tls_of,
     unmasked,
 )
-from tests.support.handshakes import Opening, answer, request
-from tests.support.octets import masked
-from tests.support.relays import Between, between, listening
 from tests.support.servers import Contexts, Serve, application, left, running
 from tests.support.sockets import narrow, reset, unread
 from tests.support.waiting import PATIENCE, soon, turns, until

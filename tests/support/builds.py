@@ -84,3 +84,7 @@ def compiled_native() -> Any:
         return native if aiohttp_rawws.COMPILED else None
     name = "rawws_compiled.native"
     return load(name, importlib.machinery.ExtensionFileLoader(name, str(path)))
+
+
+COMPILED = compiled_native()
+TWINS = {"interpreted": INTERPRETED.native} | ({"compiled": COMPILED} if COMPILED else {})

@@ -6,8 +6,9 @@ from typing import Any
 import aiohttp
 
 from tests.support.handshakes import Opening, answer
+from tests.support.octets import masked
 from tests.support.waiting import soon
-from tests.support.wire import Wire
+from tests.support.wire import Script, Wire
 
 
 async def until_end(wire: Wire, opening: Opening) -> None:
@@ -30,3 +31,16 @@ def slow_tracing(*held: asyncio.Event) -> aiohttp.TraceConfig:
     config = aiohttp.TraceConfig()
     config.on_request_end.append(hold)
     return config
+
+
+JUNK = masked(0x81, b"Hello") * 1000
+
+
+def says(data: bytes) -> Script:
+    """An upstream that answers `data` and ends the connection."""
+
+    async def script(wire: Wire, opening: Opening) -> None:
+        wire.send(data)
+        await wire.close()
+
+    return script
