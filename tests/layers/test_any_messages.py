@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from aiohttp_rawws import Frame, Opcode
 from aiohttp_rawws.layers import Message, MessageAssembler
-from tests.properties.test_properties import PROFILE
 from tests.support.messages import Item, assemble, is_utf8, pieces, text_error, wrong_byte
+from tests.support.profile import PROFILE
 
 SIZES = st.lists(st.integers(0, 5) | st.integers(0, 200), max_size=8)
 

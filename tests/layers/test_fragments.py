@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from aiohttp_rawws import Frame
 from aiohttp_rawws.layers import fragment
-from tests.properties.test_properties import PROFILE
 from tests.support.messages import assemble
+from tests.support.profile import PROFILE
 
 
 @pytest.mark.parametrize(

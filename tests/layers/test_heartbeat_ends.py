@@ -12,15 +12,13 @@ from aiohttp import web
 
 from aiohttp_rawws import EndOfStream, Frame, RawWebSocketSession, connect
 from aiohttp_rawws.layers import Heartbeat
-from tests.layers.test_heartbeat import LONG, SHORT, next_ping
-from tests.layers.test_interruption import is_cancelled
 from tests.support.ends import both_ends
 from tests.support.handshakes import Opening, answer, request
-from tests.support.heartbeats import LINUX, ends_between, read_some
+from tests.support.heartbeats import LINUX, LONG, SHORT, ends_between, next_ping, read_some
 from tests.support.octets import masked
 from tests.support.servers import BOTH, Serve, application
 from tests.support.sockets import reset, taken
-from tests.support.waiting import patience, soon, turns
+from tests.support.waiting import is_cancelled, patience, soon, turns
 from tests.support.wire import ByHand, Wire
 
 CLOSE = masked(0x88, b"\x03\xe8")

@@ -10,9 +10,8 @@ import pytest
 from aiohttp_rawws import Frame, Piece, RawWebSocketSession
 from aiohttp_rawws.layers import Heartbeat
 from aiohttp_rawws.session import kernel, traffic
-from tests.layers.test_heartbeat import SHORT
 from tests.support.ends import both_ends
-from tests.support.heartbeats import LINUX, ends_between, read_some
+from tests.support.heartbeats import LINUX, SHORT, ends_between, read_some
 from tests.support.octets import masked
 from tests.support.servers import BOTH, Serve, application
 from tests.support.sockets import narrow, read_again, refuse_to_read

@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
 
 from aiohttp_rawws import Frame
-from tests.server.test_peers import Aiohttp, Peer, Picows, Websockets
+from tests.support.clients import Aiohttp, Peer, Picows, Websockets
 from tests.support.servers import Serve, running
 from tests.support.waiting import patience
 from tests.support.wire import Address

@@ -7,8 +7,7 @@ import pytest
 from aiohttp import web
 
 from aiohttp_rawws import Frame, FrameTooBig, Violation, accept, setup
-from tests.server.test_accept_ending import CLOSE
-from tests.support.accepting import HELLO, accepting_echo, ordinary
+from tests.support.accepting import CLOSE, HELLO, accepting_echo, ordinary
 from tests.support.handshakes import ACCEPT, request
 from tests.support.octets import masked
 from tests.support.servers import BOTH, CANCELLATION, Serve

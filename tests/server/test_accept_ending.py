@@ -9,13 +9,11 @@ import pytest
 from aiohttp import web
 
 from aiohttp_rawws import Frame, SessionClosed, accept
-from tests.support.accepting import HELLO, WebHandler, accepting_echo, ordinary
+from tests.support.accepting import CLOSE, HELLO, WebHandler, accepting_echo, ordinary
 from tests.support.octets import masked
 from tests.support.servers import BOTH, CANCELLATION, Serve, running
 from tests.support.waiting import soon
 from tests.support.wire import Wire
-
-CLOSE = masked(0x88)
 
 
 async def test_the_connection_ends_with_the_block(serve: Serve) -> None:

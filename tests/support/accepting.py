@@ -29,3 +29,6 @@ async def accepting_echo(request: web.Request) -> web.StreamResponse:
     async with accept(request) as session:
         await echo(session)
     return session.response
+
+
+CLOSE = masked(0x88)

@@ -10,6 +10,11 @@ import pytest
 
 from tests.support.wire import Wire
 
+LONG = 3600
+
+
+#: Much longer than a loop takes to get to something, much shorter than a test may take.
+SHORT = 0.05
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 
 
@@ -29,3 +34,10 @@ async def read_some(wire: Wire, size: int) -> int:
             return len(sock.recv(size))
         except BlockingIOError:
             return 0
+
+
+async def next_ping(wire: Wire) -> bytes:
+    """The payload of the next frame, which is a Ping."""
+    head, payload = await wire.read_frame()
+    assert head == 0x89
+    return payload
