@@ -169,8 +169,12 @@ async def test_a_side_that_does_not_take_what_stands_before_the_end(
 
 def read_in_parts(address: Any, *, end: bool) -> bytes:
     """All that a visitor gets which takes long, and perhaps has ended its own stream."""
-    with socket.create_connection((address.host, address.port), PATIENCE) as peer:
+    with socket.socket() as peer:
+        peer.settimeout(PATIENCE)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+        # With the segments of the loopback, larger than the buffer, no window update is sent.
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
+        peer.connect((address.host, address.port))
         peer.sendall(request())
         received = b""
         # aiohttp drops a client that ends its stream before it has the answer.
