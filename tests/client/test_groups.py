@@ -19,12 +19,12 @@ from aiohttp_rawws import (
     connect,
 )
 from tests.support.handshakes import Opening, answer
+from tests.support.octets import CLOSE
 from tests.support.servers import BOTH
 from tests.support.sockets import reset
 from tests.support.waiting import patience, soon
 from tests.support.wire import ByHand, Wire
 
-CLOSE = b"\x88\x02\x03\xe8"
 WITH_GROUPS = pytest.mark.skipif(sys.version_info < (3, 11), reason="needs asyncio.TaskGroup")
 CANCELLED = asyncio.CancelledError
 

@@ -18,12 +18,11 @@ from aiohttp_rawws import (
     connect,
 )
 from aiohttp_rawws.layers import close_handshake
-from tests.layers.test_interruption import is_cancelled
 from tests.support.ends import both_ends
 from tests.support.octets import MASK, long_frame, masked
 from tests.support.servers import BOTH, Serve, application
 from tests.support.sockets import read_again, refuse_to_read, reset, taken
-from tests.support.waiting import soon, turns
+from tests.support.waiting import is_cancelled, soon, turns
 
 CLOSE = b"\x03\xe8"
 CLOSED = masked(0x88, b"\x0f\xa0bye")  # 4000

@@ -25,8 +25,8 @@ from websockets.extensions.permessage_deflate import (
 
 from aiohttp_rawws import Frame, HandshakeRefused, Opcode, RawWebSocketSession, connect
 from aiohttp_rawws.layers import PermessageDeflate
-from tests.project.test_demo import FLAGS, program
 from tests.support import ROOT
+from tests.support.browser import FLAGS, program
 from tests.support.servers import Serve, application, running
 from tests.support.waiting import PATIENCE, patience
 

@@ -13,24 +13,13 @@ import pytest
 
 from aiohttp_rawws import EndOfStream, Frame, Opcode, Piece, RawWebSocketSession
 from aiohttp_rawws.layers import Heartbeat
-from tests.layers.test_interruption import is_cancelled
 from tests.support.ends import both_ends
+from tests.support.heartbeats import LONG, SHORT, next_ping
 from tests.support.octets import masked
 from tests.support.servers import BOTH, Serve, application
 from tests.support.sockets import read_again, refuse_to_read, reset
-from tests.support.waiting import soon
+from tests.support.waiting import is_cancelled, soon
 from tests.support.wire import Wire
-
-LONG = 3600
-#: Much longer than a loop takes to get to something, much shorter than a test may take.
-SHORT = 0.05
-
-
-async def next_ping(wire: Wire) -> bytes:
-    """The payload of the next frame, which is a Ping."""
-    head, payload = await wire.read_frame()
-    assert head == 0x89
-    return payload
 
 
 async def feed(session: RawWebSocketSession, heartbeat: Heartbeat, number: int = 1) -> None:
@@ -48,7 +37,7 @@ async def nothing_sent(wire: Wire, seconds: float) -> bool:
     return False
 
 
-# -- pings and pongs -------------------------------------------------------------------------
+# -- pings and pongs -------------------------------------------------------------------------------
 
 
 @BOTH
@@ -132,7 +121,7 @@ async def test_pings_that_are_never_answered_are_forgotten(serve: Serve) -> None
         assert heartbeat.rtt is not None
 
 
-# -- life ------------------------------------------------------------------------------------
+# -- life ------------------------------------------------------------------------------------------
 
 
 @BOTH
@@ -226,7 +215,7 @@ async def test_whatever_the_block_awaits_is_broken_off(serve: Serve) -> None:
         read_again(wire)
 
 
-# -- when no ping can be sent ----------------------------------------------------------------
+# -- when no ping can be sent ----------------------------------------------------------------------
 
 
 @BOTH
@@ -321,7 +310,7 @@ async def test_no_ping_stands_between_pieces(
     assert not caplog.records
 
 
-# -- the block -------------------------------------------------------------------------------
+# -- the block -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("times", [(0, 1), (1, 0), (-1, 1), (1, -1), (float("nan"), 1)])

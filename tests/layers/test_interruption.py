@@ -8,16 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from aiohttp_rawws.layers.interruption import Interruption
-from tests.support.waiting import soon
+from tests.support.waiting import is_cancelled, soon
 
 LONG = 3600
-
-
-def is_cancelled() -> bool:
-    """Whether a cancellation of this task is left over."""
-    task = asyncio.current_task()
-    assert task is not None
-    return sys.version_info >= (3, 11) and task.cancelling() > 0
 
 
 async def test_an_interruption_that_comes_in_time() -> None:

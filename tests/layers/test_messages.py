@@ -1,16 +1,11 @@
-"""Frames to messages and back, and the replies to control frames."""
+"""Frames to messages: what comes out, the limits, and the order of frames."""
 
-import itertools
 import tracemalloc
-from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from aiohttp_rawws import (
-    CloseCode,
     Frame,
     FrameTooBig,
     Opcode,
@@ -19,97 +14,17 @@ from aiohttp_rawws import (
     RawWebSocketSession,
     Violation,
 )
-from aiohttp_rawws.layers import Message, MessageAssembler, fragment, reply
-from tests.properties.test_properties import PROFILE
-from tests.support.ends import both_ends
+from aiohttp_rawws.layers import Message, MessageAssembler, fragment
+from tests.support.messages import HELLO, Item, assemble, pieces, refused
 from tests.support.octets import masked
 from tests.support.servers import Serve, application
 from tests.support.waiting import soon
 from tests.support.wire import Wire
 
-Item: TypeAlias = Frame | Piece
-
 BIG = 2**20
 
 
-def pieces(frame: Frame, *sizes: int) -> list[Piece]:
-    """A data frame in pieces of these sizes, and one with the rest if there is any."""
-    found = []
-    offset, length = 0, len(frame.payload)
-    for size in (*sizes, length):
-        part = frame.payload[offset : offset + size]
-        last = offset + len(part) == length
-        bits = (frame.fin, frame.rsv1, frame.rsv2, frame.rsv3)
-        found.append(Piece(frame.opcode, *bits, length, offset, part, last))
-        if last:
-            break
-        offset += len(part)
-    return found
-
-
-def assemble(items: Iterable[Item], **options: Any) -> list[Message]:
-    assembler = MessageAssembler(**options)
-    return [message for item in items if (message := assembler.feed(item)) is not None]
-
-
-def refused(assembler: MessageAssembler, item: Item) -> ProtocolError:
-    """The error that an item makes, told again and again, but not to control frames."""
-    with pytest.raises(ProtocolError) as caught:
-        assembler.feed(item)
-    for other in (item, Frame.binary(b""), Frame.continuation(b"")):
-        with pytest.raises(type(caught.value)) as again:
-            assembler.feed(other)
-        assert again.value is not caught.value
-        assert again.value.args == caught.value.args
-    assert assembler.feed(Frame.ping()) is None
-    # What it says can stand in a Close.
-    Frame.close(caught.value.close_code, str(caught.value))
-    return caught.value
-
-
-# -- replies ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("received", "answer"),
-    [
-        (Frame.ping(), Frame.pong()),
-        (Frame.ping(b"a" * 125), Frame.pong(b"a" * 125)),
-        (Frame(Opcode.PING, b"half", fin=False, rsv1=True), Frame.pong(b"half")),
-        (Frame(Opcode.PING, b"a" * 126), None),
-        (Frame.pong(b"unasked"), None),
-        (Frame.close(), Frame.close()),
-        (Frame.close(1000), Frame.close(1000)),
-        (Frame.close(4404, "not here"), Frame.close(4404)),
-        (Frame(Opcode.CLOSE, b"\x03"), Frame.close(1002)),
-        (Frame(Opcode.CLOSE, b"\x03\xed"), Frame.close(1002)),  # 1005
-        (Frame(Opcode.CLOSE, b"\xff\xff"), Frame.close(1002)),
-        (Frame(Opcode.CLOSE, b"\x03\xe8\xff"), Frame.close(1000)),
-        (Frame.text("text"), None),
-        (Frame.binary(b"data", fin=False), None),
-        (Frame.continuation(b"more"), None),
-        (Frame(3, b"reserved"), None),
-        (Frame(11, b"reserved"), None),
-        (pieces(Frame.binary(b"data"))[0], None),
-    ],
-)
-def test_reply(received: Item, answer: Frame | None) -> None:
-    assert reply(received) == answer
-
-
-async def test_replies_reach_a_peer(serve: Serve) -> None:
-    async with both_ends(serve) as (session, wire):
-        wire.send(masked(0x89, b"?") + masked(0x81, b"text") + masked(0x88, b"\x03\xe8bye"))
-        async for frame in session:
-            if (answer := reply(frame)) is not None:
-                await session.send(answer)
-        assert await wire.read_frame() == (0x8A, b"?")
-        assert await wire.read_frame() == (0x88, b"\x03\xe8")
-
-
-# -- messages --------------------------------------------------------------------------------
-
-HELLO = [Frame.text("Hel", False), Frame.continuation(b"lo ", False), Frame.continuation(b"you")]
+# -- messages --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -183,7 +98,7 @@ def test_only_frames_and_pieces_can_be_fed(item: Any) -> None:
     assert assembler.feed(Frame.text("next")) == (1, "next")
 
 
-# -- limits ----------------------------------------------------------------------------------
+# -- limits ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("opcode", [Opcode.TEXT, Opcode.BINARY])
@@ -282,7 +197,7 @@ def test_many_fragments_take_no_longer_than_their_bytes() -> None:
     assert assemble(frames) == [(2, bytes(2**24))]
 
 
-# -- the order of frames ---------------------------------------------------------------------
+# -- the order of frames ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -342,180 +257,7 @@ def test_pieces_must_follow_each_other(before: list[Piece], item: Item) -> None:
     assert rest[-1] == (2, b"abc")
 
 
-# -- UTF-8 -----------------------------------------------------------------------------------
-
-#: Enough to continue whatever can be continued.
-TAILS = [bytes(tail) for n in range(4) for tail in itertools.product(b"\x80\x90\xa0", repeat=n)]
-
-
-def is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def wrong_byte(data: bytes) -> int | None:
-    """The first byte after which nothing could make a text of this; None if there is none."""
-    for end in range(1, len(data) + 1):
-        if not any(is_utf8(data[:end] + tail) for tail in TAILS):
-            return end - 1
-    return None
-
-
-NOT_UTF8 = [
-    b"\xff",
-    b"\x80",
-    b"a\xc0\xaf",  # overlong
-    b"\xe0\x80\xaf",
-    b"\xf0\x80\x80\xaf",
-    b"\xed\xa0\x80",  # surrogates
-    b"\xed\xbf\xbf",
-    b"\xf4\x90\x80\x80",  # over U+10FFFF
-    b"\xf5\x80\x80\x80",
-    b"\xe2\x28\xa1",
-    b"\xe2",  # truncated
-    b"\xf0\x9f\x98",
-    b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited",  # Autobahn 6.4.1
-]
-
-
-def text_error(assembler: MessageAssembler, item: Item) -> None:
-    error = refused(assembler, item)
-    assert type(error) is ProtocolError
-    assert (error.violation, error.close_code) == (Violation.NONE, CloseCode.INVALID_PAYLOAD)
-    assert "not UTF-8" in str(error)
-
-
-@pytest.mark.parametrize("data", NOT_UTF8)
-def test_a_whole_text_that_is_not_utf8(data: bytes) -> None:
-    text_error(MessageAssembler(), Frame(1, data))
-    assert assemble([Frame(2, data)]) == [(2, data)]
-
-
-@pytest.mark.parametrize("data", NOT_UTF8)
-@pytest.mark.parametrize("cut", ["fragments", "pieces"])
-def test_a_text_fails_at_its_first_wrong_byte(data: bytes, cut: str) -> None:
-    items: list[Item]
-    if cut == "fragments":
-        items = list(fragment(Frame(1, data + b"behind"), 1))
-    else:
-        items = list(pieces(Frame(1, data + b"behind"), *[1] * len(data + b"behind")))
-    wrong = wrong_byte(data + b"behind")
-    assert wrong is not None
-    assembler = MessageAssembler()
-    for item in items[:wrong]:
-        assert assembler.feed(item) is None
-    text_error(assembler, items[wrong])
-
-
-@pytest.mark.parametrize("data", [b"\xe2", b"\xf0\x9f\x98"])
-def test_a_text_must_not_end_within_a_character(data: bytes) -> None:
-    ways: list[list[Item]] = [
-        [Frame(1, data, False), Frame.continuation(b"")],
-        [*pieces(Frame(1, b"a" + data), *[1] * len(data))],
-        [Frame(1, data, False), *pieces(Frame.continuation(b""))],
-    ]
-    for items in ways:
-        assembler = MessageAssembler()
-        for item in items[:-1]:
-            assert assembler.feed(item) is None
-        text_error(assembler, items[-1])
-
-
-def test_what_one_text_left_open_is_not_in_the_next() -> None:
-    assembler = MessageAssembler(max_message_size=3)
-    with pytest.raises(FrameTooBig):
-        assemble([Frame(1, b"\xe2", False), Frame.continuation(b"abc")], max_message_size=3)
-    items = [Frame(2, b"\xe2", False), Frame.continuation(b""), *HELLO[:1]]
-    assert [assembler.feed(item) for item in items] == [None, (2, b"\xe2"), None]
-
-
-# -- properties ------------------------------------------------------------------------------
-
-SIZES = st.lists(st.integers(0, 5) | st.integers(0, 200), max_size=8)
-
-
-@st.composite
-def cut_messages(draw: st.DrawFn) -> tuple[list[Message], list[Item]]:
-    """Messages, and one way in which they may come."""
-    messages: list[Message] = []
-    items: list[Item] = []
-    for data in draw(st.lists(st.text() | st.binary(), max_size=4)):
-        opcode = Opcode.TEXT if isinstance(data, str) else Opcode.BINARY
-        messages.append(Message(opcode, data))
-        payload = data.encode() if isinstance(data, str) else data
-        cuts = [0, *sorted(min(size, len(payload)) for size in draw(SIZES)), len(payload)]
-        for number, (start, end) in enumerate(itertools.pairwise(cuts)):
-            last = number == len(cuts) - 2
-            frame = Frame(0 if number else opcode, payload[start:end], last)
-            if draw(st.booleans()):
-                items += pieces(frame, *draw(SIZES))
-            else:
-                items.append(frame)
-            if draw(st.booleans()):
-                items.append(draw(st.sampled_from([Frame.ping(), Frame.pong(b"!")])))
-    return messages, items
-
-
-@PROFILE
-@given(cut_messages())
-def test_any_message_in_any_fragments_and_pieces(
-    case: tuple[list[Message], list[Item]],
-) -> None:
-    messages, items = case
-    assert assemble(items) == messages
-
-
-ALMOST_UTF8 = st.one_of(
-    st.binary(max_size=8),
-    st.builds(
-        lambda text, at, byte: text[:at] + byte + text[at:],
-        st.text(max_size=6).map(str.encode),
-        st.integers(0, 24),
-        st.sampled_from([b"", b"\x80", b"\xc3", b"\xe2\x82", b"\xed\xa0", b"\xf4\x90", b"\xff"]),
-    ),
-    st.text(st.characters(categories=["Cs", "Lo"]), max_size=4).map(
-        lambda text: text.encode("utf-8", "surrogatepass")
-    ),
-)
-
-
-@PROFILE
-@given(ALMOST_UTF8, SIZES, st.booleans())
-@example(b"\xed\xa0\x80", [1, 1], False)
-@example(b"\xf4\x90\x80\x80", [1, 1], True)
-def test_a_text_is_judged_as_it_would_be_whole_and_as_early_as_can_be(
-    data: bytes, sizes: list[int], by_pieces: bool
-) -> None:
-    ends = sorted(min(size, len(data)) for size in sizes)
-    cuts = [0, *ends, len(data)]
-    parts = list(itertools.pairwise(cuts))
-    items: list[Item]
-    if by_pieces:
-        items = list(pieces(Frame(1, data), *(end - start for start, end in parts[:-1])))
-    else:
-        items = [
-            Frame(0 if number else 1, data[start:end], number == len(parts) - 1)
-            for number, (start, end) in enumerate(parts)
-        ]
-    wrong = wrong_byte(data)
-    assembler = MessageAssembler()
-    fed = 0
-    for item in items:
-        fed += len(item.payload)
-        if wrong is not None and fed > wrong:
-            text_error(assembler, item)
-            return
-        if item is items[-1] and not is_utf8(data):
-            text_error(assembler, item)
-            return
-        message = assembler.feed(item)
-    assert message == (1, data.decode())
-
-
-# -- over a session --------------------------------------------------------------------------
+# -- over a session --------------------------------------------------------------------------------
 
 
 async def test_messages_of_any_size_come_in_pieces(serve: Serve) -> None:
@@ -540,66 +282,3 @@ async def test_messages_of_any_size_come_in_pieces(serve: Serve) -> None:
     wire.send(b"\x81\xfe\xc3\x50" + bytes(4) + b"ab\xff")
     assert await wire.read_frame() == (0x88, b"\x03\xef")
     await soon(wire.close())
-
-
-# -- fragments -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("frame", "size", "parts"),
-    [
-        (Frame.text("abc"), 3, [Frame.text("abc")]),
-        (
-            Frame.text("abcd"),
-            3,
-            [Frame.text("abc", False), Frame.continuation(b"d")],
-        ),
-        (
-            Frame.binary(b"abcdef"),
-            2,
-            [Frame.binary(b"ab", False), Frame(0, b"cd", False), Frame(0, b"ef")],
-        ),
-        (
-            Frame(1, b"abc", rsv1=True, rsv2=True, rsv3=True),
-            2,
-            [Frame(1, b"ab", False, rsv1=True, rsv2=True, rsv3=True), Frame(0, b"c")],
-        ),
-        (Frame.continuation(b"ab", False), 1, [Frame(0, b"a", False), Frame(0, b"b", False)]),
-        (Frame.continuation(b"ab"), 1, [Frame(0, b"a", False), Frame(0, b"b")]),
-    ],
-)
-def test_fragment(frame: Frame, size: int, parts: list[Frame]) -> None:
-    assert list(fragment(frame, size)) == parts
-
-
-@pytest.mark.parametrize("frame", [Frame.text(""), Frame.binary(b"", False), Frame(2, b"ab")])
-def test_a_frame_that_fits_is_given_as_it_is(frame: Frame) -> None:
-    (only,) = fragment(frame, 2)
-    assert only is frame
-
-
-def test_a_masking_key_is_not_used_twice() -> None:
-    assert [f.mask for f in fragment(Frame(1, b"abc", mask=b"mask"), 1)] == [None] * 3
-
-
-@pytest.mark.parametrize("frame", [Frame.ping(b"abc"), Frame.close(), Frame(11)])
-def test_a_control_frame_is_not_fragmented(frame: Frame) -> None:
-    with pytest.raises(ValueError, match="control frame"):
-        fragment(frame, 2)
-
-
-@pytest.mark.parametrize("size", [0, -1])
-def test_a_fragment_has_at_least_a_byte(size: int) -> None:
-    with pytest.raises(ValueError, match="at least 1 byte"):
-        fragment(Frame.text("abc"), size)
-
-
-@PROFILE
-@given(st.sampled_from([1, 2]), st.text(max_size=300), st.integers(1, 400))
-def test_fragments_add_up(opcode: int, text: str, size: int) -> None:
-    frame = Frame(opcode, text.encode())
-    frames = list(fragment(frame, size))
-    assert all(len(part.payload) <= size for part in frames)
-    assert all(part.payload for part in frames[1:])
-    assert len(frames) == max(1, -(-len(frame.payload) // size))
-    assert assemble(frames) == assemble([frame])

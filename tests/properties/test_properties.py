@@ -1,12 +1,11 @@
 """What holds for every input: hypothesis looks for one for which it does not."""
 
-import os
 from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import aiohttp_rawws
@@ -15,18 +14,13 @@ from tests.fuzz import parser as fuzz
 from tests.support.builds import INTERPRETED, RUNNING, Build
 from tests.support.octets import MASK, xor
 from tests.support.parser_reader import Reader, error_values, values
-
-#: Machines differ in speed; and a pull request should not fail for what it did not change.
-PROFILE = settings(
-    deadline=None,
-    max_examples=300,
-    derandomize=bool(os.environ.get("CI")),
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+from tests.support.profile import PROFILE
 
 needs_both = pytest.mark.skipif(not aiohttp_rawws.COMPILED, reason="only one build runs here")
 
-# -- frames --------------------------------------------------------------------------------
+
+# -- frames ----------------------------------------------------------------------------------------
+
 
 SIZES = st.one_of(
     st.integers(0, 130),
@@ -41,6 +35,7 @@ def payload_of(size: int, pattern: bytes) -> bytes:
 
 PAYLOADS = st.builds(payload_of, SIZES, st.binary(min_size=1, max_size=7))
 MASKS = st.none() | st.binary(min_size=4, max_size=4)
+
 FRAMES = st.builds(
     Frame,
     st.integers(0, 15),
@@ -51,6 +46,7 @@ FRAMES = st.builds(
     rsv3=st.booleans(),
     mask=MASKS,
 )
+
 
 #: How many bytes each read brings; the last one brings the rest.
 CUTS = st.lists(st.integers(1, 12) | st.integers(1, 100_000), max_size=30)
@@ -115,7 +111,7 @@ def test_legal_frames_break_no_rule(frames: "list[Frame]", cuts: "list[int]") ->
     assert [item[7] for item in came] == [0] * len(frames)
 
 
-# -- any bytes -----------------------------------------------------------------------------
+# -- any bytes -------------------------------------------------------------------------------------
 
 
 def octets(head: int, payload: bytes, masked: bool, form: int) -> bytes:
@@ -134,10 +130,12 @@ def octets(head: int, payload: bytes, masked: bool, form: int) -> bytes:
 
 SMALL = st.binary(max_size=20) | st.builds(bytes, st.sampled_from([124, 125, 126, 200, 20_000]))
 CODES = st.one_of(st.sampled_from([1000, 1005, 1007, 2999, 3000, 5000]), st.integers(0, 65_535))
+
 CLOSES = st.builds(
     lambda code, reason: code.to_bytes(2, "big") + reason, CODES, st.binary(max_size=5)
 )
 FORMS = st.sampled_from([125, 125, 125, 126, 127])
+
 ODD_FRAMES = st.builds(
     octets,
     st.sampled_from([0x81, 0x82, 0x01, 0x00, 0x80, 0x89, 0x8A]) | st.integers(0, 255),
@@ -146,18 +144,21 @@ ODD_FRAMES = st.builds(
     FORMS,
 )
 ODD_CLOSES = st.builds(octets, st.just(0x88), CLOSES, st.booleans(), FORMS)
+
 HEADERS = st.builds(
     lambda head, second, length: bytes([head, second]) + length.to_bytes(8, "big"),
     st.integers(0, 255),
     st.sampled_from([126, 127, 254, 255]),
     st.integers(0, 2**64 - 1) | st.sampled_from([2**62, 2**63 - 1, 2**63]),
 )
+
 BYTES = st.one_of(
     st.lists(ODD_FRAMES | ODD_CLOSES | HEADERS, max_size=8).map(b"".join),
     st.lists(ODD_FRAMES, max_size=8).map(b"".join),
     st.binary(max_size=60),
 )
 REJECTS = st.one_of(st.just(0), st.just(Violation.ALL.value), st.integers(0, Violation.ALL.value))
+
 OPTIONS = st.fixed_dictionaries(
     {
         "is_client": st.booleans(),
@@ -233,7 +234,8 @@ def test_what_the_fuzz_harness_checks(data: bytes) -> None:
     fuzz.check(data)
 
 
-# -- both builds ---------------------------------------------------------------------------
+# -- both builds -----------------------------------------------------------------------------------
+
 
 #: What may be done with a parser, in any order; see `do`.
 STEPS = st.lists(
@@ -289,6 +291,7 @@ ANYTHING = st.one_of(
     st.binary(max_size=130).map(bytearray),
     st.binary(max_size=5).map(lambda data: memoryview(data)),
 )
+
 LIKELY = {
     "opcode": st.integers(0, 15) | ANYTHING,
     "payload": st.binary(max_size=130) | ANYTHING,

@@ -12,19 +12,20 @@ import pytest
 
 from aiohttp_rawws import RawWebSocketSession, connect, relay
 from aiohttp_rawws.session import connection, kernel
-from tests.proxy.test_relay import (
-    CLOSE,
+from tests.support.handshakes import Opening, answer, request
+from tests.support.octets import CLOSE, masked
+from tests.support.relays import (
     EVERY_WAY,
     LEGS,
     NOTHING_ELSE,
     WAYS,
+    Between,
     bare,
+    between,
+    listening,
     tls_of,
     unmasked,
 )
-from tests.support.handshakes import Opening, answer, request
-from tests.support.octets import masked
-from tests.support.relays import Between, between, listening
 from tests.support.servers import Contexts, Serve, application, left, running
 from tests.support.sockets import narrow, reset, unread
 from tests.support.waiting import PATIENCE, soon, turns, until
@@ -42,7 +43,7 @@ WHO = pytest.mark.parametrize("who", ["visitor", "upstream"])
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for what nobody tells as often as a test can wait for."""
-    monkeypatch.setattr(sys.modules["aiohttp_rawws.relay"], "END_POLL", 0.1)
+    monkeypatch.setattr(sys.modules["aiohttp_rawws.proxy.relay"], "END_POLL", 0.1)
     monkeypatch.setattr(connection, "STALL_NOTED", 0.1)
 
 
@@ -168,8 +169,12 @@ async def test_a_side_that_does_not_take_what_stands_before_the_end(
 
 def read_in_parts(address: Any, *, end: bool) -> bytes:
     """All that a visitor gets which takes long, and perhaps has ended its own stream."""
-    with socket.create_connection((address.host, address.port), PATIENCE) as peer:
+    with socket.socket() as peer:
+        peer.settimeout(PATIENCE)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+        # With the segments of the loopback, larger than the buffer, no window update is sent.
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
+        peer.connect((address.host, address.port))
         peer.sendall(request())
         received = b""
         # aiohttp drops a client that ends its stream before it has the answer.

@@ -15,14 +15,13 @@ import pytest
 from aiohttp_rawws import RawWebSocketSession, connect, relay
 from aiohttp_rawws.wire.handshake import accept_key
 from tests.support.handshakes import request
-from tests.support.octets import masked
+from tests.support.octets import CLOSE, masked
 from tests.support.relays import between, listening
 from tests.support.servers import Contexts, application, connector_to, running
 from tests.support.sockets import narrow, reset
 from tests.support.waiting import PATIENCE, soon
 from tests.support.wire import Address, Wire
 
-CLOSE = b"\x88\x02\x03\xe8"
 #: Much more than the buffers between two ends hold.
 BULK = (b"\x82\x7e\xea\x60" + bytes(60_000)) * 5
 MASKED_BULK = masked(0x82, bytes(60_000)) * 5

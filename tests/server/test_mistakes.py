@@ -10,13 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from aiohttp_rawws import (
-    Frame,
-    RawWebSocketSession,
-    accept,
-    add_raw_websocket,
-    setup,
-)
+from aiohttp_rawws import Frame, RawWebSocketSession, accept, add_raw_websocket, setup
 from aiohttp_rawws.layers import PermessageDeflate
 from tests.support.handshakes import request
 from tests.support.octets import masked

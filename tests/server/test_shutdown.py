@@ -9,12 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from aiohttp_rawws import (
-    Frame,
-    RawWebSocketSession,
-    accept,
-    setup,
-)
+from aiohttp_rawws import Frame, RawWebSocketSession, accept, setup
 from aiohttp_rawws.layers import close_handshake
 from tests.support.handshakes import Opening, answer, request
 from tests.support.octets import masked
@@ -33,8 +28,6 @@ from tests.support.wire import ByHand, Wire
 
 CLOSE = masked(0x88, b"\x03\xe8")
 MEGABYTES = 8 * 2**20
-
-Handler = Callable[[RawWebSocketSession], Awaitable[None]]
 
 
 # -- the server shuts down -------------------------------------------------------------------

@@ -9,10 +9,7 @@ import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
-from aiohttp_rawws import (
-    Frame,
-    RawWebSocketSession,
-)
+from aiohttp_rawws import Frame, RawWebSocketSession
 from tests.support.handshakes import ACCEPT, request
 from tests.support.octets import masked
 from tests.support.servers import BOTH, Contexts, Serve, application, echo, forgotten, running

@@ -9,14 +9,13 @@ import sys
 import warnings
 import weakref
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import aiohttp_rawws
 from aiohttp_rawws import EndOfStream, Frame, RawWebSocketSession, SessionClosed
 from aiohttp_rawws.session.awaiting import Awaiting
+from tests.support.builds import FOLDER
 from tests.support.ends import both_ends
 from tests.support.octets import MASK, masked
 from tests.support.servers import Serve
@@ -250,7 +249,7 @@ async def test_a_frame_is_let_go(serve: Serve, size: int) -> None:
 
 
 def test_the_twins_say_the_same() -> None:
-    source = Path(aiohttp_rawws.__file__).with_name("awaiting.py").read_text()
+    source = (FOLDER / "session" / "awaiting.py").read_text()
     (twin,) = (
         node
         for node in ast.parse(source).body

@@ -1,6 +1,7 @@
 """HTTP proxies: one that records what it is asked, and tinyproxy in its own process."""
 
 import asyncio
+import base64
 import contextlib
 import os
 import shutil
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
-from tests.support.handshakes import Opening
+from tests.support.handshakes import Opening, answer
 from tests.support.waiting import PATIENCE, soon
 from tests.support.wire import Wire, read_opening
+
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 CONFIGURATION = """\
 Port {port}
@@ -110,3 +113,23 @@ class Proxy:
         yield proxy
         server.close()
         await soon(asyncio.gather(*proxy._tasks))
+
+
+CREDENTIALS = "Basic " + base64.b64encode(b"me:secret").decode()
+
+
+class Recorder:
+    """A proxy that answers every CONNECT, and a server behind it; both note what they hear."""
+
+    def __init__(self, answers: bytes = ESTABLISHED) -> None:
+        self.answers = answers
+        self.asked: list[Opening] = []
+        self.heard: list[Opening] = []
+
+    async def script(self, wire: Wire, opening: Opening) -> None:
+        self.asked.append(opening)
+        wire.send(self.answers)
+        request = await read_opening(wire)
+        self.heard.append(request)
+        wire.send(answer(request) + b"\x81\x05Hello")
+        await wire.read_to_end()

@@ -1,5 +1,8 @@
-"""Frames as the bytes of a client."""
+"""Frames as bytes on the wire."""
 
+#: Frames of a server: a Text, and a Close 1000.
+HELLO = b"\x81\x05Hello"
+CLOSE = b"\x88\x02\x03\xe8"
 MASK = b"\x37\xfa\x21\x3d"  # the masking key of the examples of RFC 6455 section 5.7
 
 

@@ -3,9 +3,15 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import pytest
+
+from aiohttp_rawws import ProtocolError, Violation
+from aiohttp_rawws.wire.parser import Parser, ReadBuffer
 from aiohttp_rawws.wire.stops import Stop
 from tests.support.builds import RUNNING, Build
+from tests.support.octets import MASK, xor
 
+BIG = 20_000  # so big that it is read into its own memory while it is incomplete
 Values = tuple[Any, ...]
 #: The limits of a parser, as they are by default.
 LIMITS = {"max_frame_size": 16 * 2**20, "limit": 256 * 2**10}
@@ -122,3 +128,57 @@ def joined(items: Iterable[Values]) -> Iterator[Values]:
         if len(item) == 8 or item[10]:
             yield (*item[:5], payload, *item[6:8])
             payload = b""
+
+
+ALL = Violation.ALL
+NONE = Violation.NONE
+SERVER: "dict[str, Any]" = {"is_client": False}
+both_roles = pytest.mark.parametrize("is_client", [False, True], ids=["server", "client"])
+
+
+def length_of(size: int) -> bytes:
+    """A payload length in its shortest form (RFC 6455 section 5.2)."""
+    if size < 126:
+        return bytes([size])
+    if size < 65536:
+        return b"\x7e" + size.to_bytes(2, "big")
+    return b"\x7f" + size.to_bytes(8, "big")
+
+
+def header(head: int, size: int, is_client: bool = False, length: bytes = b"") -> bytes:
+    """All that stands before the masking key; a server receives masked frames, a client bare."""
+    length = length or length_of(size)
+    return bytes([head, length[0] | (0 if is_client else 0x80)]) + length[1:]
+
+
+def octets(head: int, payload: bytes = b"", is_client: bool = False, length: bytes = b"") -> bytes:
+    """A whole frame as that role receives it."""
+    start = header(head, len(payload), is_client, length)
+    return start + (payload if is_client else MASK + xor(payload))
+
+
+def parser(**options: Any) -> Any:
+    return Parser(ReadBuffer(), **{**SERVER, **LIMITS, **options})
+
+
+def reader(data: bytes = b"", pieces: bool = False, **options: Any) -> Reader:
+    """A reader that has read `data`, and taken all it could."""
+    it = Reader(**{**SERVER, **options})
+    it.read(data)
+    it.rest(pieces)
+    return it
+
+
+def heads_and_payloads(frames: Any) -> "list[tuple[int, bytes]]":
+    return [(frame.opcode, frame.payload) for frame in frames]
+
+
+def the_error(it: Reader) -> ProtocolError:
+    assert isinstance(it.parser.error, ProtocolError)
+    return it.parser.error
+
+
+def in_pieces(**options: Any) -> Any:
+    it = parser(**options)
+    it.pieces = True
+    return it

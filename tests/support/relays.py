@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import pytest
 
-from aiohttp_rawws import RawWebSocketSession, RelayStats, connect, relay
+from aiohttp_rawws import Frame, RawWebSocketSession, RelayStats, connect, relay
 from aiohttp_rawws.wire.handshake import accept_key
 from tests.support.handshakes import request
+from tests.support.octets import xor
 from tests.support.servers import Contexts, application, connector_to, running
 from tests.support.waiting import patience, soon, turns
 from tests.support.wire import Address, Wire
+
+NOTHING_ELSE = b""
 
 
 @dataclass
@@ -110,3 +114,74 @@ async def between(
                 for wire in (visitor, upstream_wire):
                     if not wire.writer.is_closing():
                         wire.writer.transport.abort()
+
+
+def look(direction: str, frame: Frame) -> None:
+    """A tap that sees and says nothing."""
+
+
+#: As they stand, assembled for a tap, and under fresh masking keys.
+WAYS: "dict[str, dict[str, Any]]" = {
+    "as they stand": {},
+    "tapped": {"tap": look},
+    "remasked": {"remask": True},
+}
+EVERY_WAY = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
+
+LEGS = pytest.mark.parametrize(
+    ("visitor_tls", "upstream_tls"),
+    [(False, False), (True, False), (False, True), (True, True)],
+    ids=["plain", "visitor tls", "upstream tls", "tls"],
+)
+
+
+def tls_of(contexts: Contexts, *legs: bool) -> "list[Contexts | None]":
+    return [contexts if tls else None for tls in legs]
+
+
+async def nothing_comes(wire: Wire) -> None:
+    await turns(20)
+    assert wire.reader._buffer == b""  # type: ignore[attr-defined]
+
+
+async def lost_abruptly(wire: Wire) -> None:
+    with pytest.raises(ConnectionResetError):
+        await wire.read_to_end()
+
+
+#: Frames of a visitor that are sound together, first octet and payload.
+TALK = [
+    (0x81, "a text, \u00e4 \U0001f600".encode()),
+    (0x82, b""),
+    (0x01, b"first"),
+    (0x89, b"ping between"),
+    (0x00, b""),
+    (0x8A, b"pong nobody asked for"),
+    (0x80, b"last"),
+    (0x82, bytes(range(126))),
+    (0x82, bytes(126)),
+    (0x89, b""),
+    (0x89, bytes(125)),
+    (0x81, b"\xff is not UTF-8, and not ours to judge"),
+]
+
+
+def bare(head: int, payload: bytes) -> bytes:
+    """A server's frame of up to 65535 bytes."""
+    size = len(payload)
+    return (
+        bytes([head])
+        + (bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big"))
+        + payload
+    )
+
+
+async def unmasked(wire: Wire) -> "tuple[int, bytes]":
+    """A masked frame of up to 65535 bytes."""
+    head, size = await wire.read(2)
+    assert size & 0x80
+    size &= 0x7F
+    if size == 126:
+        size = int.from_bytes(await wire.read(2), "big")
+    key = await wire.read(4)
+    return head, xor(await wire.read(size), key)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
@@ -48,3 +49,10 @@ async def until(condition: Callable[[], bool]) -> None:
     async with patience():
         while not condition():
             await asyncio.sleep(0)
+
+
+def is_cancelled() -> bool:
+    """Whether a cancellation of this task is left over."""
+    task = asyncio.current_task()
+    assert task is not None
+    return sys.version_info >= (3, 11) and task.cancelling() > 0

@@ -70,3 +70,7 @@ EVERY_WAY = pytest.mark.parametrize("way", WAYS)
 
 async def all_frames(session: RawWebSocketSession, way: Way = by_receive) -> list[Frame]:
     return [frame async for frame in way(session)]
+
+
+async def take_nowait(session: RawWebSocketSession) -> object:
+    return session.receive_nowait()

@@ -12,7 +12,7 @@ from aiohttp_rawws.wire.frames import FRAME_COST
 from aiohttp_rawws.wire.native import READ_SIZE
 from tests.support.builds import INTERPRETED, RUNNING, Build
 from tests.support.octets import MASK
-from tests.wire.test_parser import both_roles, header, octets, parser
+from tests.support.parser_reader import both_roles, header, octets, parser
 
 MEGABYTE = 2**20
 
