@@ -88,7 +88,7 @@ def compiled_native() -> Any:
     """The compiled `native`, in an interpreted process too; None where it was not built."""
     path = built("wire/native")
     if aiohttp_rawws.COMPILED or path is None:
-        return native if aiohttp_rawws.COMPILED else None
+        return RUNNING.native if aiohttp_rawws.COMPILED else None
     name = "rawws_compiled.native"
     return load(name, importlib.machinery.ExtensionFileLoader(name, str(path)))
 

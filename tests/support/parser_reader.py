@@ -72,7 +72,9 @@ class Reader:
             if parser.stop == Stop.VIOLATION or parser.stop != Stop.LIMIT:
                 return
             parser.resume()
-            assert parser.is_ready() or parser.stop != Stop.LIMIT, "bytes wait, but nothing can be taken"
+            assert parser.is_ready() or parser.stop != Stop.LIMIT, (
+                "bytes wait, but nothing can be taken"
+            )
 
     def _frame(self) -> Any:
         parser = self.parser
