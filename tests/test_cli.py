@@ -29,7 +29,10 @@ from websockets.asyncio.server import serve as websockets_serve
 
 from aiohttp_rawws import Frame, RawWebSocketSession, __version__, accept, add_raw_websocket
 from aiohttp_rawws.__main__ import main
-from aiohttp_rawws.command.views import Capture, Output, Stop, address_of
+from aiohttp_rawws.command.capture import CaptureView
+from aiohttp_rawws.command.ending import Stop
+from aiohttp_rawws.command.output import Output
+from aiohttp_rawws.command.text import address_of
 from aiohttp_rawws.wire.handshake import accept_key
 
 from .conftest import Serve
@@ -657,7 +660,7 @@ async def test_a_capture_on_standard_output(serve: Serve) -> None:
 @ONE_LOOP
 async def test_no_control_stands_in_a_capture(tmp_path: Path) -> None:
     with FileIO(tmp_path / "capture", "w") as file:
-        view = Capture(Output(file, "x", Stop()))
+        view = CaptureView(Output(file, "x", Stop()))
         view.event(datetime.now(timezone.utc), 1, "open", {"path": "\x7f\x1b\x9b\u202e\n\udcff"})
     written = (tmp_path / "capture").read_text()
     assert written.isascii()
