@@ -16,8 +16,8 @@ from websockets.asyncio.server import serve as serve_websockets
 
 from aiohttp_rawws import Frame, RawWebSocketSession, Violation
 from aiohttp_rawws.proxy.websocket import proxy
-from aiohttp_rawws.server.accept import Handling
-from aiohttp_rawws.server.accept import Opening as OpeningHandshake
+from aiohttp_rawws.server.handler_run import HandlerRun
+from aiohttp_rawws.server.upgrade import Upgrade
 
 from .conftest import Serve
 from .ends import (
@@ -463,7 +463,7 @@ async def test_nothing_is_left(
     for path in ("/", "/no", "/wrong") * 3:
         await tell(ours, request(path))
     await until(lambda: not left(bare))
-    kept = (RawWebSocketSession, Handling, OpeningHandshake)
+    kept = (RawWebSocketSession, HandlerRun, Upgrade)
     async with patience():
         while [each for each in gc.get_objects() if isinstance(each, kept)]:
             await asyncio.sleep(0.01)

@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from aiohttp_rawws import RawWebSocketSession
-from aiohttp_rawws.server.accept import Handler as SessionHandler
+from aiohttp_rawws.server.handler_run import SessionHandler
 from aiohttp_rawws.server.routes import (
     RawWebSocketResource,
     RawWebSocketRoute,
