@@ -187,7 +187,9 @@ def has_credentials(
 ) -> bool:
     """Return True if aiohttp authorizes the request; it refuses an Authorization header then."""
     url = URL(url)
-    given = (client_session.auth, request_options.get("auth"), url.raw_user, url.raw_password)
+    # aiohttp 4 has no `auth` of a client session.
+    auth = getattr(client_session, "auth", None)
+    given = (auth, request_options.get("auth"), url.raw_user, url.raw_password)
     return any(each is not None for each in given)
 
 

@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 from ..wire.handshake import Refusal, tokens
 from .trailing import TrailingData
 
-__all__ = ("Disconnected", "PassedRefusal", "http_error", "unanswered")
+__all__ = ("Disconnected", "PassedRefusal", "Refused", "http_error", "unanswered")
 
 
 class Refused(web.StreamResponse):
@@ -26,50 +26,39 @@ class Refused(web.StreamResponse):
             await self.trailing.end_stream()
 
 
-class BadRequest(Refused, web.HTTPBadRequest):
-    pass
+def refused(kind: type[Any]) -> type[Any]:
+    """Return the same HTTPException as a `Refused`, if it is a response at all.
+
+    From aiohttp 4 on it is none, and aiohttp makes the response itself.
+    """
+    if not issubclass(kind, web.StreamResponse):
+        return kind
+    return type(kind.__name__, (Refused, kind), {})
 
 
-class Forbidden(Refused, web.HTTPForbidden):
-    pass
-
-
-class MethodNotAllowed(Refused, web.HTTPMethodNotAllowed):
-    pass
-
-
-class UpgradeRequired(Refused, web.HTTPUpgradeRequired):
-    pass
-
-
-class ServiceUnavailable(Refused, web.HTTPServiceUnavailable):
-    pass
-
-
-class BadGateway(Refused, web.HTTPBadGateway):
-    pass
-
-
-class GatewayTimeout(Refused, web.HTTPGatewayTimeout):
-    pass
-
-
-KINDS: dict[int, type[web.HTTPException]] = {
-    400: BadRequest,
-    403: Forbidden,
-    426: UpgradeRequired,
-    502: BadGateway,
-    503: ServiceUnavailable,
-    504: GatewayTimeout,
+METHOD_NOT_ALLOWED = refused(web.HTTPMethodNotAllowed)
+#: The other kinds, by status.
+KINDS = {
+    kind.status_code: refused(kind)
+    for kind in (
+        web.HTTPBadRequest,
+        web.HTTPForbidden,
+        web.HTTPUpgradeRequired,
+        web.HTTPBadGateway,
+        web.HTTPServiceUnavailable,
+        web.HTTPGatewayTimeout,
+    )
 }
 
 
-def http_error(request: web.Request, refusal: Refusal) -> Any:
+def http_error(request: web.Request, refusal: Refusal) -> web.HTTPException:
     """Return the HTTPException of a refusal."""
     if refusal.status == 405:
         allow = tokens(CIMultiDict(refusal.headers), "Allow")
-        return MethodNotAllowed(request.method, allow, text=refusal.text)
-    return KINDS[refusal.status](headers=refusal.headers, text=refusal.text)
+        error: web.HTTPException = METHOD_NOT_ALLOWED(request.method, allow, text=refusal.text)
+    else:
+        error = KINDS[refusal.status](headers=refusal.headers, text=refusal.text)
+    return error
 
 
 class PassedRefusal(Refused):

@@ -34,7 +34,7 @@ from ..wire.handshake import (
 )
 from .handler_run import HandlerRun, SessionHandler
 from .installed import installed_in
-from .refusals import Disconnected, http_error
+from .refusals import Disconnected, Refused, http_error
 from .response import UpgradeResponse
 from .trailing import TrailingData
 
@@ -232,7 +232,7 @@ class Upgrade:
         self._begin_run().attach(session)
         return session
 
-    def refusal(self, refusal: Refusal) -> Exception:
+    def refusal(self, refusal: Refusal) -> web.HTTPException:
         """Return the HTTPException to raise as the answer; it closes the connection."""
         transport = self.request.transport
         if (
@@ -242,19 +242,23 @@ class Upgrade:
         ):
             # Frames may stand behind the request, or come before the answer has left.
             self._collect(transport)
-        error: Exception = http_error(self.request, refusal)
+        error = http_error(self.request, refusal)
         self.refuse_with(error)
         return error
 
-    def refuse_with(self, response: Any) -> None:
+    def refuse_with(self, response: "Refused | web.HTTPException") -> None:
         """Make `response` the answer, and the last one on the connection.
 
         A shutdown does not cut it short.
         """
         if self._run is not None:
             self._run.settle()
-        response.force_close()
-        response.trailing = self._trailing
+        if isinstance(response, Refused):
+            response.force_close()
+            response.trailing = self._trailing
+        else:
+            # An exception that is no response (aiohttp 4) cannot wait for the client's end.
+            response.headers.setdefault("Connection", "close")
         self._discard()
         self._state = State.REFUSED
 
