@@ -312,9 +312,14 @@ async def join_and_end(
         logger.debug("Proxied to %s: %s", origin(upstream.response.url), stats)
         visitor.response.relay_stats = stats
     except asyncio.CancelledError:
-        await asyncio.gather(visitor._end(), upstream._end())
+        await end_both(visitor, upstream)
         raise
     except BaseException:
         upstream.abort()
         raise
+    await end_both(visitor, upstream)
+
+
+async def end_both(visitor: RawWebSocketSession, upstream: RawWebSocketSession) -> None:
+    """End both connections at the same time, each as a handler's return does."""
     await asyncio.gather(visitor._end(), upstream._end())

@@ -8,20 +8,17 @@ raw resources, and refuses the request only if nothing else answers it.
 
 import contextvars
 import copy
-import functools
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, cast
 
 from aiohttp import HttpVersion11, web
-from aiohttp.typedefs import Handler
 from yarl import URL
 
-from ..session.options import Options, cannot_take, protocol_names
+from ..session.options import Options, protocol_names
 from ..wire.handshake import Refusal, check_request
+from .endpoint import check_handler, endpoint
 from .handler_run import SessionHandler
-from .refusals import Disconnected, unanswered
 from .upgrade import Upgrade, handshake_of
 
 __all__ = ("RawWebSocketResource", "RawWebSocketRoute", "raw_first")
@@ -57,39 +54,6 @@ class RawWebSocketRoute(web.ResourceRoute):
 
     def __repr__(self) -> str:
         return f"<RawWebSocketRoute {self.resource!r} -> {self.session_handler!r}>"
-
-
-def endpoint(
-    session_handler: SessionHandler, options: Options, protocols: tuple[str, ...]
-) -> Handler:
-    """Return the aiohttp handler of one route, under the names of `session_handler`.
-
-    Each route has an object of its own, because aiohttp caches its middlewares by the handler.
-    """
-
-    async def serve(request: web.Request) -> web.StreamResponse:
-        upgrade = Upgrade(request, options, protocols)
-        try:
-            with upgrade:
-                await upgrade.accept()
-        except Disconnected:
-            return unanswered()
-        return await upgrade.run(session_handler)
-
-    copy_names(session_handler, serve)
-    return serve
-
-
-def copy_names(source: Any, target: Any) -> None:
-    """Give a function the name, the module and the docstring of another one."""
-    while isinstance(source, functools.partial):
-        source = source.func
-    target.__doc__ = source.__doc__
-    # An object with an async `__call__` has only the name of its class.
-    named = source if hasattr(source, "__qualname__") else type(source)
-    target.__module__ = named.__module__
-    target.__name__ = named.__name__
-    target.__qualname__ = named.__qualname__
 
 
 class RawWebSocketResource(web.Resource):
@@ -294,21 +258,3 @@ def path_of(path: object) -> web.Resource:
     if isinstance(path, web.Resource) and {"path", "pattern"} & path.get_info().keys():
         return copy.copy(path)
     raise TypeError(f"path must be a path pattern or a web.Resource that has one, got {path!r}")
-
-
-def check_handler(handler: Any) -> None:
-    """Raise TypeError for a handler that cannot be awaited with a session."""
-    wanted = f"a raw WebSocket handler is `async def handler(session)`, got {handler!r}"
-    if not is_coroutine_function(handler):
-        raise TypeError(wanted)
-    if reason := cannot_take(handler, "the session"):
-        raise TypeError(f"{wanted}, which can not be called with a session alone: {reason}")
-
-
-def is_coroutine_function(function: object) -> bool:
-    """Return True also for a partial of one, and for an object with an async `__call__`."""
-    if isinstance(function, functools.partial):
-        function = function.func
-    if inspect.iscoroutinefunction(function):
-        return True
-    return callable(function) and inspect.iscoroutinefunction(type(function).__call__)

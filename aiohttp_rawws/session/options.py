@@ -32,11 +32,13 @@ else:
 __all__ = (
     "DEFAULTS",
     "OPTION_NAMES",
+    "TOKEN",
     "Options",
     "RouteOptions",
     "Unpack",
     "cannot_take",
     "check_option_names",
+    "check_size",
     "protocol_names",
 )
 
