@@ -108,7 +108,7 @@ class Upgrade:
         if the request was upgraded or refused already.
         """
         if self._state is not State.NEW:
-            raise RuntimeError("this request has been upgraded already: call accept() once")
+            raise answered_already()
         refusal = self._check()
         if refusal is not None:
             raise self.refusal(refusal)
@@ -148,7 +148,7 @@ class Upgrade:
             self.request.protocol.set_parser(trailing)  # type: ignore[arg-type]
         except AssertionError:
             # aiohttp asserts that it is the first call.
-            raise RuntimeError("this request has been upgraded or refused already") from None
+            raise answered_already() from None
         self._trailing = trailing
 
     def _discard(self) -> None:
@@ -282,6 +282,11 @@ class Upgrade:
             if installed is not None:
                 installed.add(self._run)
         return self._run
+
+
+def answered_already() -> RuntimeError:
+    """Return the error of a second upgrade of one request."""
+    return RuntimeError("this request has been upgraded or refused already: it has one answer")
 
 
 def negotiate(request: web.Request, options: Options) -> str | None:
