@@ -17,8 +17,9 @@ from aiohttp import web
 from aiohttp_rawws import Frame, accept
 from aiohttp_rawws.command.views import Capture, Output, Stop
 from aiohttp_rawws.wire.handshake import accept_key
-from tests.support.command import CLOSE, ONE_LOOP, PAYLOADS, name, proxying, sink, visit
+from tests.support.command import CLOSE, PAYLOADS, name, proxying, sink, visit
 from tests.support.handshakes import request
+from tests.support.loops import ONE_LOOP
 from tests.support.octets import MASK, masked
 from tests.support.servers import Serve, application, echo
 from tests.support.sockets import reset
