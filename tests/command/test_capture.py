@@ -19,8 +19,9 @@ from aiohttp_rawws.command.capture import CaptureView
 from aiohttp_rawws.command.ending import Stop
 from aiohttp_rawws.command.output import Output
 from aiohttp_rawws.wire.handshake import accept_key
-from tests.support.command import CLOSE, ONE_LOOP, PAYLOADS, name, proxying, sink, visit
+from tests.support.command import CLOSE, PAYLOADS, name, proxying, sink, visit
 from tests.support.handshakes import request
+from tests.support.loops import ONE_LOOP
 from tests.support.octets import MASK, masked
 from tests.support.servers import Serve, application, echo
 from tests.support.sockets import reset
