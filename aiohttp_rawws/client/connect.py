@@ -14,11 +14,12 @@ What holds (aiohttp 3.13 and 3.14):
 """
 
 import asyncio
+import sys
 import warnings
 from collections.abc import Awaitable, Coroutine, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -41,7 +42,13 @@ from .request import (
     request_headers,
     upgrade_headers,
 )
+from .request_options import RequestOptions
 from .tunnel import tunnel
+
+if sys.version_info >= (3, 11):
+    from typing import Unpack
+elif TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = (
     "OWN_OPTIONS",
@@ -71,7 +78,7 @@ def connect(
     reject: Violation = DEFAULTS.reject,
     linger: float = DEFAULTS.linger,
     reject_handshake: HandshakeRule = DEFAULTS.reject_handshake,
-    **request_options: Any,
+    **request_options: "Unpack[RequestOptions]",
 ) -> "Connecting":
     """Open a raw WebSocket on your own `aiohttp.ClientSession`.
 
@@ -110,7 +117,8 @@ def connect(
     """
     check_client_session(client_session)
     check_url(client_session, url)
-    check_request_options(request_options)
+    request: dict[str, Any] = {**request_options}
+    check_request_options(request)
     options = Options(
         max_frame_size=max_frame_size,
         receive_limit=receive_limit,
@@ -119,15 +127,15 @@ def connect(
         reject_handshake=reject_handshake,
     )
     redirects = Redirects()
-    request_options["headers"] = request_headers(headers, protocols, extensions, origin)
-    request_options["middlewares"] = [
+    request["headers"] = request_headers(headers, protocols, extensions, origin)
+    request["middlewares"] = [
         redirects.note,
-        *middlewares_of(client_session, request_options),
+        *middlewares_of(client_session, request),
         redirects.refuse_plain,
         tunnel,
     ]
-    request = begin_request(client_session, url, request_options)
-    return Connecting(request, redirects, options)
+    coroutine = begin_request(client_session, url, request, connect.__kwdefaults__ or ())
+    return Connecting(coroutine, redirects, options)
 
 
 class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[RawWebSocketSession]):

@@ -1,8 +1,9 @@
 """The request of an opening handshake: what `connect` was given, checked, and its headers."""
 
+import difflib
 import re
-from collections.abc import Coroutine, Sequence
-from typing import Any, NoReturn
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any
 
 import aiohttp
 from aiohttp.typedefs import LooseHeaders, StrOrURL
@@ -11,6 +12,7 @@ from yarl import URL
 
 from ..session.options import protocol_names
 from ..wire.handshake import new_key
+from .request_options import RequestOptions
 
 __all__ = (
     "OWN_OPTIONS",
@@ -129,22 +131,33 @@ def check_request_options(options: dict[str, Any]) -> None:
 
 
 def begin_request(
-    client_session: aiohttp.ClientSession, url: StrOrURL, options: dict[str, Any]
+    client_session: aiohttp.ClientSession,
+    url: StrOrURL,
+    options: dict[str, Any],
+    parameters: Iterable[str],
 ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-    """Make the request that is sent once it is awaited; TypeError for an unknown option."""
+    """Return the request, which is sent once it is awaited.
+
+    TypeError for an option that aiohttp does not know. The message suggests the nearest name of
+    RequestOptions and of `parameters`, those of `connect` itself.
+    """
     try:
         return client_session.request("GET", url, raise_for_status=False, **options)
     except TypeError as error:
-        refuse_unknown(error)
+        found = UNEXPECTED.search(str(error))
+        if found is None:
+            raise
+        raise unknown_option(found[1], parameters) from error
 
 
-def refuse_unknown(error: TypeError) -> NoReturn:
-    found = UNEXPECTED.search(str(error))
-    if found is None:
-        raise error
-    raise TypeError(
-        f"connect has no option {found[1]!r}, nor has aiohttp's ClientSession.request()"
-    ) from error
+def unknown_option(name: str, parameters: Iterable[str]) -> TypeError:
+    """Return the error for an option that neither `connect` nor aiohttp has."""
+    known = sorted({*parameters, *RequestOptions.__optional_keys__})
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return TypeError(
+        f"connect has no option {name!r}, nor has aiohttp's ClientSession.request(){hint}"
+    )
 
 
 def request_headers(
