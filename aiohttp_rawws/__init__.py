@@ -15,10 +15,12 @@ from .server.accept import accept
 from .server.routes import RawWebSocketRoute
 from .server.setup import RouteTableDef, add_raw_websocket, raw_websocket, setup
 from .session.session import RawWebSocketSession
+from .wire.close import truncate_reason
 from .wire.errors import EndOfStream, FrameTooBig, ProtocolError, RawWebSocketError, SessionClosed
-from .wire.frames import Frame, Piece, truncate_reason
+from .wire.frames import Frame
 from .wire.handshake import HandshakeRule
 from .wire.names import CloseCode, Opcode, Violation
+from .wire.pieces import Piece
 
 __all__ = (
     "COMPILED",

@@ -19,7 +19,17 @@ from aiohttp_rawws.wire import errors, frames, native, parser
 
 FOLDER = Path(aiohttp_rawws.__file__).parent
 #: The modules that know no I/O, each behind those that it imports.
-WIRE = ("native", "names", "frames", "errors", "parser")
+WIRE = (
+    "native",
+    "names",
+    "introspection",
+    "pieces",
+    "arguments",
+    "close",
+    "frames",
+    "errors",
+    "parser",
+)
 
 
 @dataclass(frozen=True)

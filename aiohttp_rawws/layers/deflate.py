@@ -9,14 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..wire.arguments import not_a_frame, shown
+from ..wire.close import truncate_reason
 from ..wire.errors import FrameTooBig, ProtocolError
-from ..wire.frames import (
-    Frame,
-    make_frame,
-    not_a_frame,
-    shown,
-    truncate_reason,
-)
+from ..wire.frames import Frame, make_frame
 from ..wire.names import CloseCode, Violation
 
 try:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
 from ..session.options import check_size
+from ..wire.arguments import not_a_frame
 from ..wire.errors import FrameTooBig, ProtocolError
-from ..wire.frames import Frame, Piece, not_a_frame
+from ..wire.frames import Frame
 from ..wire.names import CloseCode, Opcode, Violation
 from ..wire.parser import EXPLANATIONS
+from ..wire.pieces import Piece
 from .checks import check_int
 
 __all__ = ("Message", "MessageAssembler", "fragment", "reply")

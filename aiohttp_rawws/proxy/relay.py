@@ -18,7 +18,8 @@ from ..server.logs import describe, logger, warn
 from ..session.kernel import error_of, has_ended, is_gone, probe
 from ..session.session import RawWebSocketSession, Stall
 from ..wire.errors import ProtocolError, SessionClosed
-from ..wire.frames import Frame, Piece, without_mask
+from ..wire.frames import Frame, without_mask
+from ..wire.pieces import Piece
 
 __all__ = ("RelayStats", "Tap", "check_tap", "join", "relay")
 

@@ -22,20 +22,13 @@ from functools import partial
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+from ..wire.arguments import not_a_frame, shown
 from ..wire.errors import EndOfStream, SessionClosed
-from ..wire.frames import (
-    LENGTH_64,
-    Frame,
-    Piece,
-    header_octets,
-    not_a_frame,
-    octets,
-    shown,
-    whole_piece,
-)
+from ..wire.frames import LENGTH_64, Frame, header_octets, octets, whole_piece
 from ..wire.names import Violation
 from ..wire.native import Output, rotate, run_in, write_some
 from ..wire.parser import Parser, ReadBuffer
+from ..wire.pieces import Piece
 from .kernel import reset_on_close
 from .transports import plain_descriptor
 

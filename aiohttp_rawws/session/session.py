@@ -9,9 +9,11 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Generic, TypeVar
 
+from ..wire.arguments import not_a_frame
 from ..wire.errors import SessionClosed
-from ..wire.frames import Frame, Piece, not_a_frame
+from ..wire.frames import Frame
 from ..wire.names import CloseCode
+from ..wire.pieces import Piece
 from .awaiting import Awaiting, quick
 from .kernel import acknowledged, unsent
 

@@ -9,19 +9,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from .close import truncate_reason
 from .errors import FrameTooBig, ProtocolError
-from .frames import (
-    FRAME_COST,
-    LENGTH_64,
-    MAX_CONTROL_PAYLOAD,
-    Frame,
-    Piece,
-    make_frame,
-    make_piece,
-    truncate_reason,
-)
-from .names import CloseCode, Violation
+from .frames import FRAME_COST, LENGTH_64, Frame, make_frame, make_piece
+from .names import MAX_CONTROL_PAYLOAD, CloseCode, Violation
 from .native import READ_SIZE, Payload, copy_out, key_at
+from .pieces import Piece
 
 __all__ = ("Parser", "ReadBuffer", "judge", "judge_close")
 
