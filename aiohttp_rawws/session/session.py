@@ -7,7 +7,7 @@ coroutines are fastest where Python runs them itself.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..wire.arguments import not_a_frame
 from ..wire.errors import SessionClosed
@@ -45,6 +45,13 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
     """
 
     __slots__ = ("__weakref__", "_expired")
+
+    if TYPE_CHECKING:
+        # Editors read sources, and find no extension: so they know what is awaited.
+
+        async def receive(self) -> Frame: ...
+        async def send(self, frame: Frame) -> None: ...
+        async def __anext__(self) -> Frame: ...
 
     # -- receiving -------------------------------------------------------------------------
 
