@@ -7,7 +7,7 @@ import random
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,21 +19,12 @@ import trustme
 from aiohttp import web
 
 import aiohttp_rawws
-
-from . import npm
-from .ends import ingress, left, until
-from .wire import PATIENCE, Address, ByHand, Opening, Script, Wire, answer, read_opening
-
-try:
-    import uvloop
-except ImportError:  # pragma: no cover - Windows
-    LOOPS: "dict[str, Callable[[], asyncio.AbstractEventLoop]]" = {
-        "asyncio": asyncio.new_event_loop
-    }
-else:
-    LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-
-Serve = Callable[..., Awaitable[Address]]
+from tests.support import ROOT, npm
+from tests.support.handshakes import Opening, answer
+from tests.support.loops import LOOPS, eager
+from tests.support.servers import Serve, ingress, left
+from tests.support.waiting import PATIENCE, until
+from tests.support.wire import Address, ByHand, Script, Wire, read_opening
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -87,19 +78,6 @@ def pytest_asyncio_loop_factories(
     if config.getoption("--eager"):
         return {name: partial(eager, factory) for name, factory in LOOPS.items()}
     return LOOPS
-
-
-def eager(factory: "Callable[[], asyncio.AbstractEventLoop]") -> asyncio.AbstractEventLoop:
-    """A loop on which a task begins to run where it is made."""
-    loop = factory()
-    loop.set_task_factory(begun)
-    return loop
-
-
-def begun(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
-    """As `asyncio.eager_task_factory`; some take no `eager_start`, which uvloop passes."""
-    options["eager_start"] = True
-    return asyncio.Task(coroutine, loop=loop, **options)
 
 
 @pytest.fixture(scope="session")
@@ -244,10 +222,10 @@ def nothing_is_left() -> Any:
 
 @pytest.fixture(scope="session")
 def memory_server() -> Iterator[tuple[str, int]]:
-    """Where `tests/memory.py` listens, a server in a process of its own."""
+    """Where `tests/support/memory_server.py` listens, a server in a process of its own."""
     root = Path(aiohttp_rawws.__file__).parent.parent
     with subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("memory.py"))],
+        [sys.executable, str(ROOT / "tests" / "support" / "memory_server.py")],
         env={**os.environ, "PYTHONPATH": str(root)},
         stdout=subprocess.PIPE,
     ) as process:

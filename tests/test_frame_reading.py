@@ -9,7 +9,7 @@ import pytest
 from aiohttp_rawws import Frame, Opcode, Violation
 from aiohttp_rawws.wire.frames import make_frame
 
-from .wire import MASK
+from .support.octets import MASK
 
 CONSTRUCTORS = ("binary", "close", "continuation", "ping", "pong", "text")
 

@@ -26,9 +26,11 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.typedefs import LooseHeaders, StrOrURL
 from multidict import MultiMapping
 
+from ..session.connection import Connection
+from ..session.ending import end
 from ..session.options import Options
 from ..session.outcome import outcome_of
-from ..session.session import RawWebSocketSession
+from ..session.session import RawWebSocketSession, connection_of
 from ..wire.handshake import HandshakeRule, chosen_protocol, extension_names, lines, wrong_answer
 from ..wire.names import Violation
 from .answer import HandshakeRefused, check_answer
@@ -182,7 +184,7 @@ class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[Raw
         assert session is not None
         ended = session.closed or session.close_received is not None
         if outcome_of(error, ended).is_orderly:
-            await session._end()
+            await end(connection_of(session))
         else:
             session.abort()
 
@@ -268,8 +270,8 @@ class Leash(asyncio.Transport):
 
     def close(self) -> None:
         # aiohttp also calls this where it collects a response whose loop is closed.
-        if not (self._session.closed and self._session._lost):
-            self._ending = self._loop.create_task(self._session._end())
+        if not (self._session.closed and connection_of(self._session).link.lost):
+            self._ending = self._loop.create_task(end(connection_of(self._session)))
 
     def abort(self) -> None:
         self._session.abort()
@@ -279,7 +281,7 @@ class Leash(asyncio.Transport):
         self._protocol.connection_lost(error)
         self._session.response.close()
         # Python 3.10 would complain of TLS that the peer closed and nobody here.
-        self._session._close_transport()
+        connection_of(self._session).link.close()
 
 
 def take_over(response: aiohttp.ClientResponse, options: Options) -> RawWebSocketSession:
@@ -293,19 +295,22 @@ def take_over(response: aiohttp.ClientResponse, options: Options) -> RawWebSocke
     protocol.read_timeout = None
     tail = Tail()
     protocol.set_parser(tail, None)
-    session = RawWebSocketSession(
+    extensions = negotiated(headers)
+    connection = Connection(
         transport,
+        options,
         is_client=True,
-        response=response,
-        protocol=chosen_protocol(headers),
-        extensions=negotiated(headers),
-        max_frame_size=options.max_frame_size,
-        receive_limit=options.receive_limit,
-        reject=options.reject,
-        linger=options.linger,
+        extended=extensions is not None,
         write_paused=protocol.writing_paused,
     )
+    session = RawWebSocketSession(
+        connection,
+        request=None,
+        response=response,
+        protocol=chosen_protocol(headers),
+        extensions=extensions,
+    )
     leash = protocol.transport = Leash(session, protocol)
-    session._when_lost(leash.lost)
-    session._start(bytes(tail.data))
+    connection.when_lost(leash.lost)
+    connection.start(bytes(tail.data))
     return session

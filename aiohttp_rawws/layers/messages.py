@@ -13,8 +13,8 @@ from ..wire.errors import FrameTooBig, ProtocolError
 from ..wire.frames import Frame
 from ..wire.introspection import ConstructorSignature
 from ..wire.names import MAX_CONTROL_PAYLOAD, CloseCode, Opcode, Violation
-from ..wire.parser import EXPLANATIONS
 from ..wire.pieces import Piece
+from ..wire.rules import EXPLANATIONS
 from .checks import check_int
 from .message import Message
 

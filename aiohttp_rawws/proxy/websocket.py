@@ -19,8 +19,9 @@ from ..client.request import check_client_session, check_url
 from ..client.tunnel import tunnel
 from ..server import accept as server
 from ..server.logs import logger, warn
+from ..session.ending import end
 from ..session.options import Options
-from ..session.session import RawWebSocketSession
+from ..session.session import RawWebSocketSession, connection_of
 from ..wire.handshake import HandshakeRule, Refusal
 from .headers import (
     end_to_end,
@@ -321,9 +322,9 @@ async def join_and_end(
         logger.debug("Proxied to %s: %s", origin(upstream.response.url), stats)
         visitor.response.relay_stats = stats
     except asyncio.CancelledError:
-        await asyncio.gather(visitor._end(), upstream._end())
+        await asyncio.gather(end(connection_of(visitor)), end(connection_of(upstream)))
         raise
     except BaseException:
         upstream.abort()
         raise
-    await asyncio.gather(visitor._end(), upstream._end())
+    await asyncio.gather(end(connection_of(visitor)), end(connection_of(upstream)))

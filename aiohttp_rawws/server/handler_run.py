@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from ..session.ending import end
 from ..session.outcome import Outcome, leaves, outcome_of
-from ..session.session import RawWebSocketSession
+from ..session.session import RawWebSocketSession, connection_of
 from ..wire.errors import EndOfStream, ProtocolError, SessionClosed
 from .installed import installed_in
 from .logs import describe, logger, warn
@@ -61,7 +62,7 @@ class Handling:
             self._timer = None
 
     def _look_later(self, session: RawWebSocketSession) -> None:
-        delay = max(session._linger, SHORTEST_DELAY)
+        delay = max(connection_of(session).linger, SHORTEST_DELAY)
         self._timer = asyncio.get_running_loop().call_later(delay, self._look, session)
 
     def _look(self, session: RawWebSocketSession) -> None:
@@ -129,12 +130,12 @@ async def finish(
     log_end(handling.request, session, outcome, error)
     try:
         if outcome.is_orderly:
-            await session._end()
+            await end(connection_of(session))
         else:
             session.abort()
     finally:
-        session.response.end(session._written)
-        session._when_lost(handling.request.protocol.connection_lost)
+        session.response.end(session.bytes_sent)
+        connection_of(session).when_lost(handling.request.protocol.connection_lost)
     return outcome
 
 

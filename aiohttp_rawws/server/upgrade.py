@@ -20,6 +20,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from ..proxy.relay import RelayStats
+from ..session.connection import Connection
 from ..session.options import Options
 from ..session.session import RawWebSocketSession
 from ..wire.handshake import (
@@ -135,20 +136,21 @@ class Opening:
         if request.transport is None:
             raise Disconnected("the client went away during the upgrade")
         request.protocol.keep_alive(False)
-        session = RawWebSocketSession(
+        connection = Connection(
             transport,
+            options,
             is_client=False,
+            extended=extensions is not None,
+            write_paused=request.protocol.writing_paused,
+        )
+        session = RawWebSocketSession(
+            connection,
             request=request,
             response=response,
             protocol=protocol,
             extensions=extensions,
-            max_frame_size=options.max_frame_size,
-            receive_limit=options.receive_limit,
-            reject=options.reject,
-            linger=options.linger,
-            write_paused=request.protocol.writing_paused,
         )
-        session._start(self._collector.take())
+        connection.start(self._collector.take())
         return session
 
     def refusal(self, refusal: Refusal) -> Exception:

@@ -9,7 +9,8 @@ import sys
 from types import FunctionType
 from typing import Any
 
-from ..twins import INTERPRETED, RUNNING, Build, Reader
+from tests.support.builds import INTERPRETED, RUNNING, Build
+from tests.support.parser_reader import Reader
 
 #: How many octets of an input are settings; the rest is what the peer sends.
 SETTINGS = 4

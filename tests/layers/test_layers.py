@@ -1,0 +1,74 @@
+"""The layers together: what their documentation shows does what it says."""
+
+import re
+import textwrap
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import aiohttp_rawws
+from aiohttp_rawws import RawWebSocketSession, layers
+from tests.support import ROOT
+from tests.support.octets import masked
+from tests.support.servers import Serve, application
+from tests.support.waiting import soon
+from tests.support.wire import Wire
+
+HOW_TO = (ROOT / "docs" / "layers.md").read_text()
+SNIPPETS = re.findall(r"^```python\n(.*?)^```", HOW_TO, re.DOTALL | re.MULTILINE)
+
+
+def shown_in_docstring() -> str:
+    code = re.search(r"\n    async def handler.*?(?=\n\S)", layers.__doc__ or "", re.DOTALL)
+    assert code is not None
+    return textwrap.dedent(code[0])
+
+
+def handler_of(code: str) -> Callable[[RawWebSocketSession], Awaitable[None]]:
+    names: dict[str, Any] = {**vars(layers), **vars(aiohttp_rawws), "__name__": "shown"}
+    exec(code, names)
+    handler: Callable[[RawWebSocketSession], Awaitable[None]] = names["handler"]
+    return handler
+
+
+def test_public_names() -> None:
+    assert sorted(layers.__all__) == list(layers.__all__)
+    for name in layers.__all__:
+        assert getattr(layers, name).__module__.startswith("aiohttp_rawws.")
+
+
+def test_all_that_is_shown_runs() -> None:
+    """In order, and each on what the ones before it made known."""
+    names: dict[str, Any] = {"__name__": "shown"}
+    for code in SNIPPETS:
+        exec(code, names)
+    assert {"app", "answered", "upload", "send_in_parts", "goodbye", "watched"} <= set(names)
+
+
+@pytest.mark.parametrize("code", [shown_in_docstring(), SNIPPETS[0]], ids=["docstring", "docs"])
+@pytest.mark.parametrize(
+    ("sent", "answers"),
+    [
+        (masked(0x89, b"?") + masked(0x88, b"\x0f\xa0"), [(0x8A, b"?"), (0x88, b"\x0f\xa0")]),
+        (
+            masked(0x01, b"Hel") + masked(0x89) + masked(0x80, b"lo") + masked(0x88),
+            [(0x8A, b""), (0x81, b"got 'Hello'"), (0x88, b"")],
+        ),
+        (masked(0x82, b"\xff") + masked(0x88), [(0x81, rb"got b'\xff'"), (0x88, b"")]),
+        (masked(0x01, b"\xff") + masked(0x88), [(0x88, b"\x03\xef")]),
+        (masked(0x02, bytes(60_000)) + masked(0x00, bytes(60_000)) * 17, [(0x88, b"\x03\xf1")]),
+        (masked(0xC1) + masked(0x88), [(0x88, b"\x03\xea")]),
+        (masked(0x80), [(0x88, b"\x03\xea")]),
+    ],
+    ids=["control", "fragments", "binary", "not UTF-8", "too big", "reserved bit", "order"],
+)
+async def test_the_handler_shown_is_an_endpoint(
+    serve: Serve, code: str, sent: bytes, answers: list[tuple[int, bytes]]
+) -> None:
+    wire = await Wire.upgrade(await serve(application(handler_of(code))))
+    wire.send(sent)
+    wire.end()
+    assert [await wire.read_frame() for _ in answers] == answers
+    assert await wire.read_to_end() == b""
+    await soon(wire.close())

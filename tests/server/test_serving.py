@@ -1,0 +1,171 @@
+"""What docs/serving.md shows and says, run."""
+
+import asyncio
+import inspect
+import re
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from aiohttp_rawws import RawWebSocketSession
+from tests.support import ROOT
+from tests.support.handshakes import request
+from tests.support.octets import masked
+from tests.support.servers import BOTH, Contexts, Serve, application, echo, forgotten, running
+from tests.support.waiting import soon
+from tests.support.wire import Wire
+
+HOW_TO = (ROOT / "docs" / "serving.md").read_text()
+SNIPPETS = re.findall(r"```python\n(.*?)```", HOW_TO, re.DOTALL)
+
+VERSION = tuple(int(part) for part in re.findall(r"\d+", aiohttp.__version__)[:3])
+
+
+def shown() -> dict[str, Any]:
+    """All that is shown, in order, each on what the ones before it made known."""
+    names: dict[str, Any] = {"__name__": "shown"}
+    for code in SNIPPETS:
+        exec(code, names)
+    return names
+
+
+async def test_what_is_shown_runs(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    names = shown()
+    app = names["app"]
+    address = await serve(app)
+    wire = await Wire.open(address)
+    short = request("/ws", Sec_WebSocket_Key="c2hvcnQ=", Origin="https://example.com")
+    wire.send(short + masked(0x81, b"Hello") + masked(0x83))
+    status, headers = await wire.read_head()
+    assert (status, headers["Access-Control-Allow-Origin"]) == (101, "https://example.com")
+    with pytest.raises(ConnectionResetError):
+        await wire.read_to_end()
+    await wire.close()
+    assert capsys.readouterr().out.startswith("echo ProtocolError(")
+
+
+async def test_the_goodbye_that_is_shown() -> None:
+    async with running(shown()["app"]) as (runner, address):
+        wire = await Wire.upgrade(address, "/ws")
+        stopping = asyncio.create_task(runner.cleanup())
+        assert await wire.read_to_end() == b"\x88\x02\x03\xe9"
+        await wire.close()
+        await soon(stopping)
+
+
+async def test_the_middleware_that_is_shown_for_an_ordinary_handler(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        if "refuse" in request.query:
+            raise web.HTTPForbidden
+        raise LookupError("no such thing")
+
+    app = web.Application(middlewares=[shown()["watch"]])
+    app.router.add_get("/", handler)
+    address = await serve(app)
+    for path, status in (("/", 500), ("/?refuse", 403)):
+        wire = await Wire.open(address)
+        wire.send(request(path, Upgrade="", Connection="close"))
+        assert (await wire.read_head())[0] == status
+        await wire.close()
+    assert capsys.readouterr().out.count("LookupError") == 1
+
+
+# -- half-sent handshakes --------------------------------------------------------------------
+
+#: What stands for the 30 seconds of the documentation.
+TIMEOUT = 0.3
+COUNTS_FROM_THE_BEGINNING = pytest.mark.skipif(
+    VERSION < (3, 14, 4), reason="aiohttp does not count a connection's first request"
+)
+
+HALVES: dict[str, bytes] = {
+    "nothing": b"",
+    "half a line": request()[:8],
+    "half of the headers": request()[:-40],
+    "all but the last line": request()[:-2],
+}
+
+
+def test_the_option_that_is_shown_is_one_of_run_app() -> None:
+    assert "keepalive_timeout=30" in HOW_TO
+    assert "keepalive_timeout" in inspect.signature(web.run_app).parameters
+
+
+@COUNTS_FROM_THE_BEGINNING
+@BOTH
+@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
+async def test_half_sent_handshakes_end(contexts: Contexts, tls: bool, half: bytes) -> None:
+    app = application(echo)
+    options = {"keepalive_timeout": TIMEOUT}
+    async with running(app, contexts if tls else None, **options) as (runner, address):
+        wires = [await Wire.open(address) for _ in range(20)]
+        began = asyncio.get_running_loop().time()
+        for wire in wires:
+            wire.send(half)
+        for wire in wires:
+            assert await wire.read_to_end() == b""
+            await wire.close()
+        assert asyncio.get_running_loop().time() - began > TIMEOUT * 0.5
+        await forgotten(runner)
+
+
+async def test_a_second_handshake_that_is_half_sent_ends(contexts: Contexts) -> None:
+    """On every aiohttp: it counts from the answer before."""
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text="page")
+
+    app = application(echo)
+    app.router.add_get("/page", page)
+    async with running(app, keepalive_timeout=TIMEOUT) as (_, address):
+        wire = await Wire.open(address)
+        wire.send(request("/page", Upgrade="", Connection="keep-alive") + request()[:-2])
+        assert (await wire.read_head())[0] == 200
+        assert await wire.read_to_end() == b"page"
+        await wire.close()
+
+
+@COUNTS_FROM_THE_BEGINNING
+async def test_one_that_sends_byte_by_byte_gets_no_more_time(contexts: Contexts) -> None:
+    async with running(application(echo), keepalive_timeout=TIMEOUT) as (_, address):
+        wire = await Wire.open(address)
+        reading = asyncio.ensure_future(wire.read_to_end())
+        for number in range(1000):
+            if reading.done():
+                break
+            wire.send(request()[number : number + 1] if number < 50 else b"")
+            await asyncio.sleep(TIMEOUT / 10)
+        assert number < 50
+        await asyncio.gather(reading, return_exceptions=True)
+        await wire.close()
+
+
+@BOTH
+async def test_a_websocket_lives_on(contexts: Contexts, tls: bool) -> None:
+    app = application(echo)
+    options = {"keepalive_timeout": TIMEOUT}
+    async with running(app, contexts if tls else None, **options) as (_, address):
+        wire = await Wire.upgrade(address)
+        await asyncio.sleep(TIMEOUT * 3)
+        wire.send(masked(0x81, b"Hello"))
+        assert await wire.read_frame() == (0x81, b"Hello")
+        await wire.close()
+
+
+async def test_an_upgrade_that_takes_its_time_is_not_cut(contexts: Contexts) -> None:
+    async def slow(request: web.Request, response: web.StreamResponse) -> None:
+        await asyncio.sleep(TIMEOUT * 3)
+
+    async def handler(session: RawWebSocketSession) -> None:
+        await session.close()
+
+    app = application(handler)
+    app.on_response_prepare.append(slow)
+    async with running(app, keepalive_timeout=TIMEOUT) as (_, address):
+        wire = await Wire.upgrade(address)
+        assert await wire.read_to_end() == b"\x88\x02\x03\xe8"
+        await wire.close()

@@ -1,0 +1,53 @@
+"""The event loops that the tests run on."""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from tests.support.waiting import PATIENCE, Result
+
+try:
+    import uvloop
+except ImportError:  # pragma: no cover - Windows
+    LOOPS: "dict[str, Callable[[], asyncio.AbstractEventLoop]]" = {
+        "asyncio": asyncio.new_event_loop
+    }
+else:
+    LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+def eager(factory: "Callable[[], asyncio.AbstractEventLoop]") -> asyncio.AbstractEventLoop:
+    """A loop on which a task begins to run where it is made."""
+    loop = factory()
+    loop.set_task_factory(begun)
+    return loop
+
+
+def begun(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
+    """As `asyncio.eager_task_factory`; some take no `eager_start`, which uvloop passes."""
+    options["eager_start"] = True
+    return asyncio.Task(coroutine, loop=loop, **options)
+
+
+def run(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], main: Coroutine[Any, Any, Result]
+) -> Result:
+    """Run a program as `asyncio.run` does, on a loop of that kind, and leave nothing behind.
+
+    What ends the program may be raised again by each task that waits for one that raised it.
+    """
+    loop = new_loop()
+    try:
+        return loop.run_until_complete(main)
+    finally:
+        while left := asyncio.all_tasks(loop):
+            for task in left:
+                task.cancel()
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+        # What is told of a task at its end is told here, not in the middle of another test.
+        gc.collect()

@@ -1,0 +1,89 @@
+"""The sockets of a connection: their buffers, their resets, and what the kernel counts."""
+
+import asyncio
+import fcntl
+import socket
+import struct
+import sys
+import termios
+
+from aiohttp_rawws import RawWebSocketSession
+from tests.support.waiting import turns
+from tests.support.wire import Wire
+
+#: More than the buffers of a narrow connection hold. Over TLS it takes two: asyncio does not count
+#: what the transport below the encryption holds, and that takes one write of any size.
+BIG = 4 * 2**20
+
+
+#: More than a connection takes while its peer does not read.
+MEGABYTES = 8 * 2**20
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def unread(session: RawWebSocketSession) -> int:
+    """How many bytes wait in the kernel for the session to read."""
+    answer = fcntl.ioctl(session.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
+    return int.from_bytes(answer, sys.byteorder)
+
+
+async def taken(session: RawWebSocketSession, wire: Wire) -> None:
+    """Wait until the session has read all that the wire sent."""
+    await turns(3)
+    while wire.writer.transport.get_write_buffer_size() or unread(session):
+        await asyncio.sleep(0)
+    await turns(3)
+
+
+def segments(wire: Wire) -> int:
+    """How many segments with data have come to the wire (Linux: tcpi_data_segs_in)."""
+    sock = wire.writer.get_extra_info("socket")
+    number: int = struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, 11, 256), 152)[0]
+    return number
+
+
+def reset(wire: Wire) -> None:
+    """End the connection of the wire with a RST."""
+    sock = wire.writer.get_extra_info("socket")
+    if sock is not None and not wire.writer.is_closing():
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        wire.writer.transport.abort()
+
+
+def narrow(
+    *ends: RawWebSocketSession | asyncio.StreamWriter | asyncio.BaseTransport,
+    size: int = 64 * 1024,
+) -> None:
+    """Have the system hold little for the ends of a connection: at least what it must."""
+    for end in ends:
+        sock = end.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+
+
+def refuse_to_read(session: RawWebSocketSession, wire: Wire) -> None:
+    """Have the peer read nothing, so that little fits the connection to it."""
+    narrow(session, wire.writer)
+    wire.transport.pause_reading()
+
+
+def read_again(wire: Wire) -> None:
+    wire.transport.resume_reading()
+
+
+async def send_until_full(wire: Wire, chunk: bytes, limit: int) -> int:
+    """Send until nothing moves any more, or `limit` is passed; how many bytes went through.
+
+    A whole number of `chunk`s is sent; what does not go through waits in the wire.
+    """
+    transport = wire.writer.transport
+    written, quiet, before = 0, 0, -1
+    while written < limit and quiet < 50:
+        if transport.get_write_buffer_size() == 0:
+            wire.send(chunk)
+            written += len(chunk)
+        await asyncio.sleep(0)
+        through = written - transport.get_write_buffer_size()
+        quiet = quiet + 1 if through == before else 0
+        before = through
+    return before

@@ -1,0 +1,144 @@
+"""A peer whose every byte is written by hand, over a real socket."""
+
+import asyncio
+import contextlib
+import re
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import cast
+
+from multidict import CIMultiDict
+
+from tests.support.handshakes import Opening, request
+from tests.support.waiting import PATIENCE
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a test server listens; `ssl` is the context for its clients, or None.
+
+    With a `path` that is a Unix socket, and host and port are those to write into a URL.
+    """
+
+    host: str
+    port: int
+    ssl: "ssl.SSLContext | None" = None
+    path: str = ""
+
+    def url(self, path: str = "/", scheme: str = "ws") -> str:
+        return f"{scheme}{'s' if self.ssl else ''}://{self.host}:{self.port}{path}"
+
+
+class Wire:
+    """One connection: `send` bytes, `read` bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        return cast(asyncio.Transport, self.writer.transport)
+
+    @classmethod
+    async def open(cls, address: Address) -> "Wire":
+        if address.path:
+            name = address.host if address.ssl else None
+            opening = asyncio.open_unix_connection(
+                address.path, ssl=address.ssl, server_hostname=name
+            )
+        else:
+            opening = asyncio.open_connection(address.host, address.port, ssl=address.ssl)
+        return cls(*await opening)
+
+    @classmethod
+    async def upgrade(cls, address: Address, path: str = "/", behind: bytes = b"") -> "Wire":
+        """Open a connection and upgrade it, with bytes in the same write as the request."""
+        wire = await cls.open(address)
+        wire.send(request(path) + behind)
+        status, headers = await wire.read_head()
+        assert status == 101, (status, headers)
+        return wire
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def read_head(self) -> "tuple[int, CIMultiDict[str]]":
+        """The status and the headers of a response."""
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)
+        status, *lines = head.decode("latin-1").split("\r\n")
+        headers: CIMultiDict[str] = CIMultiDict()
+        for line in filter(None, lines):
+            name, value = line.split(": ", 1)
+            headers.add(name, value)
+        return int(status.split(" ")[1]), headers
+
+    async def read(self, size: int) -> bytes:
+        """Exactly `size` bytes."""
+        return await asyncio.wait_for(self.reader.readexactly(size), PATIENCE)
+
+    async def read_frame(self) -> "tuple[int, bytes]":
+        """The first octet and the payload of an unmasked frame."""
+        head, size = await self.read(2)
+        if size == 126:
+            size = int.from_bytes(await self.read(2), "big")
+        elif size == 127:
+            size = int.from_bytes(await self.read(8), "big")
+        return head, await self.read(size)
+
+    async def read_to_end(self) -> bytes:
+        """All there is until the peer's FIN; ConnectionResetError after a RST."""
+        return await asyncio.wait_for(self.reader.read(), PATIENCE)
+
+    def end(self) -> None:
+        """Send a FIN, and keep reading."""
+        self.writer.write_eof()
+
+    async def close(self) -> None:
+        self.writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await self.writer.wait_closed()
+
+
+Script = Callable[[Wire, Opening], Awaitable[None]]
+ByHand = Callable[..., Awaitable[Address]]
+
+
+async def read_opening(wire: Wire) -> Opening:
+    head = (await wire.reader.readuntil(b"\r\n\r\n")).decode()
+    line, *lines = head.split("\r\n")
+    pairs = (each.partition(": ") for each in lines if each)
+    return Opening(line, CIMultiDict([(name, value) for name, _, value in pairs]))
+
+
+#: Where nobody listens.
+NOWHERE = Address("127.0.0.1", 1)
+
+
+async def tell(address: Address, data: bytes) -> tuple[int, "CIMultiDict[str]"]:
+    """What a visitor gets to `data`, who leaves then."""
+    wire = await Wire.open(address)
+    wire.send(data)
+    head = await wire.read_head()
+    await wire.close()
+    return head
+
+
+async def raw_bytes(address: Address, data: bytes) -> bytes:
+    """All that a server answers to `data` until it ends the connection."""
+    wire = await Wire.open(address)
+    wire.send(data)
+    answer = await wire.read_to_end()
+    await wire.close()
+    return answer
+
+
+def only_response(data: bytes) -> tuple[int, bytes]:
+    """The status and the body of the one HTTP response that `data` is."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    assert length is not None
+    assert len(body) == int(length[1])
+    assert len(re.findall(rb"HTTP/1\.\d \d\d\d ", data)) == 1
+    return int(head.split(b" ")[1]), body
