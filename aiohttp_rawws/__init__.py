@@ -8,7 +8,8 @@
 
 from ._build import COMPILED
 from ._version import __version__
-from .client.connect import HandshakeRefused, connect
+from .client.answer import HandshakeRefused
+from .client.connect import connect
 from .proxy.relay import RelayStats, relay
 from .proxy.websocket import proxy
 from .server.accept import accept

@@ -13,6 +13,7 @@ from ..wire.arguments import not_a_frame, shown
 from ..wire.close import truncate_reason
 from ..wire.errors import FrameTooBig, ProtocolError
 from ..wire.frames import Frame, make_frame
+from ..wire.handshake import raw_lines
 from ..wire.names import CloseCode, Violation
 
 try:
@@ -263,7 +264,7 @@ class PermessageDeflate:
         sent: Sequence[str] = ()
         if session.is_client:
             # What was sent, whoever wrote it: a middleware may have.
-            sent = session.response.request_info.headers.getall(HEADER, ())
+            sent = raw_lines(session.response.request_info.headers, HEADER)
         try:
             agreed = answer_of(session.extensions)
             if agreed is not None and session.is_client:

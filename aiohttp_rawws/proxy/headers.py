@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import LooseHeaders
 from multidict import CIMultiDict, MultiMapping
 
-from ..client import connect as client
+from ..client.request import upgrade_headers
 from ..session.options import TOKEN
 from ..wire.handshake import lines, tokens
 
@@ -121,7 +121,7 @@ def upstream_headers(
         headers.popall(name, None)
     headers.extend((name, line) for name, line in forwarded(request).items() if name not in extra)
     headers.extend((name, value) for name, value in extra.items() if value is not None)
-    headers.extend(client.upgrade_headers())
+    headers.extend(upgrade_headers())
     protocols = lines(request.headers, "Sec-WebSocket-Protocol")
     if protocols:
         headers["Sec-WebSocket-Protocol"] = ", ".join(protocols)

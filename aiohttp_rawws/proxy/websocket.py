@@ -14,7 +14,8 @@ from aiohttp.typedefs import LooseHeaders, StrOrURL
 from multidict import CIMultiDict
 from yarl import URL
 
-from ..client import connect as client
+from ..client import request as client_request
+from ..client import takeover
 from ..client.request import check_client_session, check_url
 from ..client.tunnel import tunnel
 from ..server import accept as server
@@ -22,6 +23,7 @@ from ..server.logs import logger, warn
 from ..session.ending import end
 from ..session.options import Options
 from ..session.session import RawWebSocketSession, connection_of
+from ..wire import handshake
 from ..wire.handshake import HandshakeRule, Refusal
 from .headers import (
     end_to_end,
@@ -53,7 +55,7 @@ SESSION_OPTIONS = (
 )
 
 #: The options of a request that would make the proxy seen.
-NOT_TAKEN = client.OWN_OPTIONS | {
+NOT_TAKEN = client_request.OWN_OPTIONS | {
     "allow_redirects",
     "auto_decompress",
     "cookies",
@@ -204,7 +206,7 @@ async def dial(
 ) -> aiohttp.ClientResponse:
     """The upstream's answer; a 502, 503 or 504 if there is none."""
     # Where an HTTP proxy stands before the upstream: RFC 6455 section 4.1.
-    given = client.middlewares_of(client_session, request_options)
+    given = client_request.middlewares_of(client_session, request_options)
     request_options["middlewares"] = [*given, tunnel]
     try:
         answer = await client_session.request(
@@ -231,7 +233,7 @@ async def dial(
     else:
         if is_writable(answer.reason or "", answer.headers):
             return answer
-        client.hang_up(answer)
+        takeover.close_connection(answer)
         warn(
             handling.request,
             "Proxy: %s answered with headers that are not printable UTF-8",
@@ -252,10 +254,10 @@ def take_over(
     try:
         wrong = wrong_answer(request, answer, options.reject_handshake)
         if not wrong:
-            return client.take_over(answer, options)
+            return takeover.take_over(answer, options)
     except aiohttp.ClientError as error:
         wrong = reason(error)
-    client.hang_up(answer)
+    takeover.close_connection(answer)
     warn(request, "Proxy: %s does not speak WebSocket: %s", origin(answer.url), wrong)
     raise refusal(opening, handling, 502, "The upstream does not speak WebSocket.")
 
@@ -268,7 +270,7 @@ def wrong_answer(
     # `extensions`, or the client session's own headers, may have offered what the visitor did not.
     offered = CIMultiDict(request.headers)
     offered["Sec-WebSocket-Key"] = sent.get("Sec-WebSocket-Key", "")
-    return client.wrong_answer(sent, got, reject) or client.wrong_answer(offered, got, reject)
+    return handshake.wrong_answer(sent, got, reject) or handshake.wrong_answer(offered, got, reject)
 
 
 async def pass_refusal(
@@ -292,7 +294,7 @@ async def pass_refusal(
     except ConnectionError as error:
         logger.debug("Proxy: the visitor went away during a refusal: %s", error)
     finally:
-        client.hang_up(answer)
+        takeover.close_connection(answer)
     return response
 
 
