@@ -13,7 +13,8 @@ from .broadcast import broadcast
 from .closing import close_handshake
 from .deflate import PermessageDeflate
 from .heartbeat import Heartbeat
-from .messages import Message, MessageAssembler, fragment, reply
+from .message import Message
+from .messages import MessageAssembler, fragment, reply
 
 __all__ = (
     "Heartbeat",

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from ..session.session import RawWebSocketSession, connection_of
-from ..wire.frames import Frame, not_a_frame, prepare, shown
+from ..wire.arguments import not_a_frame, shown
+from ..wire.frames import Frame, prepare
 from .checks import check_int
 
 __all__ = ("broadcast",)

@@ -19,7 +19,8 @@ from ..session.ending import Stall, delivered, end_patiently, reset
 from ..session.kernel import error_of, has_ended, is_gone, probe
 from ..session.session import RawWebSocketSession, Stream, connection_of
 from ..wire.errors import ProtocolError, SessionClosed
-from ..wire.frames import Frame, Piece, without_mask
+from ..wire.frames import Frame, without_mask
+from ..wire.pieces import Piece
 
 __all__ = ("RelayStats", "Tap", "check_tap", "join", "relay")
 

@@ -14,8 +14,8 @@ from aiohttp.typedefs import LooseHeaders, StrOrURL
 from multidict import CIMultiDict
 from yarl import URL
 
-from ..client.connect import hang_up, middlewares_of, take_over
-from ..client.request import OWN_OPTIONS, check_client_session, check_url
+from ..client.request import OWN_OPTIONS, check_client_session, check_url, middlewares_of
+from ..client.takeover import close_connection, take_over
 from ..client.tunnel import tunnel
 from ..server.installed import options_of
 from ..server.logs import logger, warn
@@ -226,7 +226,7 @@ async def dial(
     else:
         if is_writable(answer.reason or "", answer.headers):
             return answer
-        hang_up(answer)
+        close_connection(answer)
         warn(
             upgrade.request,
             "Proxy: %s answered with headers that are not printable UTF-8",
@@ -246,7 +246,7 @@ def upstream_session(
             return take_over(answer, options)
     except aiohttp.ClientError as error:
         wrong = reason(error)
-    hang_up(answer)
+    close_connection(answer)
     warn(upgrade.request, "Proxy: %s does not speak WebSocket: %s", origin(answer.url), wrong)
     raise upgrade.refusal(Refusal(502, "The upstream does not speak WebSocket."))
 
@@ -283,7 +283,7 @@ async def pass_refusal(upgrade: Upgrade, answer: aiohttp.ClientResponse) -> web.
     except ConnectionError as error:
         logger.debug("Proxy: the visitor went away during a refusal: %s", error)
     finally:
-        hang_up(answer)
+        close_connection(answer)
     return response
 
 

@@ -5,6 +5,8 @@ that Python code can await, but one costs more than all that happens in it; so o
 which run once for each frame, exist twice.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, TypeVar
 
 from ..wire.frames import Frame
@@ -44,7 +46,7 @@ class Awaiting:
             await waiter
         return frame
 
-    def __aiter__(self) -> "Awaiting":
+    def __aiter__(self) -> Awaiting:
         return self
 
     async def __anext__(self) -> Frame:

@@ -1,10 +1,12 @@
-# cython: language_level=3, binding=False
+# cython: language_level=3, annotation_typing=False, binding=False
 """What a handler awaits for every frame: the compiled twin of `awaiting.py`, which says what for.
 
 Each await is an object that behaves as a coroutine, without a frame of Python. It is driven through
 the slot `am_send`, as coroutines are, or where Python does not ask for that through `tp_iternext`.
 """
 
+import asyncio.coroutines
+import inspect
 import warnings
 
 cimport cython
@@ -190,7 +192,9 @@ cdef class Awaiting:
         self._receiver = receiver
         self._sender = sender
 
-    def receive(self):
+    # Bound functions have a signature and may be marked. They are no slower.
+    @cython.binding(True)
+    def receive(self) -> Frame:
         """Wait for the next frame, whatever it is.
 
         Raises EndOfStream after the peer's Close or the end of its stream, ProtocolError where
@@ -210,7 +214,8 @@ cdef class Awaiting:
         awaited.session = self
         return awaited
 
-    def send(self, frame):
+    @cython.binding(True)
+    def send(self, frame: Frame) -> None:
         """Send a frame, then wait as `drain` does while too much waits to leave.
 
         A send that need not wait never gives way to other tasks (over TLS, once in a mebibyte).
@@ -224,6 +229,19 @@ cdef class Awaiting:
         awaited.sends = True
         awaited.frame = frame
         return awaited
+
+
+def mark_awaitable(function):
+    """Have `inspect` and `asyncio` take a function for a coroutine function, as its twin is."""
+    if hasattr(inspect, "markcoroutinefunction"):
+        # Python 3.12 and later.
+        inspect.markcoroutinefunction(function)
+    else:
+        function._is_coroutine = asyncio.coroutines._is_coroutine
+
+
+mark_awaitable(Awaiting.receive)
+mark_awaitable(Awaiting.send)
 
 
 def iterate_directly(kind):

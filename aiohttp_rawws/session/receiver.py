@@ -2,7 +2,8 @@
 """Frames and pieces for whoever receives, and why there are no more."""
 
 from ..wire.errors import EndOfStream
-from ..wire.frames import Frame, Piece, whole_piece
+from ..wire.frames import Frame, whole_piece
+from ..wire.pieces import Piece
 from ..wire.stops import Stop
 from .link import Link
 from .reader import Reader

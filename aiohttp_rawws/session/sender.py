@@ -1,17 +1,12 @@
 # cython: language_level=3, annotation_typing=False, binding=False
 """Frames to bytes."""
 
+from ..wire.arguments import not_a_frame
 from ..wire.errors import SessionClosed
-from ..wire.frames import (
-    LENGTH_64,
-    Frame,
-    Piece,
-    header_octets,
-    not_a_frame,
-    octets,
-)
+from ..wire.frames import LENGTH_64, Frame, header_octets, octets
 from ..wire.names import Violation
 from ..wire.native import rotate
+from ..wire.pieces import Piece
 from .limits import COPY_LIMIT, CORK_LIMIT
 from .link import Link
 from .writer import Writer

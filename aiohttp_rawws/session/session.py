@@ -3,11 +3,13 @@
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ..wire.arguments import not_a_frame
 from ..wire.errors import SessionClosed
-from ..wire.frames import Frame, Piece, not_a_frame
+from ..wire.frames import Frame
 from ..wire.names import CloseCode
+from ..wire.pieces import Piece
 from .awaiting import Awaiting, iterate_directly
 from .connection import Connection
 from .options import check_size
@@ -173,6 +175,13 @@ class RawWebSocketSession(Awaiting):
         self._connection.remove_end_callback(callback)
 
     # -- receiving -------------------------------------------------------------------------
+
+    if TYPE_CHECKING:
+        # Editors read sources, and not the extension: so they know what is awaited.
+
+        async def receive(self) -> Frame: ...
+        async def send(self, frame: Frame) -> None: ...
+        async def __anext__(self) -> Frame: ...
 
     def receive_nowait(self) -> Frame | None:
         """Return the next frame if one is there, else None. Raises as `receive` does."""

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable
 
 from .errors import FrameTooBig, ProtocolError
-from .frames import FRAME_COST, MAX_CONTROL_PAYLOAD, Piece, make_frame
-from .names import Violation
+from .frames import FRAME_COST, make_frame
+from .names import MAX_CONTROL_PAYLOAD, Violation
 from .native import READ_SIZE, copy_out, key_at
 from .partial import Forwarding, PartialFrame
+from .pieces import Piece
 from .queue import FrameQueue
 from .rules import judge_close, judge_length, rules_of, size_limited, violation_error
 from .stops import Stop

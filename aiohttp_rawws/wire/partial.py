@@ -3,8 +3,9 @@
 
 from collections.abc import Callable
 
-from .frames import Piece, make_piece
+from .frames import make_piece
 from .native import Payload
+from .pieces import Piece
 
 __all__ = ("Forwarding", "PartialFrame")
 

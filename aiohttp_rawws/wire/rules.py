@@ -7,9 +7,10 @@ the parser's business.
 
 from functools import lru_cache
 
+from .close import truncate_reason
 from .errors import ProtocolError
-from .frames import LENGTH_64, MAX_CONTROL_PAYLOAD, truncate_reason
-from .names import CloseCode, Violation
+from .frames import LENGTH_64
+from .names import MAX_CONTROL_PAYLOAD, CloseCode, Violation
 
 __all__ = ("EXPLANATIONS", "Rules", "judge", "judge_close", "judge_length", "violation_error")
 

@@ -21,6 +21,10 @@ FOLDER = Path(aiohttp_rawws.__file__).parent
 WIRE = (
     "native",
     "names",
+    "introspection",
+    "pieces",
+    "arguments",
+    "close",
     "frames",
     "errors",
     "stops",
