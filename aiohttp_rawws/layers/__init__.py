@@ -1,7 +1,7 @@
-"""What RFC 6455 asks of an endpoint, in parts that a handler puts together.
+"""The duties of an endpoint by RFC 6455, in parts that a handler puts together.
 
-Each takes frames and returns values. None sends or closes behind the handler's back; those that
-wait send what their names say. This handler is a fully conforming endpoint:
+The parts take frames and return values. None sends or closes on its own, but for those whose name
+says so. This handler is a fully conforming endpoint:
 
     async def handler(session):
         messages = MessageAssembler(max_message_size=2**20)
@@ -20,8 +20,8 @@ wait send what their names say. This handler is a fully conforming endpoint:
         except TimeoutError:
             session.abort()
 
-A handler that sends a Close of its own, `close_handshake(session)` included, and then goes on
-receiving asks `session.close_sent is None` before it answers anything.
+A handler that sends a Close of its own, and then goes on receiving, must look at
+`session.close_sent` before it answers anything. That includes `close_handshake(session)`.
 """
 
 from ..wire.frames import prepare
