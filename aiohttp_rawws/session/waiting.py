@@ -108,6 +108,11 @@ class Changes:
         self._loop = loop
         self._futures: list[asyncio.Future[None]] | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait."""
+        return len(self._futures or ())
+
     def notify(self) -> None:
         """Wake all tasks that wait."""
         futures, self._futures = self._futures, None

@@ -211,13 +211,13 @@ class Writer(Corked):
 
     def waiting(self) -> int:
         """Return how many bytes were accepted but not yet handed to the system."""
+        if self.link.is_lost():
+            return 0
         size = len(self.out)
         if self._backlog is not None:
             size += self._backlog.size
         # A plain transport has told whether it holds anything.
-        if (self._choked or self.link.fd < 0) and not (
-            self.link.is_lost() or self.link.has_failed()
-        ):
+        if (self._choked or self.link.fd < 0) and not self.link.has_failed():
             size += self.link.transport.get_write_buffer_size()
         return size
 

@@ -1,8 +1,8 @@
-"""A proxy in a process of its own, so that its memory and its CPU time can be told.
+"""A proxy as a process of its own, whose memory and CPU time can be measured.
 
-`python -m demo.ingress.process MODULE UPSTREAM SEND_BUFFER` serves what `make_app(upstream)` of
-that module gives, on a free port of 127.0.0.1, which it prints. It ends with its input, so that it
-cannot outlive whoever started it.
+`python -m demo.ingress.process MODULE UPSTREAM SEND_BUFFER` serves `make_app(upstream)` of that
+module on a free port of 127.0.0.1, and prints the port. It ends with its standard input, so that
+it does not outlive the process that started it.
 """
 
 import asyncio
@@ -26,32 +26,32 @@ __all__ = ("LOOPS", "Proxy", "running")
 
 ROOT = Path(__file__).parent.parent.parent
 
-#: Where the event loops come from, here and in the proxies.
+#: The module of the event loops, here and in the proxies.
 LOOPS = importlib.import_module("uvloop" if importlib.util.find_spec("uvloop") else "asyncio")
 
-#: How long a proxy may take to start, in seconds.
+#: The time for a proxy to start, in seconds.
 START_TIMEOUT = 20.0
 
-#: What the system holds for each visitor of a narrow proxy, in bytes.
+#: The send buffer of each connection that a narrow proxy accepts, in bytes.
 SEND_BUFFER = 32 * 1024
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy that runs: where it listens, and its process."""
+    """A running proxy: the address where it listens, and its process."""
 
     url: URL
     pid: int
 
     def cpu_seconds(self) -> float | None:
-        """The CPU time it has used, user and system; None where the system is not Linux."""
+        """Return the CPU time it has used, user and system, or None if not on Linux."""
         if sys.platform != "linux":
             return None
-        # The clock of a process, as clock_getcpuclockid(3) makes it of the number.
+        # The clock of a process, as clock_getcpuclockid(3) makes it from the process id.
         return time.clock_gettime(~self.pid << 3 | 2)
 
     def resident(self) -> int | None:
-        """The bytes of memory that it occupies; None where the system is not Linux."""
+        """Return the bytes of memory that it occupies, or None if not on Linux."""
         if sys.platform != "linux":
             return None
         pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
@@ -60,10 +60,10 @@ class Proxy:
 
 @contextlib.asynccontextmanager
 async def running(module: str, upstream: URL, *, narrow: bool = False) -> AsyncIterator[Proxy]:
-    """Start the proxy of a module in front of `upstream`, for as long as the block lasts.
+    """Run the proxy of a module in front of `upstream` during the block.
 
-    A `narrow` one can send little that is not read: it soon feels that a visitor is slow, where
-    the system would take some mebibytes first.
+    A `narrow` proxy has small send buffers, and so soon notices a slow visitor. Otherwise the
+    system would take some mebibytes first.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -75,7 +75,7 @@ async def running(module: str, upstream: URL, *, narrow: bool = False) -> AsyncI
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
-        # Ctrl-C is for whoever started it.
+        # Ctrl+C ends only the process that started it.
         start_new_session=True,
     )
     assert process.stdin is not None
@@ -92,12 +92,12 @@ async def running(module: str, upstream: URL, *, narrow: bool = False) -> AsyncI
 
 def serve(module: str, upstream: str, send_buffer: str) -> None:
     threading.Thread(target=end_with_input, daemon=True).start()
-    # What goes wrong in a proxy is what the probes are to find out.
+    # The probes tell what goes wrong in a proxy.
     logging.disable()
     app = importlib.import_module(module).make_app(URL(upstream))
     listener = socket.create_server(("127.0.0.1", 0))
     if int(send_buffer):
-        # What it accepts has the same.
+        # Accepted connections inherit it.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(send_buffer))
     print(listener.getsockname()[1], flush=True)
     web.run_app(app, sock=listener, print=None, access_log=None, loop=LOOPS.new_event_loop())

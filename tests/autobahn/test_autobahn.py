@@ -19,6 +19,7 @@ from tests.autobahn.peers import PEERS, ROOT, command, serving
 from tests.autobahn.suite import ALIASES, Selection, Suite, SuiteError
 from tests.autobahn.transparent import Counts, compare, count, is_illegal
 from tests.autobahn.verdicts import Verdict, missing
+from tests.support.loops import ONE_LOOP
 from tests.support.servers import Serve
 from tests.support.waiting import soon
 
@@ -344,6 +345,7 @@ async def echoes(url: str) -> None:
         assert await socket.receive_bytes() == b"\xff"
 
 
+@ONE_LOOP
 @pytest.mark.parametrize("name", PEERS)
 async def test_a_server_echoes_directly_and_through_the_proxy(tmp_path: Path, name: str) -> None:
     with (
@@ -362,6 +364,7 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
         pass
 
 
+@ONE_LOOP
 @pytest.mark.parametrize("name", PEERS)
 async def test_a_client_echoes_in_every_case(serve: Serve, name: str) -> None:
     heard = []

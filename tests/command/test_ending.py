@@ -11,8 +11,9 @@ import pytest
 from aiohttp import web
 
 from aiohttp_rawws import Frame, RawWebSocketSession, add_raw_websocket
-from tests.support.command import BACK, ONE_LOOP, THERE, TIME, never, proxying, sink, without_uvloop
+from tests.support.command import BACK, THERE, TIME, never, proxying, sink, without_uvloop
 from tests.support.handshakes import request
+from tests.support.loops import ONE_LOOP
 from tests.support.octets import masked
 from tests.support.servers import Serve, application, echo
 from tests.support.sockets import narrow

@@ -12,8 +12,9 @@ from websockets.asyncio.client import connect as websockets_connect
 from websockets.asyncio.server import serve as websockets_serve
 
 from aiohttp_rawws import accept
-from tests.support.command import CLOSE, ONE_LOOP, never, opened, proxying, sink, visit
+from tests.support.command import CLOSE, never, opened, proxying, sink, visit
 from tests.support.handshakes import request
+from tests.support.loops import ONE_LOOP
 from tests.support.octets import masked
 from tests.support.servers import Serve, application, echo
 from tests.support.wire import Wire

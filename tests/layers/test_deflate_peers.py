@@ -27,6 +27,7 @@ from aiohttp_rawws import Frame, HandshakeRefused, Opcode, RawWebSocketSession, 
 from aiohttp_rawws.layers import PermessageDeflate
 from tests.support import ROOT
 from tests.support.browser import FLAGS, program
+from tests.support.loops import ONE_LOOP
 from tests.support.servers import Serve, application, running
 from tests.support.waiting import PATIENCE, patience
 
@@ -287,6 +288,7 @@ WS_NAMES = {
 }
 
 
+@ONE_LOOP
 @EVERY_ANSWER
 @pytest.mark.parametrize(
     "theirs",
@@ -314,6 +316,7 @@ async def test_ws_as_client(
     assert echo.fragments == 8
 
 
+@ONE_LOOP
 @EVERY_OFFER
 @pytest.mark.parametrize(
     "theirs",
@@ -383,7 +386,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 
 
 @EVERY_ANSWER
-@pytest.mark.asyncio(loop_factories=["asyncio"])  # the peer is another process
+@ONE_LOOP
 async def test_chromium(browser: webdriver.Chrome, options: dict[str, Any]) -> None:
     echo = Echo(options)
     texts = [message for message in MESSAGES if isinstance(message, str)]

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from tests.support.demos import address_of, running, visiting
+from tests.support.loops import ONE_LOOP
 from tests.support.octets import masked
 from tests.support.waiting import PATIENCE
 
@@ -17,7 +18,7 @@ CLOSE_1001 = b"\x03\xe9"
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-@pytest.mark.asyncio(loop_factories=["asyncio"])  # the server is another process
+@ONE_LOOP
 async def test_a_signal_stops_it_with_a_close_for_everyone(name: str) -> None:
     with running("demo", "--port", "0") as process:
         async with visiting(address_of(process)) as visit:

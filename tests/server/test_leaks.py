@@ -314,14 +314,11 @@ KINDS: dict[str, Visitor] = {
 @contextlib.contextmanager
 def no_collector() -> Iterator[None]:
     gc.collect()
-    # What is there already need not be looked at each time.
-    gc.freeze()
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
-        gc.unfreeze()
 
 
 def garbage_of_ours() -> Counter[str]:

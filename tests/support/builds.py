@@ -41,6 +41,7 @@ class Build:
     native: Any
     names: Any
     frames: Any
+    errors: Any
     parser: Any
 
     def __init__(self, name: str, modules: "dict[str, ModuleType]") -> None:

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiohttp import web
 
 from aiohttp_rawws import RawWebSocketSession
@@ -19,8 +18,6 @@ from tests.support.octets import masked
 from tests.support.waiting import PATIENCE, patience
 from tests.support.wire import Address, Wire
 
-#: The command is another process, with a loop of its own.
-ONE_LOOP = pytest.mark.asyncio(loop_factories=["asyncio"])
 TIME = r"\d\d:\d\d:\d\d\.\d{6} "
 THERE = "visitor -> upstream"
 BACK = "upstream -> visitor"

@@ -16,6 +16,9 @@ except ImportError:  # pragma: no cover - Windows
     }
 else:
     LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+import asyncio
+
+import pytest
 
 
 def eager(factory: "Callable[[], asyncio.AbstractEventLoop]") -> asyncio.AbstractEventLoop:
@@ -51,3 +54,7 @@ def run(
         loop.close()
         # What is told of a task at its end is told here, not in the middle of another test.
         gc.collect()
+
+
+#: For tests of another process, which has a loop of its own.
+ONE_LOOP = pytest.mark.asyncio(loop_factories=["asyncio"])

@@ -14,7 +14,7 @@ from tests.support.octets import MASK, xor
 BIG = 20_000  # so big that it is read into its own memory while it is incomplete
 Values = tuple[Any, ...]
 #: The limits of a parser, as they are by default.
-LIMITS = {"max_frame_size": 16 * 2**20, "limit": 256 * 2**10}
+LIMITS: dict[str, Any] = {"max_frame_size": 16 * 2**20, "limit": 256 * 2**10}
 
 
 def values(item: Any) -> Values:
