@@ -13,6 +13,7 @@ from ..wire.close import truncate_reason
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame, make_frame, parts_of
 from ..wire.handshake import raw_lines
+from ..wire.introspection import ConstructorSignature
 from ..wire.names import CloseCode, Violation
 from .deflate_coding import Compressor, Decompressor, broken
 from .deflate_negotiation import (
@@ -60,6 +61,8 @@ class PermessageDeflate:
     """
 
     __slots__ = ("_compressor", "_decompressor", "_error")
+
+    __signature__ = ConstructorSignature()
 
     def __new__(cls, *args: Any, **settings: Any) -> "PermessageDeflate":
         if args or "is_client" not in settings:
