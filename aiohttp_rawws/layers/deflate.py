@@ -200,7 +200,8 @@ class PermessageDeflate:
         sent: Sequence[str] = ()
         if session.is_client:
             # The headers that were sent: a middleware may have written them.
-            sent = raw_lines(session.response.request_info.headers, HEADER)
+            response: Any = session.response
+            sent = raw_lines(response.request_info.headers, HEADER)
         try:
             agreed = answer_of(session.extensions)
             if agreed is not None and session.is_client:

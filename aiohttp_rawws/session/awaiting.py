@@ -7,15 +7,13 @@ which run once for each frame, exist twice.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ..wire.frames import Frame
 from .receiver import Receiver
 from .sender import Sender
 
-__all__ = ("Awaiting", "iterate_directly")
-
-Session = TypeVar("Session")
+__all__ = ("Awaiting",)
 
 
 class Awaiting:
@@ -69,8 +67,3 @@ class Awaiting:
         sender.send(frame)
         if sender.writer.paused:
             await self.drain()
-
-
-def iterate_directly(kind: type[Session]) -> type[Session]:
-    """Have the iteration over a subclass go to `Awaiting` directly, not by a lookup each time."""
-    return kind

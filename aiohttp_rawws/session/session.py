@@ -3,24 +3,36 @@
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from ..wire.arguments import not_a_frame
 from ..wire.errors import SessionClosed
 from ..wire.frames import Frame
 from ..wire.names import CloseCode
 from ..wire.pieces import Piece
-from .awaiting import Awaiting, iterate_directly
+from .awaiting import Awaiting
 from .connection import Connection
 from .options import check_size
 from .receiver import Receiver
 
-__all__ = ("RawWebSocketSession", "Stream", "connection_of")
+if TYPE_CHECKING:
+    import ssl
+    from asyncio.trsock import TransportSocket
+
+    import aiohttp
+    from aiohttp import web
+
+__all__ = (
+    "RawClientSession",
+    "RawServerSession",
+    "RawWebSocketSession",
+    "Stream",
+    "connection_of",
+)
 
 Item = TypeVar("Item")
 
 
-@iterate_directly
 class RawWebSocketSession(Awaiting):
     """A WebSocket connection that shows every frame as it stood on the wire.
 
@@ -42,8 +54,8 @@ class RawWebSocketSession(Awaiting):
         self,
         connection: Connection,
         *,
-        request: Any,
-        response: Any,
+        request: "web.Request | None",
+        response: "web.StreamResponse | aiohttp.ClientResponse",
         protocol: str | None,
         extensions: str | None,
     ) -> None:
@@ -58,17 +70,17 @@ class RawWebSocketSession(Awaiting):
         role = "client" if self.is_client else "server"
         state = "closed" if self.closed else "open"
         peer = self.get_extra_info("peername")
-        return f"<{type(self).__name__} {role} {state} peer={peer!r}>"
+        return f"<RawWebSocketSession {role} {state} peer={peer!r}>"
 
     # -- the handshake ---------------------------------------------------------------------
 
     @property
-    def request(self) -> Any:
+    def request(self) -> "web.Request | None":
         """The `web.Request` that was upgraded, on the server; None on a client."""
         return self._request
 
     @property
-    def response(self) -> Any:
+    def response(self) -> "web.StreamResponse | aiohttp.ClientResponse":
         """The 101: a server's `web.StreamResponse`, a client's `aiohttp.ClientResponse`."""
         return self._response
 
@@ -158,6 +170,29 @@ class RawWebSocketSession(Awaiting):
     def write_backlog(self) -> int:
         """How many bytes were accepted but not yet handed to the operating system."""
         return self._connection.writer.waiting()
+
+    @overload
+    def get_extra_info(
+        self, name: Literal["socket"], default: None = None
+    ) -> "TransportSocket | None": ...
+
+    @overload
+    def get_extra_info(
+        self, name: Literal["peername", "sockname"], default: None = None
+    ) -> "tuple[Any, ...] | str | None": ...
+
+    @overload
+    def get_extra_info(
+        self, name: Literal["sslcontext"], default: None = None
+    ) -> "ssl.SSLContext | None": ...
+
+    @overload
+    def get_extra_info(
+        self, name: Literal["ssl_object"], default: None = None
+    ) -> "ssl.SSLObject | None": ...
+
+    @overload
+    def get_extra_info(self, name: str, default: Any = None) -> Any: ...
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return what `asyncio.BaseTransport.get_extra_info` does.
@@ -272,6 +307,34 @@ class RawWebSocketSession(Awaiting):
         connection = self._connection
         while not (connection.reader.eof_received or (self.closed and connection.link.lost)):
             await connection.changes.wait()
+
+
+class RawServerSession(RawWebSocketSession):
+    """The session of a server, which has a request. For annotations, and what is more precise."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def request(self) -> web.Request: ...
+
+        @property
+        def response(self) -> web.StreamResponse: ...
+
+
+class RawClientSession(RawWebSocketSession):
+    """The session of a client, which `connect` returns."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def request(self) -> None: ...
+
+        @property
+        def response(self) -> aiohttp.ClientResponse: ...
 
 
 def connection_of(session: RawWebSocketSession) -> Connection:

@@ -23,7 +23,9 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 def unread(session: RawWebSocketSession) -> int:
     """How many bytes wait in the kernel for the session to read."""
-    answer = fcntl.ioctl(session.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
+    sock = session.get_extra_info("socket")
+    assert sock is not None
+    answer = fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4))
     return int.from_bytes(answer, sys.byteorder)
 
 
@@ -57,6 +59,7 @@ def narrow(
     """Have the system hold little for the ends of a connection: at least what it must."""
     for end in ends:
         sock = end.get_extra_info("socket")
+        assert sock is not None
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
