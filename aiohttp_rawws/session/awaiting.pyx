@@ -250,5 +250,11 @@ mark_awaitable(Awaiting.receive)
 mark_awaitable(Awaiting.send)
 
 
+def iterate_directly(kind):
+    cdef PyAsyncMethods *slots = (<PyTypeObject *>kind).tp_as_async
+    slots.am_anext = (<PyTypeObject *>Awaiting).tp_as_async.am_anext
+    return kind
+
+
 (<PyTypeObject *>Await).tp_as_async.am_send = drive
 (<PyTypeObject *>Await).tp_iternext = iterate

@@ -10,7 +10,7 @@ from ..wire.errors import SessionClosed
 from ..wire.frames import Frame
 from ..wire.names import CloseCode
 from ..wire.pieces import Piece
-from .awaiting import Awaiting
+from .awaiting import Awaiting, iterate_directly
 from .connection import Connection
 from .options import check_size
 from .receiver import Receiver
@@ -33,6 +33,7 @@ __all__ = (
 Item = TypeVar("Item")
 
 
+@iterate_directly
 class RawWebSocketSession(Awaiting):
     """A WebSocket connection that shows every frame as it stood on the wire.
 
@@ -309,6 +310,7 @@ class RawWebSocketSession(Awaiting):
             await connection.changes.wait()
 
 
+@iterate_directly
 class RawServerSession(RawWebSocketSession):
     """The session of a server, which has a request. For annotations, and what is more precise."""
 
@@ -323,6 +325,7 @@ class RawServerSession(RawWebSocketSession):
         def response(self) -> web.StreamResponse: ...
 
 
+@iterate_directly
 class RawClientSession(RawWebSocketSession):
     """The session of a client, which `connect` returns."""
 
