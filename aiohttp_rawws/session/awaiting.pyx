@@ -1,4 +1,3 @@
-# cython: language_level=3, annotation_typing=False, binding=False
 """What a handler awaits for every frame: the compiled twin of `awaiting.py`, which says what for.
 
 Each await is an object that behaves as a coroutine, without a frame of Python. It is driven through

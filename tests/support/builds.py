@@ -30,6 +30,7 @@ WIRE = (
     "stops",
     "queue",
     "partial",
+    "explanations",
     "rules",
     "parser",
 )
