@@ -1,6 +1,6 @@
-"""A proxy in a process of its own, so that its memory and its CPU time can be told.
+"""A proxy in a process of its own, so that its CPU time can be measured.
 
-`python -m demo.ingress.process MODULE UPSTREAM SEND_BUFFER` serves what `make_app(upstream)` of
+`python -m demo.ingress.process MODULE UPSTREAM` serves what `make_app(upstream)` of
 that module gives, on a free port of 127.0.0.1, which it prints. It ends with its input, so that it
 cannot outlive whoever started it.
 """
@@ -32,9 +32,6 @@ LOOPS = importlib.import_module("uvloop" if importlib.util.find_spec("uvloop") e
 #: How long a proxy may take to start, in seconds.
 START_TIMEOUT = 20.0
 
-#: What the system holds for each visitor of a narrow proxy, in bytes.
-SEND_BUFFER = 32 * 1024
-
 
 @dataclass(frozen=True)
 class Proxy:
@@ -50,28 +47,16 @@ class Proxy:
         # The clock of a process, as clock_getcpuclockid(3) makes it of the number.
         return time.clock_gettime(~self.pid << 3 | 2)
 
-    def resident(self) -> int | None:
-        """The bytes of memory that it occupies; None where the system is not Linux."""
-        if sys.platform != "linux":
-            return None
-        pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
 
 @contextlib.asynccontextmanager
-async def running(module: str, upstream: URL, *, narrow: bool = False) -> AsyncIterator[Proxy]:
-    """Start the proxy of a module in front of `upstream`, for as long as the block lasts.
-
-    A `narrow` one can send little that is not read: it soon feels that a visitor is slow, where
-    the system would take some mebibytes first.
-    """
+async def running(module: str, upstream: URL) -> AsyncIterator[Proxy]:
+    """Run the proxy of a module in front of `upstream` for as long as the block lasts."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         __spec__.name,
         module,
         str(upstream),
-        str(SEND_BUFFER if narrow else 0),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
@@ -90,15 +75,12 @@ async def running(module: str, upstream: URL, *, narrow: bool = False) -> AsyncI
         await process.wait()
 
 
-def serve(module: str, upstream: str, send_buffer: str) -> None:
+def serve(module: str, upstream: str) -> None:
     threading.Thread(target=end_with_input, daemon=True).start()
     # What goes wrong in a proxy is what the probes are to find out.
     logging.disable()
     app = importlib.import_module(module).make_app(URL(upstream))
     listener = socket.create_server(("127.0.0.1", 0))
-    if int(send_buffer):
-        # What it accepts has the same.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(send_buffer))
     print(listener.getsockname()[1], flush=True)
     web.run_app(app, sock=listener, print=None, access_log=None, loop=LOOPS.new_event_loop())
 
