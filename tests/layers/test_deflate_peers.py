@@ -1,7 +1,7 @@
-"""permessage-deflate with peers that were not written for this: aiohttp, websockets, ws, Chromium.
+"""permessage-deflate with other implementations: aiohttp, websockets, ws, Chromium.
 
-`AIOHTTP_RAWWS_REQUIRE_NODE=1` turns the skip without Node, npm or the package `ws` into a
-failure; `AIOHTTP_RAWWS_REQUIRE_BROWSER=1` that without a Chromium.
+`AIOHTTP_RAWWS_REQUIRE_NODE=1` makes the skip without Node, npm or the package `ws` a failure,
+`AIOHTTP_RAWWS_REQUIRE_BROWSER=1` that without Chromium.
 """
 
 import asyncio

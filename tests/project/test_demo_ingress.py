@@ -1,6 +1,6 @@
-"""The demo of the ingress: ours keeps every promise, and no probe passes a proxy that does not.
+"""The demo of the ingress: ours keeps every promise, and each probe fails on a proxy that does not.
 
-The proxies run as processes of their own, on uvloop where it is installed, as in the demo.
+The proxies run in processes of their own, on uvloop where it is installed.
 """
 
 import asyncio

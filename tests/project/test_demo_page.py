@@ -1,4 +1,8 @@
-"""TODO."""
+"""The page of the inspector in Chromium.
+
+`AIOHTTP_RAWWS_REQUIRE_BROWSER=1` makes the skip without Chromium a failure.
+`AIOHTTP_RAWWS_PICTURE=docs/images/demo.png` saves a picture of the page in `test_a_visit`.
+"""
 
 import os
 import re

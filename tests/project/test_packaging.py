@@ -1,7 +1,6 @@
-"""What is built and installed works: an sdist, a wheel, an editable install.
+"""Builds and installs: an sdist, wheels and an editable install, with a C compiler and without.
 
-Each with a C compiler and without. `AIOHTTP_RAWWS_REQUIRE_NODE=1` turns the skip without npx into
-a failure.
+`AIOHTTP_RAWWS_REQUIRE_NODE=1` makes the skip without npx a failure.
 """
 
 import email

@@ -1,4 +1,4 @@
-"""What holds for every input: hypothesis looks for one for which it does not."""
+"""Properties of frames and of the parser that hold for every input."""
 
 from collections.abc import Callable
 from itertools import takewhile

@@ -1,4 +1,4 @@
-"""What a relay costs while it runs, and that nothing is left of it."""
+"""The memory of a proxy and its relay, and what is left of connections that break."""
 
 import asyncio
 import contextlib

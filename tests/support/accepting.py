@@ -17,7 +17,7 @@ WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def ordinary(handler: WebHandler, installed: bool = True) -> web.Application:
-    """An application with one ordinary handler, at "/"."""
+    """Return an application with one ordinary handler, at "/"."""
     app = web.Application()
     if installed:
         setup(app)

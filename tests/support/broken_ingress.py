@@ -1,7 +1,4 @@
-"""An ingress that would be right but for one fault, which the path names: `/{fault}/...`.
-
-The fault "none" is none. Whatever fails then is the fault's doing.
-"""
+"""An ingress with one fault, named by the path: `/{fault}/...`. The fault "none" is none."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator

@@ -19,7 +19,7 @@ FLAGS = (
 
 
 def program(*names: str) -> str:
-    """The first of some programs that is installed; without one the test skips, or fails."""
+    """Return the path of the first program that is installed; skip or fail the test without one."""
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
         required = os.environ.get("AIOHTTP_RAWWS_REQUIRE_BROWSER") == "1"

@@ -25,7 +25,7 @@ WIRE = ("native", "names", "frames", "errors", "parser")
 
 @dataclass(frozen=True)
 class Build:
-    """The modules that know no I/O, of one build."""
+    """The modules of `wire`, of one build."""
 
     name: str
     native: Any
@@ -48,7 +48,7 @@ def load(name: str, loader: Any) -> ModuleType:
 
 
 def from_source(package: str) -> Build:
-    """The interpreted build, whatever else is loaded, as a package of that name."""
+    """Load the interpreted modules as a package of that name, whatever else is loaded."""
     sys.modules[package] = ModuleType(package)
     modules = {}
     for name in WIRE:
@@ -63,7 +63,7 @@ def build_of(name: str, modules: "dict[str, ModuleType]") -> Build:
 
 
 def built(name: str) -> "Path | None":
-    """The extension of a hot module that fits this Python, None where it was not built."""
+    """Return the path of a hot module's extension for this Python, or None if it was not built."""
     for suffix in importlib.machinery.EXTENSION_SUFFIXES:
         path = FOLDER / f"{name}{suffix}"
         if path.exists():
@@ -78,7 +78,7 @@ INTERPRETED = from_source("rawws_from_source") if aiohttp_rawws.COMPILED else RU
 
 
 def compiled_native() -> Any:
-    """The compiled `native`, in an interpreted process too; None where it was not built."""
+    """Return the compiled `native`, in an interpreted process too, or None if it was not built."""
     path = built("wire/native")
     if aiohttp_rawws.COMPILED or path is None:
         return native if aiohttp_rawws.COMPILED else None
