@@ -17,8 +17,6 @@ import aiohttp_rawws
 from aiohttp_rawws.wire import errors, frames, native, parser
 
 FOLDER = Path(aiohttp_rawws.__file__).parent
-
-
 #: The modules that know no I/O, each behind those that it imports.
 WIRE = ("native", "names", "frames", "errors", "parser")
 

@@ -11,8 +11,6 @@ import pytest
 from tests.support.wire import Wire
 
 LONG = 3600
-
-
 #: Much longer than a loop takes to get to something, much shorter than a test may take.
 SHORT = 0.05
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")

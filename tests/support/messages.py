@@ -48,8 +48,6 @@ def refused(assembler: MessageAssembler, item: Item) -> ProtocolError:
 
 
 HELLO = [Frame.text("Hel", False), Frame.continuation(b"lo ", False), Frame.continuation(b"you")]
-
-
 #: Enough to continue whatever can be continued.
 TAILS = [bytes(tail) for n in range(4) for tail in itertools.product(b"\x80\x90\xa0", repeat=n)]
 

@@ -18,13 +18,9 @@ from tests.support.wire import Address
 
 Serve = Callable[..., Awaitable[Address]]
 BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-
-
 #: aiohttp's option, which must make no difference.
 CANCELLATION = pytest.mark.parametrize("handler_cancellation", [False, True])
 Handler: TypeAlias = Callable[[RawWebSocketSession], Awaitable[None]]
-
-
 #: The server's and the client's.
 Contexts: TypeAlias = tuple[ssl.SSLContext, ssl.SSLContext]
 

@@ -14,8 +14,6 @@ from tests.support.wire import Wire
 #: More than the buffers of a narrow connection hold. Over TLS it takes two: asyncio does not count
 #: what the transport below the encryption holds, and that takes one write of any size.
 BIG = 4 * 2**20
-
-
 #: More than a connection takes while its peer does not read.
 MEGABYTES = 8 * 2**20
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
