@@ -17,9 +17,11 @@ import pytest
 import pytest_asyncio
 import trustme
 from aiohttp import web
+from selenium import webdriver
 
 import aiohttp_rawws
 from tests.support import ROOT, npm
+from tests.support.browser import chromium
 from tests.support.handshakes import Opening, answer
 from tests.support.loops import LOOPS, eager
 from tests.support.servers import Serve, ingress, left
@@ -94,6 +96,12 @@ def node() -> dict[str, str]:
     except npm.NpmError as error:
         required = os.environ.get("AIOHTTP_RAWWS_REQUIRE_NODE") == "1"
         (pytest.fail if required else pytest.skip)(str(error))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def scripts_that_listen(heard: list[Opening]) -> Script:
     return script
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def real_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with tinyproxy(tmp_path_factory.mktemp("open")) as address:
         yield address

@@ -95,7 +95,7 @@ def at(fault: str, line: Line) -> Line:
     return Line(proxy, line.upstream, line.client)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def hurry() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "ROUNDS", 1)
@@ -104,17 +104,17 @@ def hurry() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def of_ours(hurry: None) -> Verdicts:
     return run(verdicts(OURS, [("", name) for name in PROMISES]))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def of_the_usual(hurry: None) -> Verdicts:
     return run(verdicts(USUAL, [("", name) for name in PROMISES]))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def of_the_broken(hurry: None) -> Verdicts:
     cases = [("none", name) for name in PROMISES] + [(fault, name) for fault, name, _ in FAULTS]
     return run(verdicts(BROKEN, cases))
