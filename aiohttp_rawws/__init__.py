@@ -8,17 +8,20 @@
 
 from ._build import COMPILED
 from ._version import __version__
-from .client.connect import HandshakeRefused, connect
+from .client.answer import HandshakeRefused
+from .client.connect import connect
 from .proxy.relay import RelayStats, relay
 from .proxy.websocket import proxy
 from .server.accept import accept
 from .server.routes import RawWebSocketRoute
 from .server.setup import RouteTableDef, add_raw_websocket, raw_websocket, setup
 from .session.session import RawWebSocketSession
+from .wire.close import truncate_reason
 from .wire.errors import EndOfStream, FrameTooBig, ProtocolError, RawWebSocketError, SessionClosed
-from .wire.frames import Frame, Piece, truncate_reason
+from .wire.frames import Frame
 from .wire.handshake import HandshakeRule
 from .wire.names import CloseCode, Opcode, Violation
+from .wire.pieces import Piece
 
 __all__ = (
     "COMPILED",

@@ -1,4 +1,7 @@
-"""A conforming echo, server and client: what RFC 6455 and RFC 7692 ask for, from the layers."""
+"""A conforming echo with compression, as a server and as a client: the layers of docs/layers.md.
+
+The Autobahn|Testsuite judges both, see docs/conformance.md.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -30,7 +33,10 @@ async def echo(session: RawWebSocketSession) -> None:
 async def received(
     session: RawWebSocketSession, deflate: PermessageDeflate | None
 ) -> AsyncIterator[Frame | Piece]:
-    """Frames in pieces, so that a text fails at its first wrong byte; compressed ones whole."""
+    """Iterate over what the session receives, decompressed.
+
+    Without compression frames come in pieces, so that a text fails at its first wrong byte.
+    """
     if deflate is None:
         async for item in session.pieces():
             yield item

@@ -1,4 +1,4 @@
-"""A raw echo: every frame goes back as it came, and a Ping as the Pong it asks for."""
+"""A raw echo: each frame goes back as it came, except that a Ping is answered by its Pong."""
 
 from aiohttp import web
 
@@ -7,7 +7,7 @@ from aiohttp_rawws import Frame, Opcode, RawWebSocketSession
 
 
 async def echo(session: RawWebSocketSession) -> None:
-    # The peer's Close is the last frame of the loop: sent back, it is the reply to it.
+    # The peer's Close is the last frame of the loop. Sent back, it is the reply.
     async for frame in session:
         ping = frame.opcode == Opcode.PING
         await session.send(Frame.pong(frame.payload) if ping else frame)

@@ -1,10 +1,10 @@
 """A page that shows each frame of its own WebSocket as the server saw it.
 
-Two connections for each visitor:
+Each visitor has two connections:
 
-- `/watched/{visitor}`, a raw WebSocket: the one under observation. Nothing travels on it but
-  what the page asks for, so it must not carry the reports about itself.
-- `/control`, an ordinary aiohttp WebSocket: orders of the page one way, reports the other.
+- `/watched/{visitor}`, a raw WebSocket, is observed. It carries only what the page asks for, so not
+  the reports about itself.
+- `/control`, an ordinary aiohttp WebSocket, carries the orders of the page and the reports.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from aiohttp_rawws import (
 
 STATIC = Path(__file__).parent / "static"
 
-#: How much of a data frame's payload the page gets to see, in bytes; of a control frame all.
+#: The bytes of a data frame's payload that the page shows. Control frames are shown whole.
 PREVIEW = 48
 MAX_FRAGMENTS = 100
 
 
 class Visitor:
-    """One open page: its control channel, and its raw WebSocket while there is one."""
+    """One open page: its control channel, and its raw WebSocket while it has one."""
 
     def __init__(self, control: web.WebSocketResponse) -> None:
         self.control = control
@@ -43,7 +43,7 @@ class Visitor:
         self._numbers = itertools.count(1)
 
     async def tell(self, kind: str, **report: object) -> None:
-        # A page that has gone needs no report; its control channel ends by itself.
+        """Send the page a report. Does nothing if the page has gone."""
         with contextlib.suppress(ConnectionError):
             await self.control.send_json({"kind": kind, **report})
 
@@ -52,14 +52,14 @@ class Visitor:
         await self.tell("frame", number=number, direction=direction, **describe(frame))
 
     async def send(self, frame: Frame) -> None:
-        """Send a frame and show it; SessionClosed if there is no open socket for it."""
+        """Send a frame and show it. Raises SessionClosed without an open raw WebSocket."""
         if self.session is None:
             raise SessionClosed("the watched socket is not open: connect first")
         await self.session.send(frame)
         await self.show("sent", frame)
 
     async def close(self, code: int | None) -> None:
-        """Send a Close and show it, unless one was sent or nobody is left to hear it."""
+        """Send a Close and show it, unless one was sent or the connection is closed."""
         session = self.session
         if session is not None and session.close_sent is None and not session.closed:
             await self.send(Frame.close(code))
@@ -69,7 +69,7 @@ VISITORS = web.AppKey[dict[str, Visitor]]("VISITORS", dict)
 
 
 async def watched(session: RawWebSocketSession) -> None:
-    """The raw WebSocket: shows every frame, and does by hand what RFC 6455 asks of a peer."""
+    """Handle the raw WebSocket: show each frame, and do by hand what RFC 6455 asks for."""
     assert session.request is not None
     visitor = session.request.app[VISITORS].get(session.request.match_info["visitor"])
     if visitor is None:
@@ -80,7 +80,7 @@ async def watched(session: RawWebSocketSession) -> None:
         async for frame in session:
             await visitor.show("received", frame)
             if frame.opcode == Opcode.CLOSE:
-                await visitor.close(frame.close_code)  # section 5.5.1; the loop ends here
+                await visitor.close(frame.close_code)  # section 5.5.1; then the loop ends
             elif frame.opcode == Opcode.PING and session.close_sent is None:
                 await visitor.send(Frame.pong(frame.payload))  # section 5.5.2
     except ProtocolError as error:
@@ -95,7 +95,7 @@ async def watched(session: RawWebSocketSession) -> None:
 
 
 async def control(request: web.Request) -> web.WebSocketResponse:
-    """The ordinary WebSocket: aiohttp does the duties here."""
+    """Handle the ordinary WebSocket. aiohttp does its duties."""
     channel = web.WebSocketResponse(heartbeat=20, timeout=1)
     await channel.prepare(request)
     visitors = request.app[VISITORS]
@@ -104,17 +104,18 @@ async def control(request: web.Request) -> web.WebSocketResponse:
     try:
         await visitor.tell("hello", path=f"watched/{name}", compiled=aiohttp_rawws.COMPILED)
         async for message in channel:
-            if message.type is not web.WSMsgType.ERROR:  # then the channel ends by itself
+            if message.type is not web.WSMsgType.ERROR:  # the last message of the loop
                 await obey(visitor, message.data)
     finally:
         del visitors[name]
         if visitor.session is not None:
-            # A raw session has no timeout: without the page it might wait for ever.
+            # A raw session has no timeout. Without its page it might wait for ever.
             visitor.session.abort()
     return channel
 
 
 async def obey(visitor: Visitor, order: str | bytes) -> None:
+    """Send the frames that an order of the page asks for, or report why not."""
     try:
         for frame in frames_for(json.loads(order)):
             await visitor.send(frame)
@@ -123,7 +124,7 @@ async def obey(visitor: Visitor, order: str | bytes) -> None:
 
 
 def frames_for(order: object) -> list[Frame]:
-    """The frames that the page wants sent; ValueError tells what cannot be."""
+    """Return the frames that an order asks for. Raises ValueError for a wrong order."""
     match order:
         case {"action": "ping", "payload": str(payload)}:
             return [Frame.ping(payload.encode())]
@@ -136,7 +137,7 @@ def frames_for(order: object) -> list[Frame]:
 
 
 def fragments(text: str, count: int) -> list[Frame]:
-    """A text in `count` frames, with a Ping between the first two (RFC 6455 section 5.4)."""
+    """Cut a text into `count` frames, with a Ping behind the first (RFC 6455 section 5.4)."""
     if not 2 <= count <= MAX_FRAGMENTS:
         raise ValueError(f"a text goes in 2 to {MAX_FRAGMENTS} fragments, got {count}")
     data = text.encode()
@@ -151,7 +152,7 @@ def fragments(text: str, count: int) -> list[Frame]:
 
 
 def describe(frame: Frame) -> dict[str, Any]:
-    """A frame as the page gets it; bytes in hexadecimal."""
+    """Return a frame as the page gets it, bytes in hexadecimal."""
     opcode = frame.opcode
     return {
         "opcode": opcode,
@@ -169,7 +170,7 @@ async def page(request: web.Request) -> web.FileResponse:
 
 
 async def dismiss(app: web.Application) -> None:
-    """Close the control channels: aiohttp's shutdown would wait for them."""
+    """Close the control channels, which a shutdown of aiohttp would wait for."""
     channels = [visitor.control for visitor in app[VISITORS].values()]
     await asyncio.gather(*(channel.close(code=WSCloseCode.GOING_AWAY) for channel in channels))
 

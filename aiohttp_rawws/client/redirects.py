@@ -1,7 +1,7 @@
-"""The redirects of a client's request: aiohttp follows them, this module watches.
+"""The redirects of a client's request. aiohttp follows them, two middlewares watch it.
 
-aiohttp gives every request that it sends, and its answer, to middlewares. So it is known which
-redirect has failed, of which aiohttp's own errors say little, and none leads from TLS to a plain
+They see every request that aiohttp sends, and its answer. So an error can tell which redirect
+failed, of which aiohttp's own errors say little, and no redirect leads from TLS to a plain
 connection.
 """
 
@@ -17,15 +17,15 @@ class Redirects:
 
     def __init__(self) -> None:
         self._responses: list[aiohttp.ClientResponse] = []
-        #: The last answer is a redirect, and no request has followed it yet.
+        #: True if the last answer is a redirect, and no request has followed it yet.
         self._pending = False
-        #: The last request was sent over TLS.
+        #: True if the last request was sent over TLS.
         self._secure = False
 
     async def note(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Note the answer, as aiohttp gets it; the first middleware."""
+        """Note the answer as aiohttp gets it: the first middleware."""
         self._pending = False
         response = await handler(request)
         if response.status in REDIRECTS:
@@ -36,9 +36,9 @@ class Redirects:
     async def refuse_plain(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Refuse a redirect from TLS to a plain connection, before that is made.
+        """Refuse a redirect from TLS to a plain connection, before the connection is made.
 
-        It comes behind the middlewares of others, which may change where the request goes.
+        This middleware comes after those of the user, which may change the URL.
         """
         secure = request.is_ssl()
         if self._responses and self._secure and not secure:
@@ -51,14 +51,14 @@ class Redirects:
         return await handler(request)
 
     def has_failed(self, error: Exception) -> bool:
-        """Tell whether `error`, which the request has raised, is that of a redirect."""
+        """Tell whether an error of the request is that of a redirect."""
         if not self._responses:
             return False
-        # aiohttp judges some hosts only when it connects.
+        # aiohttp checks some hosts only when it connects.
         return self._pending or isinstance(error, aiohttp.InvalidURL)
 
     def refusal(self, error: Exception) -> HandshakeRefused:
-        """Make the error that tells of the redirect that has failed by `error`."""
+        """Return the error for the redirect that has failed by `error`."""
         location = self._responses[-1].headers.get("Location", "")
         if isinstance(error, aiohttp.TooManyRedirects):
             return self._refused(f"redirected {len(self._responses)} times, up to max_redirects")
@@ -69,7 +69,7 @@ class Redirects:
         return self._refused(f"redirected to {location!r:.200}, which cannot be followed: {error}")
 
     def proxy_refusal(self, error: aiohttp.ClientHttpProxyError) -> HandshakeRefused:
-        """Make the error that tells of a proxy that opens no tunnel."""
+        """Return the error for a proxy that opens no tunnel."""
         return HandshakeRefused(
             error.request_info,
             tuple(self._responses),

@@ -1,8 +1,9 @@
-"""The request of an opening handshake: what `connect` was given, checked, and its headers."""
+"""The request of an opening handshake: its arguments, checked, and its headers."""
 
+import difflib
 import re
-from collections.abc import Coroutine, Sequence
-from typing import Any, NoReturn
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any
 
 import aiohttp
 from aiohttp.typedefs import LooseHeaders, StrOrURL
@@ -11,6 +12,7 @@ from yarl import URL
 
 from ..session.options import protocol_names
 from ..wire.handshake import new_key
+from .request_options import RequestOptions
 
 __all__ = (
     "OWN_OPTIONS",
@@ -18,11 +20,12 @@ __all__ = (
     "check_client_session",
     "check_request_options",
     "check_url",
+    "middlewares_of",
     "request_headers",
     "upgrade_headers",
 )
 
-#: The headers of the opening handshake, and which parameter of `connect` sets them.
+#: The headers of the opening handshake, each with the parameter of `connect` that sets it.
 OWN_HEADERS = {
     "Connection": None,
     "Upgrade": None,
@@ -37,7 +40,7 @@ OWN_HEADERS = {
 #: (RFC 6455 section 4.1), or judge its answer.
 OWN_OPTIONS = frozenset({"chunked", "data", "expect100", "json", "method", "raise_for_status"})
 
-#: The options of `ClientSession.ws_connect` that a raw WebSocket has not, and what to use instead.
+#: Options of `ClientSession.ws_connect`, each with what to use instead of it here.
 INSTEAD = {
     "autoclose": "a raw session answers nothing on its own; layers.reply() makes the answers",
     "autoping": "a raw session answers nothing on its own; layers.reply() makes the answers",
@@ -48,7 +51,7 @@ INSTEAD = {
     "receive_timeout": "use asyncio.timeout() or asyncio.wait_for() around session.receive()",
 }
 
-#: What stands before the host in a URL.
+#: The beginning of a URL, up to the host.
 SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:)?//")
 
 UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
@@ -57,9 +60,9 @@ UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 def check_client_session(
     client_session: object, call: str = "connect(client_session, url)"
 ) -> None:
-    """Raise TypeError for anything but a client session, RuntimeError for one that is closed.
+    """Raise TypeError for anything but a client session, RuntimeError for a closed one.
 
-    `call` shows how it should be given.
+    `call` is how the error shows the right call.
     """
     if not isinstance(client_session, aiohttp.ClientSession):
         raise TypeError(
@@ -74,7 +77,7 @@ def check_client_session(
 
 
 def check_url(client_session: aiohttp.ClientSession, url: object) -> None:
-    """Raise ValueError for a URL that no server can be found by, TypeError for no URL at all."""
+    """Raise ValueError for a URL without scheme or host, TypeError for anything but a URL."""
     if not isinstance(url, (str, URL)):
         raise TypeError(f"url must be a str or a yarl.URL, got {type(url).__name__}")
     try:
@@ -94,16 +97,17 @@ def check_url(client_session: aiohttp.ClientSession, url: object) -> None:
 
 
 def has_base_url(client_session: aiohttp.ClientSession) -> bool:
-    """Whether aiohttp joins a relative URL to another one; it tells by no public name."""
+    """Tell whether aiohttp joins a relative URL to a base URL."""
+    # aiohttp has no public name for it.
     return getattr(client_session, "_base_url", True) is not None
 
 
 def suggested(url: str) -> str:
-    """A URL that connects, made of one that does not."""
+    """Return a URL that connects, made of one that does not."""
     scheme = "wss" if url.startswith(("https:", "wss:")) else "ws"
     rest = SCHEME.sub("", url, count=1)
     if rest == url and not url.startswith("/"):
-        # A host, or "http:/host" and the like.
+        # A host without a scheme, or a scheme without two slashes as in "http:/host".
         rest = re.sub("^(ws|http)s?:/?", "", url)
     if not rest or rest.startswith("/"):
         rest = f"example.com{rest or '/'}"
@@ -129,22 +133,42 @@ def check_request_options(options: dict[str, Any]) -> None:
 
 
 def begin_request(
-    client_session: aiohttp.ClientSession, url: StrOrURL, options: dict[str, Any]
+    client_session: aiohttp.ClientSession,
+    url: StrOrURL,
+    options: dict[str, Any],
+    parameters: Iterable[str],
 ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-    """Make the request that is sent once it is awaited; TypeError for an unknown option."""
+    """Return the request, which is sent once it is awaited.
+
+    TypeError for an option that aiohttp does not know. The message suggests the nearest name of
+    RequestOptions and of `parameters`, those of `connect` itself.
+    """
     try:
         return client_session.request("GET", url, raise_for_status=False, **options)
     except TypeError as error:
-        refuse_unknown(error)
+        found = UNEXPECTED.search(str(error))
+        if found is None:
+            raise
+        raise unknown_option(found[1], parameters) from error
 
 
-def refuse_unknown(error: TypeError) -> NoReturn:
-    found = UNEXPECTED.search(str(error))
-    if found is None:
-        raise error
-    raise TypeError(
-        f"connect has no option {found[1]!r}, nor has aiohttp's ClientSession.request()"
-    ) from error
+def unknown_option(name: str, parameters: Iterable[str]) -> TypeError:
+    """Return the error for an option that neither `connect` nor aiohttp has."""
+    known = sorted({*parameters, *RequestOptions.__optional_keys__})
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return TypeError(
+        f"connect has no option {name!r}, nor has aiohttp's ClientSession.request(){hint}"
+    )
+
+
+def middlewares_of(
+    client_session: aiohttp.ClientSession, request_options: dict[str, Any]
+) -> Sequence[aiohttp.ClientMiddlewareType]:
+    """Return the middlewares of a request: its own, else those of the client session."""
+    given: Sequence[aiohttp.ClientMiddlewareType] | None = request_options.get("middlewares")
+    # aiohttp has no public name for those of a client session.
+    return client_session._middlewares if given is None else given
 
 
 def request_headers(
@@ -153,14 +177,14 @@ def request_headers(
     extensions: str | None,
     origin: str | None,
 ) -> "CIMultiDict[str]":
-    """The headers of the opening handshake (RFC 6455 section 4.1) beside those of HTTP."""
+    """Return the headers of the opening handshake beside those of HTTP (RFC 6455 section 4.1)."""
     result: CIMultiDict[str] = CIMultiDict(headers or ())
     for name, parameter in OWN_HEADERS.items():
         if name in result:
             instead = f"give it as {parameter}=" if parameter else "connect sets it, leave it out"
             raise ValueError(f"{name} is not for headers=: {instead}")
     result.extend(upgrade_headers())
-    # Here no names at all are what None is to a route.
+    # An empty sequence is no subprotocol, as None is.
     names = protocol_names(protocols) if protocols or isinstance(protocols, str) else ()
     if names:
         result["Sec-WebSocket-Protocol"] = ", ".join(names)
@@ -172,7 +196,7 @@ def request_headers(
 
 
 def upgrade_headers() -> dict[str, str]:
-    """The headers that every opening handshake has."""
+    """Return the headers that every opening handshake has, with a fresh key."""
     return {
         "Connection": "Upgrade",
         "Upgrade": "websocket",

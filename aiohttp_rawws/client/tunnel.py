@@ -1,16 +1,16 @@
-"""The way through an HTTP proxy to a plain server: a tunnel (RFC 6455 section 4.1, step 3).
+"""A tunnel through an HTTP proxy to a plain server (RFC 6455 section 4.1, step 3).
 
-aiohttp asks a proxy for a tunnel only where TLS is to go through it. Of a plain request it sends
-the absolute URL, `GET ws://host/`, which proxies refuse, or answer without the upgrade.
+aiohttp asks a proxy for a tunnel only for TLS. For a plain request it sends the proxy the absolute
+URL, `GET ws://host/`. Proxies refuse that, or answer without the upgrade.
 
 What holds (aiohttp 3.13 and 3.14):
 
-- A middleware gets the request with its proxy, wherever that comes from: `proxy=`, the client
+- A middleware gets the request with its proxy, whether that comes from `proxy=`, the client
   session, or the environment.
-- The handler takes a connection to the proxy, and has the request send itself there. So the
+- The handler takes a connection to the proxy and calls the request's `send` with it. So the
   request can ask for the tunnel first, within all timeouts and limits of aiohttp.
-- What a `set_parser` parser gets, aiohttp's own does not; `set_parser(None, None)` gives the rest
-  back to it.
+- A parser that was set with `set_parser` gets all bytes. After `set_parser(None, None)` aiohttp's
+  own parser gets them again.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from multidict import CIMultiDict
+
+from ..wire.handshake import raw_lines
 
 __all__ = ("tunnel",)
 
@@ -37,10 +39,9 @@ HEAD_END = b"\r\n\r\n"
 async def tunnel(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Send a plain request through a tunnel, where it has a proxy; a client middleware.
+    """Send a plain request that has a proxy through a tunnel: a client middleware, the last one.
 
-    It must be the last one. Raises aiohttp.ClientHttpProxyError where the proxy refuses, as
-    aiohttp does where TLS goes through a tunnel.
+    Raises aiohttp.ClientHttpProxyError if the proxy refuses, as aiohttp does for TLS.
     """
     if request.proxy is None or request.is_ssl():
         return await handler(request)
@@ -58,7 +59,7 @@ class TunnelledRequest:
 
     async def send(self, connection: Connection) -> aiohttp.ClientResponse:
         assert connection.protocol is not None
-        # Whoever else got it from the pool would take it for one to the proxy.
+        # From the pool it would be taken for a connection to the proxy itself.
         connection.protocol.force_close()
         with without_proxy(self._request) as headers:
             await open_tunnel(self._request, connection, connection.protocol, headers)
@@ -67,10 +68,10 @@ class TunnelledRequest:
 
 @contextlib.contextmanager
 def without_proxy(request: aiohttp.ClientRequest) -> Iterator["CIMultiDict[str]"]:
-    """Make the request one to the server itself; give the headers that are for the proxy."""
-    proxy, authorization = request.proxy, request.headers.getall("Proxy-Authorization", [])
+    """Make the request one to the server itself in the block. Yield the headers for the proxy."""
+    proxy, authorization = request.proxy, raw_lines(request.headers, "Proxy-Authorization")
     headers = CIMultiDict(request.proxy_headers or {})
-    # aiohttp has made it the Proxy-Authorization.
+    # aiohttp has made the Proxy-Authorization of it.
     headers.popall("Authorization", None)
     if authorization:
         headers["Proxy-Authorization"] = authorization[-1]
@@ -79,7 +80,7 @@ def without_proxy(request: aiohttp.ClientRequest) -> Iterator["CIMultiDict[str]"
     try:
         yield headers
     finally:
-        # A middleware may send it again.
+        # A middleware may send the request again.
         request.proxy = proxy
         request.headers.extend([("Proxy-Authorization", each) for each in authorization])
 
@@ -90,7 +91,10 @@ async def open_tunnel(
     protocol: ResponseHandler,
     headers: "CIMultiDict[str]",
 ) -> None:
-    """Have the proxy join its connection to that of the server (RFC 9110 section 9.3.6)."""
+    """Ask the proxy for a tunnel to the server of the request (RFC 9110 section 9.3.6).
+
+    aiohttp.ClientHttpProxyError if it refuses.
+    """
     headers["Host"] = f"{request.url.host_subcomponent}:{request.url.port}"
     asking = aiohttp.ClientRequest(
         "GET",
@@ -99,7 +103,7 @@ async def open_tunnel(
         loop=asyncio.get_running_loop(),
         session=request.session,
     )
-    # As a GET at first, it has no header of a body.
+    # A request that begins as a GET has no header of a body.
     asking.method = "CONNECT"
     answer = ProxyAnswer(protocol)
     protocol.set_parser(answer, answer)
@@ -109,8 +113,7 @@ async def open_tunnel(
             return
     finally:
         answer.hand_over()
-    # To aiohttp it is the answer to the CONNECT, and not to the request: its cookies are not
-    # kept, and it redirects nobody.
+    # aiohttp gets it as the answer to the CONNECT: it keeps no cookies and follows no redirect.
     await response.start(connection)
     response.close()
     raise aiohttp.ClientHttpProxyError(
@@ -123,14 +126,14 @@ async def open_tunnel(
 
 
 class ProxyAnswer:
-    """Takes from aiohttp the answer to a CONNECT, until it is known what it says.
+    """The answer to a CONNECT, as far as it is needed to decide on the tunnel.
 
-    The head of a 2xx opens the tunnel and is left out, whatever it says of a body. All else that
-    comes is for aiohttp. To its protocol this is both a parser and the payload.
+    The head of a 2xx opens the tunnel and is dropped, whatever it says of a body. All other bytes
+    go to aiohttp. For aiohttp's protocol this is both the parser and the payload.
     """
 
     def __init__(self, protocol: ResponseHandler) -> None:
-        #: Whether there is a tunnel; False also once the connection is lost, or late.
+        #: True for a tunnel; False for none, a lost connection, and a timeout.
         self.opened: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._protocol: ResponseHandler | None = protocol
         self._data = bytearray()
@@ -154,11 +157,11 @@ class ProxyAnswer:
         return False, b""
 
     def feed_eof(self) -> None:
-        """For aiohttp, when the connection is lost."""
+        """Decide against the tunnel. aiohttp calls this when the connection is lost."""
         self._settle(False)
 
     def set_exception(self, error: BaseException, cause: "BaseException | None" = None) -> None:
-        """For aiohttp, when `sock_read` has passed."""
+        """Decide against the tunnel. aiohttp calls this when `sock_read` has passed."""
         self._settle(False)
 
     def is_eof(self) -> bool:
@@ -173,7 +176,7 @@ class ProxyAnswer:
             self.opened.set_result(opened)
 
     def hand_over(self) -> None:
-        """Let aiohttp's own parser have what has come, and what comes."""
+        """Give aiohttp's own parser the bytes that came, and those to come."""
         protocol, self._protocol = self._protocol, None
         if protocol is None:
             return
@@ -183,7 +186,7 @@ class ProxyAnswer:
 
 
 def status_of(head: bytearray) -> int:
-    """The status in the head of an answer; 0 if it has none."""
+    """Return the status in the head of an answer, 0 if there is none."""
     match = STATUS.match(head)
     return 0 if match is None else int(match[1])
 
@@ -193,10 +196,10 @@ def is_success(status: int) -> bool:
 
 
 def is_interim(status: int) -> bool:
-    """Whether another answer follows (RFC 9110 section 15.2); after a 101 none does."""
+    """Tell whether another answer follows (RFC 9110 section 15.2). After a 101 none does."""
     return 100 <= status < 200 and status != 101
 
 
 def is_http(data: bytearray) -> bool:
-    """Whether an answer begins with `data`, as far as that can be said."""
+    """Tell whether `data` may be the beginning of an answer."""
     return data.startswith(b"HTTP/"[: len(data)])

@@ -1,1 +1,1 @@
-"""The command line, `python -m aiohttp_rawws`. Uses what any user of the package can use."""
+"""The command `python -m aiohttp_rawws`."""

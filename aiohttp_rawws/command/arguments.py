@@ -1,227 +1,157 @@
-"""What `python -m aiohttp_rawws proxy` does: a server on one address, each upgrade proxied."""
+"""The arguments of the command."""
 
 import argparse
-import contextlib
-import itertools
-import logging
-import os
-import signal
-import socket
-import sys
-from collections.abc import Iterator
-from contextvars import ContextVar
-from io import FileIO
-from typing import Any
+import platform
+import ssl
 
 import aiohttp
-from aiohttp import web
-from aiohttp.http import HttpProcessingError
+from multidict import CIMultiDict
 from yarl import URL
 
-from ..proxy.relay import Tap
-from ..proxy.websocket import proxy
-from ..server.setup import setup
-from .views import Capture, Lines, Output, Stop, View, Watch, address_of, plain
+from .._build import COMPILED
+from .._version import __version__
+from .loop import EVENT_LOOP
+from .values import authorities, header, listen_address, seconds, size, upstream_url
 
-try:
-    from uvloop import run as run_on_a_loop
-except ImportError:
-    from asyncio import run as run_on_a_loop
+__all__ = ("PROGRAM", "Options", "parse")
 
-__all__ = ("EVENT_LOOP", "Failure", "run")
+PROGRAM = "aiohttp-rawws"
 
-#: The module whose event loop runs.
-EVENT_LOOP = run_on_a_loop.__module__.partition(".")[0]
+DESCRIPTION = """\
+Listen on an address, and pass each WebSocket connection on to another server, frame by frame:
+neither side can tell. See the frames with --tap, keep them with --capture.
+"""
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+EPILOG = f"""\
+example:
+  aiohttp-rawws proxy 8080 ws://localhost:8765 --tap --no-extensions
 
-#: How long a shutdown waits for connections that do not end in their `linger`, in seconds.
-SHUTDOWN_TIMEOUT = 5.0
+SIGINT (Ctrl+C) and SIGTERM end all connections, within seconds; a second one ends at once.
+Exit status: 0 after a signal, or when the reader of standard output has gone; 1 if LISTEN cannot
+be listened on, or the frames cannot be written; 2 for a usage error.
+The event loop is uvloop's where that is installed (here: {EVENT_LOOP}).
+"""
 
-#: Of the connection that the running task serves.
-WATCH: ContextVar[Watch] = ContextVar("WATCH")
-
-
-class Failure(Exception):
-    """Why the command cannot go on, in a sentence for its user."""
-
-
-def run(options: argparse.Namespace) -> None:
-    """Proxy until a signal comes. Raises Failure."""
-    logging.basicConfig(stream=sys.stderr)
-    logging.root.handlers[0].setFormatter(Plain())
-    fill_standard_files()
-    run_on_a_loop(serve(options))
+VERSION = (
+    f"aiohttp_rawws {__version__} ({'compiled' if COMPILED else 'interpreted'}, {EVENT_LOOP}), "
+    f"aiohttp {aiohttp.__version__}, Python {platform.python_version()}"
+)
 
 
-async def serve(options: argparse.Namespace) -> None:
-    stop = Stop()
-    end_on_signals(stop)
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(listen(*options.listen))
-        views = [stack.enter_context(view) for view in views_of(options, stop)]
-        async with aiohttp.ClientSession(
-            # A visitor of a proxy waits for the upstream alone, not for other visitors.
-            connector=aiohttp.TCPConnector(limit=0, ssl=options.tls),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=options.timeout),
-        ) as client_session:
-            runner = web.AppRunner(
-                Ingress(options, client_session, views).make_app(),
-                access_log=None,
-                shutdown_timeout=SHUTDOWN_TIMEOUT,
-            )
-            await runner.setup()
-            try:
-                await web.SockSite(runner, listener).start()
-                here = f"ws://{address_of(listener.getsockname())}"
-                print(f"Listening on {here}, forwarding to {options.upstream}", file=sys.stderr)
-                await stop.wait()
-            finally:
-                await runner.cleanup()
-    if stop.failure:
-        raise Failure(stop.failure)
+class Options(argparse.Namespace):
+    """The arguments as values."""
+
+    listen: tuple[str, int]
+    upstream: URL
+    tap: bool
+    color: str
+    capture: str | None
+    max_frame_size: int
+    no_extensions: bool
+    headers: CIMultiDict[str]
+    timeout: float
+    #: The `ssl` of a connector: a context, or whether to check certificates.
+    tls: ssl.SSLContext | bool
 
 
-class Ingress:
-    """The server's side: what is done with each request."""
-
-    def __init__(
-        self,
-        options: argparse.Namespace,
-        client_session: aiohttp.ClientSession,
-        views: list[View],
-    ) -> None:
-        self._options = options
-        self._client_session = client_session
-        self._views = views
-        self._numbers = itertools.count(1)
-        self._base = str(options.upstream).rstrip("/")
-
-    def make_app(self) -> web.Application:
-        app = web.Application()
-        setup(app, **({"max_frame_size": self._options.max_frame_size} if self._views else {}))
-        app.router.add_route("*", "/{path:.*}", self.watch if self._views else self.answer)
-        app.on_response_prepare.append(note_answer)
-        return app
-
-    async def watch(self, request: web.Request) -> web.StreamResponse:
-        watch = Watch(self._views, next(self._numbers), request)
-        WATCH.set(watch)
-        response = await self.answer(request, tap=watch.tap)
-        if response.status == 101:
-            watch.ended(getattr(response, "relay_stats", None))
-        return response
-
-    async def answer(self, request: web.Request, tap: Tap | None = None) -> web.StreamResponse:
-        options: dict[str, Any] = {"headers": self._options.headers, "tap": tap}
-        if self._options.no_extensions:
-            options["extensions"] = no_offer
-        # As the visitor wrote it, whatever it means to the upstream.
-        url = URL(self._base + request.rel_url.raw_path_qs, encoded=True)
-        return await proxy(request, self._client_session, url, **options)
+def parse(arguments: list[str] | None = None) -> Options:
+    """Parse arguments, those of the process by default. Raises SystemExit, as argparse does."""
+    parser, proxy = make_parsers()
+    options = parser.parse_args(arguments, Options())
+    if options.tap and options.capture == "-":
+        proxy.error("--tap and --capture - would both write to standard output")
+    options.headers = CIMultiDict(options.header)
+    options.tls = options.ca or options.secure
+    return options
 
 
-async def note_answer(request: web.Request, response: web.StreamResponse) -> None:
-    """Tell of an answer before it goes out, and before the first frame."""
-    watch = WATCH.get(None)
-    if watch is not None:
-        watch.answered(response)
+def make_parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """Return the parser of the command, and that of its subcommand `proxy`."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description="Raw WebSockets for aiohttp, as a command."
+    )
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    proxy = commands.add_parser(
+        "proxy",
+        help="pass WebSocket connections on to another server, and show their frames",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_addresses(proxy)
+    add_views(proxy)
+    add_upstream_options(proxy)
+    return parser, proxy
 
 
-def no_offer(offer: str) -> None:
-    """The extensions to offer to the upstream: none."""
+def add_addresses(proxy: argparse.ArgumentParser) -> None:
+    proxy.add_argument(
+        "listen",
+        metavar="LISTEN",
+        type=listen_address,
+        help="PORT, :PORT (both on 127.0.0.1), HOST:PORT or [IPV6]:PORT; port 0 is any free one",
+    )
+    proxy.add_argument(
+        "upstream",
+        metavar="UPSTREAM",
+        type=upstream_url,
+        help="a ws, wss, http or https URL; the path and query of each visitor are appended",
+    )
 
 
-@contextlib.contextmanager
-def listen(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens on the first address of a host."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        listener = socket.create_server(address, family=family)
-    except (OSError, UnicodeError) as error:
-        # UnicodeError: a name with labels that no name can have.
-        shown = plain(address_of((host, port)))
-        raise Failure(f"cannot listen on {shown}: {reason_of(error)}") from None
-    with listener:
-        yield listener
+def add_views(proxy: argparse.ArgumentParser) -> None:
+    add = proxy.add_argument_group("seeing frames").add_argument
+    add("--tap", action="store_true", help="print a line for each frame, opening and end")
+    add(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colours of --tap; auto: on a terminal, unless NO_COLOR is set (%(default)s)",
+    )
+    add("--capture", metavar="FILE", help="append each frame as JSON; - for standard output")
+    add(
+        "--max-frame-size",
+        metavar="SIZE",
+        type=size,
+        default="16M",
+        help="largest frame that --tap and --capture let pass, in bytes, or with k, M or G "
+        "(%(default)s); without them any size passes",
+    )
+    add(
+        "--no-extensions",
+        action="store_true",
+        help="offer no extension to the upstream: no payload is compressed then",
+    )
 
 
-def views_of(
-    options: argparse.Namespace, stop: Stop
-) -> Iterator[contextlib.AbstractContextManager[View]]:
-    if options.tap:
-        yield lines(options.color, stop)
-    if options.capture is not None:
-        yield capture(options.capture, stop)
-
-
-@contextlib.contextmanager
-def lines(color: str, stop: Stop) -> Iterator[Lines]:
-    with standard_output() as file:
-        auto = file.isatty() and not os.environ.get("NO_COLOR")
-        colour = color == "always" or (color == "auto" and auto)
-        output = Output(file, "to standard output", stop, pipe=True)
-        yield Lines(output, sys.stdout.encoding, colour=colour)
-
-
-@contextlib.contextmanager
-def capture(path: str, stop: Stop) -> Iterator[Capture]:
-    if path == "-":
-        with standard_output() as file:
-            yield Capture(Output(file, "to standard output", stop, pipe=True))
-        return
-    try:
-        file = open(path, "ab", buffering=0)  # noqa: SIM115
-    except OSError as error:
-        raise Failure(f"cannot write {plain(path)}: {reason_of(error)}") from None
-    with file:
-        yield Capture(Output(file, plain(path), stop))
-
-
-def standard_output() -> FileIO:
-    """Standard output as it is: no buffer that could wait, or be written at the very end."""
-    # Not there if the command was started with it closed.
-    if sys.stdout is None:
-        raise Failure("cannot write to standard output: it is closed")
-    return FileIO(sys.stdout.fileno(), "w", closefd=False)
-
-
-def end_on_signals(stop: Stop) -> None:
-    """Have the first signal end the command cleanly, and the second at once."""
-
-    def end(number: int, frame: object) -> None:
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
-        stop.ask()
-
-    # Not `add_signal_handler`: the loop would hear nothing while a write waits for its reader.
-    for each in SIGNALS:
-        signal.signal(each, end)
-
-
-def fill_standard_files() -> None:
-    """Keep sockets from the numbers of standard files that the command was started without."""
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(number)
-
-
-def reason_of(error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    if number is None or isinstance(error, socket.gaierror):
-        return getattr(error, "strerror", None) or str(error)
-    # Without what `create_server` adds to it.
-    return os.strerror(number)
-
-
-class Plain(logging.Formatter):
-    """Log records as lines in which what peers sent is harmless."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError):
-            # A visitor that does not speak HTTP; where aiohttp found out is of no use.
-            return plain(f"{record.getMessage()}: {error.message}")
-        return "\n".join(plain(line) for line in super().format(record).split("\n"))
+def add_upstream_options(proxy: argparse.ArgumentParser) -> None:
+    group = proxy.add_argument_group("the connection to the upstream")
+    group.add_argument(
+        "--header",
+        metavar="NAME:VALUE",
+        type=header,
+        action="append",
+        default=[],
+        help="set a header of each request; may be repeated",
+    )
+    group.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=seconds,
+        default="30",
+        help="how long the upstream may take to answer the handshake (%(default)s)",
+    )
+    tls = group.add_mutually_exclusive_group()
+    tls.add_argument(
+        "--ca",
+        metavar="FILE",
+        type=authorities,
+        help="trust the certificate authorities in this PEM file, and no others",
+    )
+    tls.add_argument(
+        "--insecure",
+        dest="secure",
+        action="store_false",
+        help="do not check the upstream's certificate",
+    )

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
-from ..session.session import RawWebSocketSession
-from ..wire.frames import Frame, not_a_frame, prepare, shown
+from ..session.session import RawWebSocketSession, connection_of
+from ..wire.arguments import not_a_frame, shown
+from ..wire.frames import Frame, prepare
 from .checks import check_int
 
 __all__ = ("broadcast",)
@@ -34,7 +35,7 @@ def broadcast(
     number = 0
     for session in tuple(sessions):
         try:
-            sent = session._offer(prepared, max_backlog)
+            sent = connection_of(session).sender.offer(prepared, max_backlog)
         except AttributeError:
             if isinstance(session, RawWebSocketSession):
                 raise

@@ -2,7 +2,7 @@
 
 import math
 
-from ..wire.frames import shown
+from ..wire.arguments import shown
 
 __all__ = ("check_int", "check_seconds")
 

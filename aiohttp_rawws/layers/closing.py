@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 
 from ..session.session import RawWebSocketSession
+from ..wire.arguments import shown
 from ..wire.errors import ProtocolError
-from ..wire.frames import Frame, shown
+from ..wire.frames import Frame
 from ..wire.names import CloseCode
 from .checks import check_seconds
 from .interruption import Interruption

@@ -9,9 +9,11 @@ from types import TracebackType
 from ..session.kernel import has_ended
 from ..session.session import RawWebSocketSession
 from ..session.traffic import traffic_of
+from ..wire.arguments import not_a_frame, shown
 from ..wire.errors import EndOfStream, SessionClosed
-from ..wire.frames import Frame, Piece, not_a_frame, shown
+from ..wire.frames import Frame
 from ..wire.names import Opcode
+from ..wire.pieces import Piece
 from .checks import check_seconds
 from .interruption import Interruption
 

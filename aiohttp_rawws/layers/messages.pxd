@@ -2,9 +2,9 @@ import cython
 
 from ..wire.frames cimport Frame
 
-cdef unsigned int FIN, WHOLE_TEXT, WHOLE_BINARY
+cdef unsigned int FIN, OPCODE, CONTROL, CLOSE, PING, WHOLE_TEXT, WHOLE_BINARY
 cdef object new, TEXT, BINARY
-cdef Py_ssize_t MAX_PONG
+cdef Py_ssize_t MAX_CONTROL_PAYLOAD
 
 
 cdef class MessageAssembler:
@@ -14,16 +14,16 @@ cdef class MessageAssembler:
     cdef bint _idle
     cdef long long _left
     cdef long long _length
+    cdef object _max_fragments
+    cdef object _max_message_size
     cdef object _opcode
     cdef object _size
     cdef bytes _tail
-    cdef public object max_fragments
-    cdef public object max_message_size
-    cdef public bint validate_utf8
+    cdef bint _validate_utf8
 
-    @cython.locals(frame=Frame, payload=bytes, head="unsigned char")
-    cpdef feed(self, item)
+    @cython.locals(payload=bytes, head="unsigned char")
+    cdef _whole(self, Frame frame)
 
 
-@cython.locals(known=Frame, opcode="unsigned char")
-cpdef reply(frame)
+@cython.locals(opcode="unsigned char")
+cdef reply_to(Frame frame)

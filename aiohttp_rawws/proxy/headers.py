@@ -1,4 +1,4 @@
-"""The headers that a proxy passes on, and those that it writes itself."""
+"""The headers that the proxy passes on, and those that it writes itself."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import LooseHeaders
 from multidict import CIMultiDict, MultiMapping
 
-from ..client import connect as client
+from ..client.request import upgrade_headers
 from ..session.options import TOKEN
 from ..wire.handshake import lines, tokens
 
@@ -21,8 +21,8 @@ __all__ = (
     "upstream_headers",
 )
 
-#: What is said from one end of a connection to the other (RFC 9110 section 7.6.1), besides what
-#: `Connection` names.
+#: The headers between two ends of one connection (RFC 9110 section 7.6.1). `Connection` may name
+#: more.
 HOP_BY_HOP = (
     "Connection",
     "Keep-Alive",
@@ -35,7 +35,7 @@ HOP_BY_HOP = (
     "Upgrade",
 )
 
-#: The handshakes of the two legs are two (RFC 6455 section 4).
+#: Each of the two connections has an opening handshake of its own (RFC 6455 section 4).
 HANDSHAKE = (
     "Sec-WebSocket-Accept",
     "Sec-WebSocket-Extensions",
@@ -44,26 +44,25 @@ HANDSHAKE = (
     "Sec-WebSocket-Version",
 )
 
-#: What aiohttp makes anew for the request to the upstream, of its URL and without a body, or has
-#: answered itself, with a 100.
+#: The headers of a request that aiohttp writes for the upstream from the URL and the body. It
+#: has answered `Expect` itself, with a 100.
 MADE_ANEW = ("Content-Length", "Expect", "Host")
 
-#: What is said anew of the visitor.
+#: The headers that tell the upstream about the visitor.
 FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
 
-#: The bytes of a header that are not UTF-8, as aiohttp reads them, and control characters.
+#: Control characters, and the surrogates that aiohttp reads for bytes that are not UTF-8.
 UNWRITABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\udc80-\udcff]")
 
-#: What the caller cannot set: what belongs to a hop or a handshake, and the length of a body that a
-#: handshake does not have.
+#: The headers that the caller cannot set. A handshake has no body, and so no length.
 NOT_SET = {name.lower(): name for name in (*HOP_BY_HOP, *HANDSHAKE, "Content-Length")}
 
 
 def extra_headers(headers: LooseHeaders | None) -> "CIMultiDict[str | None]":
-    """Check what the caller adds to the request; a value of None removes the visitor's header.
+    """Check and return the headers that the caller adds to the request.
 
-    ValueError for a header that is not the caller's to set, or that no request can have; TypeError
-    for a value that is no str.
+    A value of None removes the visitor's header. Raise ValueError for a header that the caller
+    cannot set or that cannot stand in a request, TypeError for a value that is no str.
     """
     items = headers.items() if isinstance(headers, Mapping) else headers or ()
     extra: CIMultiDict[str | None] = CIMultiDict()
@@ -91,7 +90,7 @@ def check_header(name: str, value: object) -> None:
 
 
 def end_to_end(headers: MultiMapping[str]) -> "CIMultiDict[str]":
-    """The headers that are to be passed on: all but those of the hop and of the handshake."""
+    """Return all headers but those of the hop and of the handshake."""
     passed = CIMultiDict(headers)
     for name in (*HOP_BY_HOP, *HANDSHAKE, *tokens(headers, "Connection")):
         passed.popall(name, None)
@@ -99,15 +98,15 @@ def end_to_end(headers: MultiMapping[str]) -> "CIMultiDict[str]":
 
 
 def is_writable(line: str, headers: MultiMapping[str]) -> bool:
-    """Whether aiohttp can write what it has read.
+    """Return True if aiohttp can write a line and headers as it has read them.
 
-    It drops bytes that are not UTF-8 and says nothing, and it writes no control characters.
+    It silently drops bytes that are not UTF-8, and it refuses to write control characters.
     """
     return not any(UNWRITABLE.search(text) for text in (line, *headers.keys(), *headers.values()))
 
 
 def offer_of(request: web.Request, choose: Callable[[str], str | None] | None) -> str | None:
-    """The extensions to offer to the upstream."""
+    """Return the extensions to offer to the upstream, or None."""
     offer = ", ".join(lines(request.headers, "Sec-WebSocket-Extensions"))
     return (choose(offer) if offer and choose is not None else offer) or None
 
@@ -115,13 +114,13 @@ def offer_of(request: web.Request, choose: Callable[[str], str | None] | None) -
 def upstream_headers(
     request: web.Request, extra: "CIMultiDict[str | None]", offer: str | None
 ) -> "CIMultiDict[str]":
-    """The headers of the opening handshake with the upstream."""
+    """Return the headers of the opening handshake with the upstream."""
     headers = end_to_end(request.headers)
     for name in (*MADE_ANEW, *FORWARDED, *extra):
         headers.popall(name, None)
     headers.extend((name, line) for name, line in forwarded(request).items() if name not in extra)
     headers.extend((name, value) for name, value in extra.items() if value is not None)
-    headers.extend(client.upgrade_headers())
+    headers.extend(upgrade_headers())
     protocols = lines(request.headers, "Sec-WebSocket-Protocol")
     if protocols:
         headers["Sec-WebSocket-Protocol"] = ", ".join(protocols)
@@ -131,12 +130,12 @@ def upstream_headers(
 
 
 def forwarded(request: web.Request) -> "CIMultiDict[str]":
-    """Who the visitor is, and what it asked for."""
+    """Return the headers that tell who the visitor is and which host it asked for."""
     headers = CIMultiDict({"X-Forwarded-Proto": request.scheme})
-    # Without a Host aiohttp would ask the system, and wait, for the name of this machine.
+    # Without a Host `request.host` is the name of this machine, which may take a while to find.
     if "Host" in request.headers:
         headers["X-Forwarded-Host"] = request.host
-    # Over a Unix socket a visitor has no address.
+    # A visitor on a Unix socket has no address.
     steps = (*lines(request.headers, "X-Forwarded-For"), request.remote)
     addresses = ", ".join(filter(None, steps))
     if addresses:
@@ -145,9 +144,9 @@ def forwarded(request: web.Request) -> "CIMultiDict[str]":
 
 
 def of_one_case(headers: MultiMapping[str]) -> "CIMultiDict[str]":
-    """The same lines; all those of one name as the first is written.
+    """Return the same header lines, with all names that differ only in case as the first one.
 
-    Where the case differs, aiohttp would let the last one replace the others.
+    Of lines whose names differ in case aiohttp sends only the last one.
     """
     written: dict[str, str] = {}
     return CIMultiDict(
@@ -156,7 +155,7 @@ def of_one_case(headers: MultiMapping[str]) -> "CIMultiDict[str]":
 
 
 def refusal_headers(answer: aiohttp.ClientResponse) -> "CIMultiDict[str]":
-    """The headers of a refusal, with what the upstream wants instead."""
+    """Return the headers of a refusal, with those that name what the upstream wants instead."""
     headers = end_to_end(answer.headers)
     # RFC 6455 section 4.4
     wanted = ["Sec-WebSocket-Version"]
@@ -165,5 +164,5 @@ def refusal_headers(answer: aiohttp.ClientResponse) -> "CIMultiDict[str]":
         wanted.append("Upgrade")
         headers["Connection"] = "Upgrade, close"
     for name in wanted:
-        headers.extend((name, line) for line in answer.headers.getall(name, ()))
+        headers.extend((name, line) for line in lines(answer.headers, name))
     return headers

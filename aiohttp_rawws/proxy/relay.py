@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..server.logs import describe, logger, warn
+from ..session.ending import Stall, delivered, end_patiently, reset
 from ..session.kernel import error_of, has_ended, is_gone, probe
-from ..session.session import RawWebSocketSession, Stall
+from ..session.session import RawWebSocketSession, Stream, connection_of
 from ..wire.errors import ProtocolError, SessionClosed
-from ..wire.frames import Frame, Piece, without_mask
+from ..wire.frames import Frame, without_mask
+from ..wire.pieces import Piece
 
 __all__ = ("RelayStats", "Tap", "check_tap", "join", "relay")
 
@@ -100,9 +102,9 @@ async def join(
     """`relay`, with names for the two sides and the two directions."""
     check_sessions(a, b)
     check_tap(tap)
-    ends = Ends()
-    there = Direction(a, b, names[0], directions[0], ends, tap, remask)
-    back = Direction(b, a, names[1], directions[1], ends, tap, remask)
+    first_end = FirstEnd()
+    there = Direction(a, b, names[0], directions[0], first_end, tap, remask)
+    back = Direction(b, a, names[1], directions[1], first_end, tap, remask)
     there.opposite, back.opposite = back, there
     tasks = [asyncio.ensure_future(direction.run()) for direction in (there, back)]
     try:
@@ -113,14 +115,12 @@ async def join(
         await asyncio.gather(*tasks, return_exceptions=True)
         # Nothing of a relay waits for the garbage collector.
         del there.opposite, back.opposite
-    passed = {direction.label: direction.passed() for direction in (there, back)}
-    first, reason, error = ends.first
     return RelayStats(
-        {label: frames for label, (frames, _) in passed.items()},
-        {label: octets for label, (_, octets) in passed.items()},
-        first,
-        reason,
-        error,
+        {direction.label: direction.frames for direction in (there, back)},
+        {direction.label: direction.octets for direction in (there, back)},
+        first_end.side,
+        first_end.reason,
+        first_end.error,
     )
 
 
@@ -142,19 +142,22 @@ def check_tap(tap: object) -> None:
         raise TypeError(f"tap must be a plain function of a direction and a frame, got {tap!r}")
 
 
-class Ends:
-    """Which side ended first, and why."""
+class FirstEnd:
+    """The side that ended first, and the reason."""
 
     def __init__(self) -> None:
-        self.first: tuple[str, str, BaseException | None] = ("", "", None)
+        self.side = ""
+        self.reason = ""
+        self.error: BaseException | None = None
 
     def note(self, side: str, reason: str, error: BaseException | None = None) -> None:
-        if not self.first[0]:
-            self.first = (side, reason, error)
+        """Note that a side has ended. Later ends are ignored."""
+        if not self.side:
+            self.side, self.reason, self.error = side, reason, error
 
 
 class Direction:
-    """One direction of a relay: what `source` receives, `target` sends."""
+    """One direction of a relay: the target sends what the source receives."""
 
     opposite: "Direction"
 
@@ -164,30 +167,25 @@ class Direction:
         target: RawWebSocketSession,
         side: str,
         label: str,
-        ends: Ends,
+        first_end: FirstEnd,
         tap: Tap | None,
         remask: bool,
     ) -> None:
-        self.source = source
-        self.target = target
-        self.side = side
         self.label = label
-        #: No more frames will come from `source`: it has sent its Close, or is gone.
+        #: How many frames, and bytes of payload, have passed.
+        self.frames = 0
+        self.octets = 0
+        #: No more frames will come from the source: it has sent its Close, or is gone.
         self.done = asyncio.Event()
-        #: Its end of stream was passed on, too.
+        #: The source's end of stream was passed on, too.
         self.ended = False
-        self._ends = ends
+        self._request = source.request or target.request
+        self._source = connection_of(source)
+        self._target = connection_of(target)
+        self._side = side
+        self._first_end = first_end
         self._tap = tap
         self._remask = remask and target.masking
-        # An earlier relay may have passed some on.
-        frames, octets = source._passed()
-        self._frames = -frames
-        self._octets = -octets
-
-    def passed(self) -> tuple[int, int]:
-        """Frames, and bytes of payload."""
-        frames, octets = self.source._passed()
-        return self._frames + frames, self._octets + octets
 
     async def run(self) -> None:
         """Pass on all that comes, then the end."""
@@ -196,44 +194,148 @@ class Direction:
         except ProtocolError as error:
             await self._drop(error)
             return
-        source = self.source
-        if source.close_received is not None:
-            self._ends.note(self.side, "close")
-        await source.wait_closed()
-        if not source.closed:
-            self._ends.note(self.side, "end of stream")
+        source = self._source
+        if source.receiver.close_received is not None:
+            self._first_end.note(self._side, "close")
+        while not (source.reader.eof_received or source.link.lost):
+            await source.changes.wait()
+        if not source.link.is_gone():
+            self._first_end.note(self._side, "end of stream")
             await self._pass_end()
         await self._wait_for_other()
-        if source._lost:
+        if source.link.lost:
             await self._pass_loss()
 
+    # -- frames ----------------------------------------------------------------------------
+
+    async def _pass_all(self) -> None:
+        try:
+            await (self._pass_frames() if self._tap is None else self._show_frames(self._tap))
+        finally:
+            self.done.set()
+            self.opposite.notify()
+
+    async def _pass_frames(self) -> None:
+        source, receiver = self._source, self._source.receiver
+        as_they_stand = not self._remask and source.reader.may_forward_to(self._target.sender)
+        parts: Stream[Frame | Piece] = Stream(receiver, receiver.take_part, source)
+        while True:
+            if as_they_stand and source.reader.parser.is_between_frames:
+                await self._forward_octets()
+            part = await anext(parts, None)
+            if part is None:
+                return
+            self._forward(part)
+            if self._is_full():
+                await self._wait_for_room()
+
+    async def _forward_octets(self) -> None:
+        """Have the frames that come go on as they stand, up to a Close or the end.
+
+        Only between two frames. Raises ProtocolError where the source broke a rule.
+        """
+        source = self._source
+        source.receiver.refuse_second()
+        forwarding = source.reader.forward_to(self._target.sender)
+        try:
+            while True:
+                if self._is_full():
+                    await self._wait_for_room()
+                if (waiter := source.receiver.more()) is None:
+                    return
+                await waiter
+        finally:
+            source.reader.stop_forwarding()
+            # A frame counts once it is whole.
+            self.frames += forwarding.frames - (source.reader.parser.left > 0)
+            self.octets += forwarding.octets
+
+    async def _show_frames(self, tap: Tap) -> None:
+        receiver = self._source.receiver
+        async for frames in Stream(receiver, receiver.take_all, self._source):
+            for frame in frames:
+                tap(self.label, frame)
+                self._forward(frame)
+            if self._is_full():
+                await self._wait_for_room()
+
+    def _forward(self, item: Frame | Piece) -> None:
+        self.frames += isinstance(item, Frame) or item.last
+        self.octets += len(item.payload)
+        # Nothing more can be sent behind a Close, or to who is lost: the other direction sees
+        # how that side has ended.
+        with contextlib.suppress(SessionClosed):
+            self._target.sender.forward(without_mask(item) if self._remask else item)
+
+    # -- room ------------------------------------------------------------------------------
+
+    def _is_full(self) -> bool:
+        return self._target.writer.paused and not self._target.link.lost
+
+    async def _wait_for_room(self) -> None:
+        """Wait while the target is full.
+
+        Once the source has ended, a target that takes nothing any more is given up.
+        """
+        target = self._target
+        target.flush()
+        stall: Stall | None = None
+        await target.changes.wait_within(END_POLL)
+        while self._is_full():
+            if stall is None and self._source_has_ended():
+                stall = Stall(target)
+            if stall is not None and stall.has_expired():
+                self._give_up()
+                return
+            await target.changes.wait_within(END_POLL if stall is None else target.linger / 10)
+
+    def _source_has_ended(self) -> bool:
+        """Ask the system whether the source has ended. Its reading is paused: nobody is told."""
+        source = self._source
+        sock = source.link.get_extra_info("socket")
+        probe(sock)
+        return source.reader.eof_received or source.link.lost or has_ended(sock)
+
+    def _give_up(self) -> None:
+        """Reset both sides: the target takes nothing any more, and the source has ended."""
+        self._first_end.note(self._side, "end of stream")
+        logger.debug("Relay: %s ended, and the other side takes nothing any more", self._side)
+        self._target.abort()
+        self._source.abort()
+
+    # -- the end ---------------------------------------------------------------------------
+
+    def notify(self) -> None:
+        """Have this direction look again how the other one stands."""
+        self._source.changes.notify()
+
     async def _drop(self, error: ProtocolError) -> None:
-        self._ends.note(self.side, "violation", error)
-        request = self.source.request or self.target.request
-        who = self.side if request is None else f"{self.side} of {describe(request)}"
+        self._first_end.note(self._side, "violation", error)
+        request = self._request
+        who = self._side if request is None else f"{self._side} of {describe(request)}"
         warn(request, "Relay dropped: %s broke the protocol: %s", who, error)
-        await self.target._end_patiently()
-        self.source.abort()
+        await end_patiently(self._target)
+        self._source.abort()
 
     async def _pass_end(self) -> None:
         """End the target's sending half; with TLS, which has none, its connection."""
-        source, target = self.source, self.target
-        if target._transport.can_write_eof():
+        source, target = self._source, self._target
+        if target.link.transport.can_write_eof():
             target.write_eof()
             self._note_end()
-            if not await target._delivered():
+            if not await delivered(target):
                 self._give_up()
             return
-        if source.close_received is not None:
+        if source.receiver.close_received is not None:
             # The reply to that Close may be on its way.
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.opposite.done.wait(), target._linger)
-        await target._end_patiently()
+                await asyncio.wait_for(self.opposite.done.wait(), target.linger)
+        await end_patiently(target)
         self._note_end()
 
     def _note_end(self) -> None:
         self.ended = True
-        self.target._changed()
+        self.opposite.notify()
 
     async def _wait_for_other(self) -> None:
         """Wait until the source is lost, or the other direction has passed its end, too.
@@ -241,113 +343,22 @@ class Direction:
         The source may have closed one half of its connection, or both. If nothing can be sent to
         it any more, the target is ended.
         """
-        source, target = self.source, self.target
-        sock = source.get_extra_info("socket")
+        source, target = self._source, self._target
+        sock = source.link.get_extra_info("socket")
         probe(sock)
-        while not (source._lost or self.opposite.ended):
+        while not (source.link.lost or self.opposite.ended):
             # One that is closing will be lost in a moment, and then its error is known.
-            if not source.closed and (is_gone(sock) or self.opposite.done.is_set()):
-                await (target._reset() if error_of(sock) else target._end_patiently())
+            if not source.link.is_gone() and (is_gone(sock) or self.opposite.done.is_set()):
+                await (reset(target) if error_of(sock) else end_patiently(target))
                 return
-            await source._change_within(END_POLL)
+            await source.changes.wait_within(END_POLL)
 
     async def _pass_loss(self) -> None:
         """End the target's connection as the source's was."""
-        error = self.source.exception
+        error = self._source.link.exception
         if error is not None:
-            self._ends.note(self.side, "lost", error)
-            await self.target._reset()
+            self._first_end.note(self._side, "lost", error)
+            await reset(self._target)
         else:
-            self._ends.note(self.side, "end of stream")
-            await self.target._end_patiently()
-
-    async def _pass_all(self) -> None:
-        try:
-            await (self._pass_frames() if self._tap is None else self._show_frames(self._tap))
-        finally:
-            self.done.set()
-            self.opposite.source._changed()
-
-    async def _pass_frames(self) -> None:
-        source, target = self.source, self.target
-        as_they_stand = not self._remask and source._may_pass_to(target)
-        parts = aiter(source._parts())
-        while True:
-            if as_they_stand and source._between_frames():
-                await self._pass_octets()
-            part = await anext(parts, None)
-            if part is None:
-                return
-            self._count(part)
-            # Nothing more can be sent behind a Close, or to who is lost: the other direction sees
-            # how that side has ended.
-            with contextlib.suppress(SessionClosed):
-                target._forward(without_mask(part) if self._remask else part)
-            if self._is_full():
-                await self._wait_for_room()
-
-    async def _pass_octets(self) -> None:
-        """Have the frames that come go on as they stand, up to a Close or the end.
-
-        Between two frames only. Raises ProtocolError where the source broke a rule.
-        """
-        source, target = self.source, self.target
-        source._pass_to(target)
-        try:
-            while True:
-                if self._is_full():
-                    await self._wait_for_room()
-                if (waiter := source._more()) is None:
-                    return
-                await waiter
-        finally:
-            source._pass_to(None)
-
-    async def _show_frames(self, tap: Tap) -> None:
-        target = self.target
-        async for frames in self.source.batches():
-            for frame in frames:
-                tap(self.label, frame)
-                self._count(frame)
-                with contextlib.suppress(SessionClosed):
-                    target._forward(without_mask(frame) if self._remask else frame)
-            if self._is_full():
-                await self._wait_for_room()
-
-    def _is_full(self) -> bool:
-        return self.target._write_paused and not self.target._lost
-
-    async def _wait_for_room(self) -> None:
-        """Wait while the target is full.
-
-        Once the source has ended, a target that takes nothing any more is given up.
-        """
-        target = self.target
-        target._uncork()
-        stall: Stall | None = None
-        await target._change_within(END_POLL)
-        while self._is_full():
-            if stall is None and self._has_ended():
-                stall = Stall(target)
-            if stall is not None and stall.expired():
-                self._give_up()
-                return
-            await target._change_within(END_POLL if stall is None else target._linger / 10)
-
-    def _has_ended(self) -> bool:
-        """Ask whether the source has ended: its reading is paused, so that nobody is told."""
-        source = self.source
-        sock = source.get_extra_info("socket")
-        probe(sock)
-        return source._eof_received or source._lost or has_ended(sock)
-
-    def _give_up(self) -> None:
-        """Reset both sides: the target takes nothing any more, and the source has ended."""
-        self._ends.note(self.side, "end of stream")
-        logger.debug("Relay: %s ended, and the other side takes nothing any more", self.side)
-        self.target.abort()
-        self.source.abort()
-
-    def _count(self, item: Frame | Piece) -> None:
-        self._frames += isinstance(item, Frame) or item.last
-        self._octets += len(item.payload)
+            self._first_end.note(self._side, "end of stream")
+            await end_patiently(self._target)

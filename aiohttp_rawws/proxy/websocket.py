@@ -1,7 +1,7 @@
-"""A proxy that neither side can notice: an opening handshake passed on, then a relay.
+"""The WebSocket proxy: an opening handshake passed on, then a relay.
 
-The upstream is dialled first, and its answer is the visitor's: the 101 with the subprotocol and
-the extensions it chose, or its refusal, status, headers and body.
+The upstream is dialled first. Its answer becomes the visitor's: the 101 with the subprotocol and
+the extensions that it chose, or its refusal with status, headers and body.
 """
 
 import asyncio
@@ -14,14 +14,18 @@ from aiohttp.typedefs import LooseHeaders, StrOrURL
 from multidict import CIMultiDict
 from yarl import URL
 
-from ..client import connect as client
-from ..client.request import check_client_session, check_url
+from ..client.request import OWN_OPTIONS, check_client_session, check_url, middlewares_of
+from ..client.takeover import close_connection, take_over
 from ..client.tunnel import tunnel
-from ..server import accept as server
+from ..server.installed import options_of
 from ..server.logs import logger, warn
-from ..session.options import Options
-from ..session.session import RawWebSocketSession
-from ..wire.handshake import HandshakeRule, Refusal
+from ..server.refusals import Disconnected, PassedRefusal, unanswered
+from ..server.response import UpgradeResponse
+from ..server.upgrade import Upgrade
+from ..session.ending import end
+from ..session.options import OPTION_NAMES, Options
+from ..session.session import RawWebSocketSession, connection_of
+from ..wire.handshake import HandshakeRule, Refusal, wrong_answer
 from .headers import (
     end_to_end,
     extra_headers,
@@ -30,34 +34,30 @@ from .headers import (
     refusal_headers,
     upstream_headers,
 )
-from .relay import Tap, check_tap, join
+from .relay import RelayStats, Tap, check_tap, join
 
-__all__ = ("proxy",)
+__all__ = ("ProxyResponse", "proxy")
 
-#: How it is called.
+#: How to call `proxy`, for error messages.
 CALL = "proxy(request, client_session, url)"
 
-#: What aiohttp would add to a request that the visitor made.
+#: The headers that aiohttp adds to every request, but not to one that a visitor made.
 AUTOMATIC = ("Accept", "Accept-Encoding", "User-Agent")
 
-#: The options of a session; all others are for the request to the upstream.
-SESSION_OPTIONS = (
-    "extensions",
-    "linger",
-    "max_frame_size",
-    "origins",
-    "receive_limit",
-    "reject",
-    "reject_handshake",
-)
-
-#: The options of a request that would make the proxy seen.
-NOT_TAKEN = client.OWN_OPTIONS | {
+#: The options of a request that would let the visitor or the upstream notice the proxy.
+NOT_TAKEN = OWN_OPTIONS | {
     "allow_redirects",
     "auto_decompress",
     "cookies",
     "skip_auto_headers",
 }
+
+
+class ProxyResponse(UpgradeResponse):
+    """The 101 of a proxied connection."""
+
+    #: None until the relay has ended, and if a shutdown ended it.
+    relay_stats: RelayStats | None = None
 
 
 async def proxy(
@@ -76,39 +76,47 @@ async def proxy(
             url = URL(f"ws://addon:8099{request.rel_url.raw_path_qs}", encoded=True)
             return await proxy(request, client_session, url)
 
-    Path and query are passed on untouched only if the URL is built like this: of a plain str yarl
-    writes the escapes anew and resolves the `..`, and a `rel_url` of `//a` is printed as `////a`.
+    The handler has to return the response. Its `relay_stats` are the `RelayStats` of a relay that
+    has ended, and None if a shutdown ended it.
 
-    A request that is no sound opening handshake is refused as by a raw route. Then the upstream
-    is dialled, without following redirects. It gets the visitor's end-to-end headers (cookies and
-    authorization too), subprotocols and extensions, `X-Forwarded-For` with the visitor's address
-    appended, `X-Forwarded-Proto` and `X-Forwarded-Host` set; `headers` replace any of these (a
-    value of None removes one), and credentials (in `url`, `auth=`, or the client session's) the
-    visitor's authorization. Its 101 becomes the visitor's, and all goes on as in `relay`, where
-    `tap` and `remask` are explained; here the direction is "client" or "upstream", who sent the
-    frame. Any other answer is passed on as it is, its body as it was encoded, and the visitor's
-    connection closed. An upstream that cannot be reached, or does not speak WebSocket, is a 502,
-    one that does not answer in time (`timeout=aiohttp.ClientTimeout(...)`) a 504. Headers that
-    are not printable UTF-8 cannot be passed on: a 400 where they are the visitor's, a 502 where
-    they are the upstream's. A visitor that goes away meanwhile is not noticed before the upstream
-    has answered.
+    **The URL.** Build it as above to pass on path and query untouched. From a plain str yarl
+    writes the escapes anew and resolves `..`; and `rel_url` prints a path of `//a` as `////a`.
 
-    `client_session` must have an `aiohttp.DummyCookieJar` (ValueError otherwise): any other would
-    give one visitor's cookies to the next; and a connector with room for all of them
-    (`aiohttp.TCPConnector(limit=0)`), for by default the 101st visitor has to wait. Without
-    `setup(app)` a shutdown waits for the visitors, as long as aiohttp's own. Its own default
-    headers go to the upstream where the visitor sent none of that name. `options` are those of a
-    route for both sessions (`max_frame_size`, `receive_limit`, `reject`, `reject_handshake`,
-    `origins`, `linger`; those of `setup` by default), and those of `client_session.request`
-    (`ssl`, `timeout`, `proxy` and so on). `extensions` is a function from the visitor's offer to
-    the one for the upstream, or to None: `lambda offer: None` keeps the frames free of
-    compression, for a tap.
+    **The client session.** It must have an `aiohttp.DummyCookieJar`: any other jar would give one
+    visitor's cookies to the next. Give it a connector without a limit
+    (`aiohttp.TCPConnector(limit=0)`), or the 101st visitor has to wait. Its default headers go to
+    the upstream where the visitor sent none of that name.
 
-    Returns the response, which the handler has to return; the `relay_stats` of a 101 are the
-    `RelayStats`, or None if a shutdown ended it. Raises the `web.HTTPException` of a refusal.
-    Before anything is dialled: TypeError for an argument or an option that makes no sense here,
-    ValueError for a URL without a scheme or a host, and for a header in `headers` that is not the
-    caller's to set (of the handshake, of a hop, `Content-Length`) or that no request can have.
+    **The request to the upstream.** It has the visitor's end-to-end headers (cookies and
+    authorization too), subprotocols and extensions. The visitor's address is appended to
+    `X-Forwarded-For`; `X-Forwarded-Proto` and `X-Forwarded-Host` are set. `headers` replace any
+    of these, and a value of None removes one. Credentials in `url`, in `auth=` or of the client
+    session replace the visitor's authorization. Redirects are not followed.
+
+    **The answer.** A 101 becomes the visitor's, and frames pass as in `relay`, which explains
+    `tap` and `remask`. The direction of a frame is its sender, "client" or "upstream". Any other
+    answer is passed on with its body as it was encoded, and closes the visitor's connection.
+    Other cases are answered here:
+
+    - a request that is no valid opening handshake: as by a raw route
+    - the visitor's path or headers are not printable UTF-8: 400
+    - the upstream cannot be reached, does not speak WebSocket, or its headers are not printable
+      UTF-8: 502
+    - the upstream does not answer in time (`timeout=aiohttp.ClientTimeout(...)`): 504
+
+    A visitor that goes away is not noticed before the upstream has answered. A shutdown ends all
+    visitors at once if `setup(app)` was called, and else waits for them as long as aiohttp does.
+
+    **The options.** `max_frame_size`, `receive_limit`, `reject`, `reject_handshake`, `origins` and
+    `linger` are those of a route, for both sessions, and by default those of `setup`.
+    `extensions` is a function from the visitor's offer to the offer for the upstream, or to None:
+    `lambda offer: None` keeps frames uncompressed for a tap. All other options are those of
+    `client_session.request` (`ssl`, `timeout`, `proxy` and so on).
+
+    Raise the `web.HTTPException` of a refusal. Before anything is dialled, raise TypeError for an
+    argument or an option of a wrong type, ValueError for another cookie jar, for a URL without a
+    scheme or a host, and for a header in `headers` that belongs to the handshake or to a hop, is
+    `Content-Length`, or cannot stand in a request.
     """
     check_request(request)
     check_client_session(client_session, CALL)
@@ -117,36 +125,34 @@ async def proxy(
     check_tap(tap)
     extra = extra_headers(headers)
     taken, request_options = divide(options)
-    session_options = server.options_of(request).replace(**taken)
-    with server.begin_opening(request, session_options, ()) as opening:
-        # What a visitor sends before it has the answer waits where it is bounded.
-        opening.pause()
-        handling = server.begin(request)
+    session_options = options_of(request).replace(**taken)
+    upgrade = Upgrade(request, session_options)
+    with upgrade:
+        upgrade.hold()
         sent = upstream_headers(request, extra, offer_of(request, taken.get("extensions")))
         if not is_writable(request.raw_path, sent):
-            raise refusal(opening, handling, 400, "Path and headers must be printable UTF-8.")
+            raise upgrade.refusal(Refusal(400, "Path and headers must be printable UTF-8."))
         if has_credentials(client_session, url, request_options):
             sent.popall("Authorization", None)
-        answer = await dial(opening, handling, client_session, url, headers=sent, **request_options)
+        answer = await dial(upgrade, client_session, url, headers=sent, **request_options)
         if answer.status != 101:
-            handling.settle()
-            return await pass_refusal(request, opening, answer)
-        upstream = take_over(request, opening, handling, answer, session_options)
+            return await pass_refusal(upgrade, answer)
+        upstream = upstream_session(upgrade, answer, session_options)
         try:
-            visitor = await opening.accept(
-                session_options,
+            await upgrade.accept_as(
+                ProxyResponse,
                 protocol=upstream.protocol,
                 extensions=upstream.extensions,
                 headers=end_to_end(answer.headers),
             )
-        except server.Disconnected:
+        except Disconnected:
             upstream.abort()
-            return server.unanswered()
+            return unanswered()
         except BaseException:
             upstream.abort()
             raise
     handler = functools.partial(join_and_end, upstream=upstream, tap=tap, remask=remask)
-    return await server.run(handling, visitor, handler)
+    return await upgrade.run(handler)
 
 
 def check_request(request: object) -> None:
@@ -169,41 +175,31 @@ def check_cookies(client_session: aiohttp.ClientSession) -> None:
 
 
 def divide(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The options of the sessions, and those of the request."""
+    """Return the options of the sessions, and those of the request to the upstream."""
     refused = sorted(NOT_TAKEN.intersection(options))
     if refused:
         raise TypeError(f"proxy takes no {', '.join(refused)}: what the visitor sent is passed on")
-    taken = {name: value for name, value in options.items() if name in SESSION_OPTIONS}
+    taken = {name: value for name, value in options.items() if name in OPTION_NAMES}
     return taken, {name: value for name, value in options.items() if name not in taken}
 
 
 def has_credentials(
     client_session: aiohttp.ClientSession, url: StrOrURL, request_options: dict[str, Any]
 ) -> bool:
-    """Whether aiohttp authorizes the request; it refuses to where a header does so too."""
+    """Return True if aiohttp authorizes the request; it refuses an Authorization header then."""
     url = URL(url)
-    given = (client_session.auth, request_options.get("auth"), url.raw_user, url.raw_password)
+    # aiohttp 4 has no `auth` of a client session.
+    auth = getattr(client_session, "auth", None)
+    given = (auth, request_options.get("auth"), url.raw_user, url.raw_password)
     return any(each is not None for each in given)
 
 
-def refusal(
-    opening: server.Opening, handling: server.Handling, status: int, text: str
-) -> Exception:
-    """The HTTPException to raise as the answer, which no shutdown cuts short any more."""
-    handling.settle()
-    return opening.refusal(Refusal(status, text))
-
-
 async def dial(
-    opening: server.Opening,
-    handling: server.Handling,
-    client_session: aiohttp.ClientSession,
-    url: StrOrURL,
-    **request_options: Any,
+    upgrade: Upgrade, client_session: aiohttp.ClientSession, url: StrOrURL, **request_options: Any
 ) -> aiohttp.ClientResponse:
-    """The upstream's answer; a 502, 503 or 504 if there is none."""
-    # Where an HTTP proxy stands before the upstream: RFC 6455 section 4.1.
-    given = client.middlewares_of(client_session, request_options)
+    """Return the upstream's answer; raise a 502, 503 or 504 if there is none."""
+    # RFC 6455 section 4.1: an HTTP proxy before the upstream is asked for a tunnel.
+    given = middlewares_of(client_session, request_options)
     request_options["middlewares"] = [*given, tunnel]
     try:
         answer = await client_session.request(
@@ -218,66 +214,62 @@ async def dial(
     except aiohttp.InvalidURL:
         raise
     except asyncio.CancelledError:
-        if not handling.stopped:
+        if not upgrade.stopped:
             raise
         status, text = 503, "The server is shutting down."
     except asyncio.TimeoutError:
-        warn(handling.request, "Proxy: %s did not answer in time", origin(url))
+        warn(upgrade.request, "Proxy: %s did not answer in time", origin(url))
         status, text = 504, "The upstream did not answer in time."
     except (aiohttp.ClientError, OSError) as error:
-        warn(handling.request, "Proxy: %s cannot be reached: %s", origin(url), reason(error))
+        warn(upgrade.request, "Proxy: %s cannot be reached: %s", origin(url), reason(error))
         status, text = 502, "The upstream cannot be reached."
     else:
         if is_writable(answer.reason or "", answer.headers):
             return answer
-        client.hang_up(answer)
+        close_connection(answer)
         warn(
-            handling.request,
+            upgrade.request,
             "Proxy: %s answered with headers that are not printable UTF-8",
             origin(answer.url),
         )
         status, text = 502, "The upstream's answer cannot be passed on."
-    raise refusal(opening, handling, status, text)
+    raise upgrade.refusal(Refusal(status, text))
 
 
-def take_over(
-    request: web.Request,
-    opening: server.Opening,
-    handling: server.Handling,
-    answer: aiohttp.ClientResponse,
-    options: Options,
+def upstream_session(
+    upgrade: Upgrade, answer: aiohttp.ClientResponse, options: Options
 ) -> RawWebSocketSession:
-    """Make the connection of the upstream's 101 a session; a 502 if it cannot be."""
+    """Make the connection of the upstream's 101 a session; raise a 502 if it cannot be one."""
     try:
-        wrong = wrong_answer(request, answer, options.reject_handshake)
+        wrong = wrong_switch(upgrade.request, answer, options.reject_handshake)
         if not wrong:
-            return client.take_over(answer, options)
+            return take_over(answer, options)
     except aiohttp.ClientError as error:
         wrong = reason(error)
-    client.hang_up(answer)
-    warn(request, "Proxy: %s does not speak WebSocket: %s", origin(answer.url), wrong)
-    raise refusal(opening, handling, 502, "The upstream does not speak WebSocket.")
+    close_connection(answer)
+    warn(upgrade.request, "Proxy: %s does not speak WebSocket: %s", origin(answer.url), wrong)
+    raise upgrade.refusal(Refusal(502, "The upstream does not speak WebSocket."))
 
 
-def wrong_answer(
+def wrong_switch(
     request: web.Request, answer: aiohttp.ClientResponse, reject: HandshakeRule
 ) -> str:
-    """What is wrong with a 101, "" if it can be passed on."""
+    """Return the reason why a 101 cannot be passed on, "" if it can."""
     sent, got = answer.request_info.headers, answer.headers
-    # `extensions`, or the client session's own headers, may have offered what the visitor did not.
+    # The upstream may have taken an offer that `extensions` or the client session has made, and
+    # the visitor has not.
     offered = CIMultiDict(request.headers)
     offered["Sec-WebSocket-Key"] = sent.get("Sec-WebSocket-Key", "")
-    return client.wrong_answer(sent, got, reject) or client.wrong_answer(offered, got, reject)
+    return wrong_answer(sent, got, reject) or wrong_answer(offered, got, reject)
 
 
-async def pass_refusal(
-    request: web.Request, opening: server.Opening, answer: aiohttp.ClientResponse
-) -> web.StreamResponse:
-    """Answer as the upstream did; a body that breaks off there breaks off here."""
-    response = server.PassedRefusal(
+async def pass_refusal(upgrade: Upgrade, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    """Answer as the upstream did; cut the answer off if the upstream's body breaks off."""
+    response = PassedRefusal(
         status=answer.status, reason=answer.reason, headers=refusal_headers(answer)
     )
-    opening.refuse(response)
+    upgrade.refuse_with(response)
+    request = upgrade.request
     transport = request.transport
     try:
         await response.prepare(request)
@@ -291,18 +283,18 @@ async def pass_refusal(
     except ConnectionError as error:
         logger.debug("Proxy: the visitor went away during a refusal: %s", error)
     finally:
-        client.hang_up(answer)
+        close_connection(answer)
     return response
 
 
 def origin(url: StrOrURL) -> str:
-    """What may stand in a log: no path, no query and no password."""
+    """Return the URL without path, query and password, which may be secret, for a log."""
     url = URL(url)
     return str(url.origin()) if url.absolute else "the upstream"
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, on one line, without the URL that aiohttp adds to some."""
+    """Return the message of an error on one line, without the URL that aiohttp adds to some."""
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     return " ".join(text.split())
 
@@ -314,16 +306,21 @@ async def join_and_end(
     tap: Tap | None,
     remask: bool,
 ) -> None:
-    """Relay until both have ended; then, or cancelled, end what is left of both at once."""
+    """Relay until both peers have ended, or a cancellation; then end both sessions at once."""
     sides = ("client", "upstream")
     try:
         stats = await join(visitor, upstream, tap=tap, remask=remask, names=sides, directions=sides)
         logger.debug("Proxied to %s: %s", origin(upstream.response.url), stats)
         visitor.response.relay_stats = stats
     except asyncio.CancelledError:
-        await asyncio.gather(visitor._end(), upstream._end())
+        await end_both(visitor, upstream)
         raise
     except BaseException:
         upstream.abort()
         raise
-    await asyncio.gather(visitor._end(), upstream._end())
+    await end_both(visitor, upstream)
+
+
+async def end_both(visitor: RawWebSocketSession, upstream: RawWebSocketSession) -> None:
+    """End both connections at the same time, each as a handler's return does."""
+    await asyncio.gather(end(connection_of(visitor)), end(connection_of(upstream)))

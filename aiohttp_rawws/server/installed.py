@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from ..session.options import Options
+from ..session.options import DEFAULTS, Options
 from .ratelimit import RateLimit
 
 __all__ = ("INSTALLED", "Installed", "Stoppable", "installed_in", "options_of")
@@ -16,40 +16,46 @@ class Stoppable(Protocol):
     """A handler that runs."""
 
     def stop(self) -> None:
-        """Cancel the handler, once, if it still runs."""
+        """Cancel the handler, unless that was done or it has ended."""
 
 
 class Installed:
-    """The options of an application, and the handlers that must end at its shutdown."""
+    """The options of an application, and the handlers that its shutdown stops."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.shutting_down = False
-        self.handlings: weakref.WeakSet[Stoppable] = weakref.WeakSet()
-        #: By the text of the line, without its arguments.
+        self._runs: weakref.WeakSet[Stoppable] = weakref.WeakSet()
+        #: The limits of WARNING lines, by the text of the line without its arguments.
         self.warning_limits: defaultdict[str, RateLimit] = defaultdict(RateLimit)
+
+    def add(self, run: Stoppable) -> None:
+        """Stop a handler at the shutdown, or now if the shutdown has begun."""
+        self._runs.add(run)
+        if self.shutting_down:
+            run.stop()
 
     async def shutdown(self, app: web.Application) -> None:
         """Cancel the handlers, which can still send a Close in their `finally`.
 
-        aiohttp itself would cancel them after twice its `shutdown_timeout` only.
+        aiohttp itself cancels them only after twice its `shutdown_timeout`.
         """
         self.shutting_down = True
-        for handling in list(self.handlings):
-            handling.stop()
+        for run in list(self._runs):
+            run.stop()
 
 
 INSTALLED: web.AppKey[Installed] = web.AppKey("aiohttp_rawws", Installed)
 
 
 def installed_in(where: "web.Request | web.Application") -> "Installed | None":
-    """The state of an application, or of the innermost one that handles a request."""
+    """Return the state of an application, or of the innermost one that handles a request."""
     if isinstance(where, web.Application):
         return where.get(INSTALLED)
     return where.config_dict.get(INSTALLED)
 
 
 def options_of(request: web.Request) -> Options:
-    """The options of the request's application, or the default ones without `setup`."""
+    """Return the options of the request's application, or the defaults without `setup`."""
     installed = installed_in(request)
-    return installed.options if installed is not None else Options()
+    return installed.options if installed is not None else DEFAULTS

@@ -12,18 +12,18 @@ __all__ = ("describe", "logger", "warn")
 
 logger = logging.getLogger("aiohttp_rawws")
 
-#: How much of a path stands in a line, in characters.
+#: The characters of a path after which a line leaves the rest out.
 PATH_LIMIT = 200
 
-#: The limits where no application has any.
+#: The limits of lines about no application, by the text of the line without its arguments.
 LIMITS: defaultdict[str, RateLimit] = defaultdict(RateLimit)
 
 
 def warn(where: "web.Request | web.Application | None", message: str, *args: object) -> None:
-    """Log a WARNING line that a peer can cause, at most 20 at once and 20 a minute of a kind.
+    """Log a WARNING line that a peer can cause, at most 20 at once and 20 a minute.
 
-    The limit is counted for each application that `setup` was called on, and for each `message`
-    as it is before `args` are put in. The next line that passes tells how many were left out.
+    Each application that `setup` was called on has a limit of its own for each `message`. The
+    next line that is logged tells how many were left out.
     """
     installed = installed_in(where) if where is not None else None
     limits = LIMITS if installed is None else installed.warning_limits
@@ -37,12 +37,12 @@ def warn(where: "web.Request | web.Application | None", message: str, *args: obj
 
 
 def describe(request: web.Request) -> str:
-    """The request and its peer, as in `GET /ws from 127.0.0.1:1234`, fit for one line of a log.
+    """Return the request and its peer for a log line, as in `GET /ws from 127.0.0.1:1234`.
 
-    The path is as it was sent, without the query, which may hold secrets. The address is the
-    one that `request.remote` tells; the port stands with it where that is the peer's own.
+    The path is as it was sent. The query is left out, for it may hold secrets. The address is
+    `request.remote`, with the port if that is the address of the peer itself.
     """
-    # An octet that is no ASCII may be a lone surrogate, which no file takes.
+    # A byte that is not ASCII may be a lone surrogate, which cannot be written to a file.
     path = repr(request.rel_url.raw_path)[1:-1]
     if len(path) > PATH_LIMIT:
         path = f"{path[:PATH_LIMIT]}..."
@@ -50,6 +50,7 @@ def describe(request: web.Request) -> str:
 
 
 def peer_of(request: web.Request) -> str:
+    """Return the address of the peer, with the port if it is known."""
     peername = request.protocol.peername
     if not isinstance(peername, tuple):
         return request.remote or "a Unix socket"

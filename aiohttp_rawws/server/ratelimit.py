@@ -1,4 +1,4 @@
-"""A rate limit for what a peer can cause: so many at once, then so many a minute."""
+"""A rate limit, for log lines that a peer can cause."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ __all__ = ("RateLimit",)
 class RateLimit:
     """A token bucket: `burst` events pass at once, then `burst` a minute.
 
-    `clock` gives seconds and never goes back.
+    `clock` returns seconds and never goes back.
     """
 
     __slots__ = ("_burst", "_clock", "_filled_at", "_left_out", "_tokens")
@@ -22,9 +22,9 @@ class RateLimit:
         self._left_out = 0
 
     def take(self) -> "int | None":
-        """Return how many events were left out since the last one that passed.
+        """Return the number of events left out since the last one that passed.
 
-        None if this one is left out too.
+        Return None if this event is left out too.
         """
         now = self._clock()
         refill = (now - self._filled_at) * self._burst / 60

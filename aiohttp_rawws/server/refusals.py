@@ -1,4 +1,4 @@
-"""The answers of the server to an opening handshake that does not become a session."""
+"""The answers to an opening handshake that does not become a session."""
 
 from typing import Any
 
@@ -6,74 +6,63 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from ..wire.handshake import Refusal, tokens
-from .trailing import Collector
+from .trailing import TrailingData
 
-__all__ = ("Disconnected", "PassedRefusal", "http_error", "unanswered")
+__all__ = ("Disconnected", "PassedRefusal", "Refused", "http_error", "unanswered")
 
 
 class Refused(web.StreamResponse):
-    """What makes a response the answer to an upgrade that is refused."""
+    """An answer that lets the client read it before the connection is closed."""
 
-    collector: Collector | None = None
+    trailing: TrailingData | None = None
 
     async def write_eof(self, data: bytes = b"") -> None:
         await super().write_eof(data)
         answer: Any = self
         if isinstance(answer, web.HTTPException):
-            # The frames that raised it hold it, and the request, until the garbage collector comes.
+            # The frames in its traceback keep it and the request until the garbage collector runs.
             answer.__traceback__ = None
-        if self.collector is not None:
-            await self.collector.end()
+        if self.trailing is not None:
+            await self.trailing.end_stream()
 
 
-class BadRequest(Refused, web.HTTPBadRequest):
-    pass
+def refused(kind: type[Any]) -> type[Any]:
+    """Return the same HTTPException as a `Refused`, if it is a response at all.
+
+    From aiohttp 4 on it is none, and aiohttp makes the response itself.
+    """
+    if not issubclass(kind, web.StreamResponse):
+        return kind
+    return type(kind.__name__, (Refused, kind), {})
 
 
-class Forbidden(Refused, web.HTTPForbidden):
-    pass
-
-
-class MethodNotAllowed(Refused, web.HTTPMethodNotAllowed):
-    pass
-
-
-class UpgradeRequired(Refused, web.HTTPUpgradeRequired):
-    pass
-
-
-class ServiceUnavailable(Refused, web.HTTPServiceUnavailable):
-    pass
-
-
-class BadGateway(Refused, web.HTTPBadGateway):
-    pass
-
-
-class GatewayTimeout(Refused, web.HTTPGatewayTimeout):
-    pass
-
-
-KINDS: dict[int, type[web.HTTPException]] = {
-    400: BadRequest,
-    403: Forbidden,
-    426: UpgradeRequired,
-    502: BadGateway,
-    503: ServiceUnavailable,
-    504: GatewayTimeout,
+METHOD_NOT_ALLOWED = refused(web.HTTPMethodNotAllowed)
+#: The other kinds, by status.
+KINDS = {
+    kind.status_code: refused(kind)
+    for kind in (
+        web.HTTPBadRequest,
+        web.HTTPForbidden,
+        web.HTTPUpgradeRequired,
+        web.HTTPBadGateway,
+        web.HTTPServiceUnavailable,
+        web.HTTPGatewayTimeout,
+    )
 }
 
 
-def http_error(request: web.Request, refusal: Refusal) -> Any:
-    """The HTTPException of a refusal."""
+def http_error(request: web.Request, refusal: Refusal) -> web.HTTPException:
+    """Return the HTTPException of a refusal."""
     if refusal.status == 405:
         allow = tokens(CIMultiDict(refusal.headers), "Allow")
-        return MethodNotAllowed(request.method, allow, text=refusal.text)
-    return KINDS[refusal.status](headers=refusal.headers, text=refusal.text)
+        error: web.HTTPException = METHOD_NOT_ALLOWED(request.method, allow, text=refusal.text)
+    else:
+        error = KINDS[refusal.status](headers=refusal.headers, text=refusal.text)
+    return error
 
 
 class PassedRefusal(Refused):
-    """What another server answered; nothing is said in its name."""
+    """The answer of another server, without the headers that aiohttp adds to every response."""
 
     async def _prepare_headers(self) -> None:
         made_up = [name for name in ("Content-Type", "Server") if name not in self.headers]
@@ -82,16 +71,16 @@ class PassedRefusal(Refused):
             self.headers.popall(name, None)
 
 
-# nginx's code for an access log.
+#: nginx's status for an access log.
 CLIENT_CLOSED_REQUEST = 499
 REASON = "Client Closed Request"
 
 
 class Disconnected(web.HTTPClientError, ConnectionResetError):
-    """The client went away before it was answered.
+    """The client went away before it had an answer.
 
-    An HTTPException, for aiohttp logs any other one that leaves a handler as an error; its
-    status is for the access log alone.
+    It is an HTTPException because aiohttp logs every other exception of a handler as an error.
+    Its status is for the access log.
     """
 
     status_code = CLIENT_CLOSED_REQUEST
@@ -104,5 +93,5 @@ class Disconnected(web.HTTPClientError, ConnectionResetError):
 
 
 def unanswered() -> web.StreamResponse:
-    """What a handler returns for a client that went away: for the access log alone."""
+    """Return the response of a handler whose client went away; only the access log shows it."""
     return web.Response(status=CLIENT_CLOSED_REQUEST, reason=REASON)

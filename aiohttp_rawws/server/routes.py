@@ -1,41 +1,41 @@
-"""Which request belongs to which raw route: what aiohttp's router asks.
+"""Raw routes, and how aiohttp's router finds the one that answers a request.
 
-aiohttp asks the resources of the most explicit path first, and those of one path in the order of
-its index. `raw_first` puts the raw ones to the front there, so that each has only to say whether
-a request is its own. The first one to say no lets the rest of the router speak before it refuses.
+aiohttp asks the resources with the most explicit path first, and those of one path in the order
+of its index. `raw_first` puts the raw resources in front. A raw resource answers the upgrades
+that its route claims. For any other request it searches the router a second time, without the
+raw resources, and refuses the request only if nothing else answers it.
 """
 
 import contextvars
 import copy
-import functools
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, cast
 
 from aiohttp import HttpVersion11, web
-from aiohttp.typedefs import Handler
 from yarl import URL
 
-from ..session.options import Options, cannot_take, protocol_names
+from ..session.options import Options, protocol_names
 from ..wire.handshake import Refusal, check_request
-from . import accept as server
-from .upgrade import handshake_of
+from .endpoint import check_handler, endpoint
+from .handler_run import SessionHandler
+from .upgrade import Upgrade, handshake_of
 
 __all__ = ("RawWebSocketResource", "RawWebSocketRoute", "raw_first")
 
 
 class RawWebSocketRoute(web.ResourceRoute):
-    """A route whose requests become raw WebSockets: `session_handler` gets the session.
+    """A route that upgrades its requests and calls `session_handler` with each session.
 
-    `protocol` is the subprotocol it asks for, a tuple of those to choose from, or None.
-    TypeError if `session_handler` is not a coroutine function that takes a session.
+    `protocol` is the subprotocol that a client has to offer, a tuple of several to choose from,
+    or None. Raise TypeError if `session_handler` is not a coroutine function that takes a
+    session.
     """
 
     def __init__(
         self,
         resource: "RawWebSocketResource",
-        session_handler: server.Handler,
+        session_handler: SessionHandler,
         protocol: str | Sequence[str] | None,
         options: Options,
     ) -> None:
@@ -46,7 +46,7 @@ class RawWebSocketRoute(web.ResourceRoute):
         super().__init__("GET", endpoint(session_handler, options, self.protocols), resource)
 
     def claims(self, request: web.Request) -> bool:
-        """Whether the request is an upgrade that this route answers, well formed or not."""
+        """Return True for an upgrade that this route answers, by a 101 or by a refusal."""
         if request.method != "GET" or request.version != HttpVersion11:
             return False
         handshake = handshake_of(request)
@@ -56,43 +56,21 @@ class RawWebSocketRoute(web.ResourceRoute):
         return f"<RawWebSocketRoute {self.resource!r} -> {self.session_handler!r}>"
 
 
-def endpoint(
-    session_handler: server.Handler, options: Options, protocols: tuple[str, ...]
-) -> Handler:
-    """The handler of one route, which looks like `session_handler` to tools that name it.
-
-    It is one object per route: aiohttp caches a chain of middlewares for each.
-    """
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        return await server.serve(request, session_handler, options, protocols)
-
-    shown: Any = session_handler
-    while isinstance(shown, functools.partial):
-        shown = shown.func
-    handler.__doc__ = shown.__doc__
-    # An object with an async `__call__` has no name but that of its class.
-    named = shown if hasattr(shown, "__qualname__") else type(shown)
-    handler.__module__ = named.__module__
-    handler.__name__ = named.__name__
-    handler.__qualname__ = named.__qualname__
-    return handler
-
-
 class RawWebSocketResource(web.Resource):
-    """The path of one raw route, its own even where other resources have the same path.
+    """The resource of one raw route. Other resources may have the same path.
 
-    `path` is a path pattern of aiohttp, or a resource of it whose path is taken. ValueError for
-    a pattern that aiohttp does not take, TypeError for anything else. Like any `web.Resource` it
-    may get routes for other methods, as aiohttp-cors adds one for OPTIONS; they answer where no
-    ordinary resource of the path does.
+    `path` is a path pattern of aiohttp, or a `web.Resource` whose path this one shares. Like any
+    `web.Resource` it may get routes for other methods, as aiohttp-cors adds one for OPTIONS. They
+    answer if no ordinary resource of the path does.
+
+    Raise ValueError for a pattern that aiohttp does not take, TypeError for anything but a path.
     """
 
     def __init__(
         self,
         router: web.UrlDispatcher,
         path: str | web.Resource,
-        session_handler: server.Handler,
+        session_handler: SessionHandler,
         protocol: str | Sequence[str] | None,
         options: Options,
         *,
@@ -109,50 +87,52 @@ class RawWebSocketResource(web.Resource):
     async def resolve(
         self, request: web.Request
     ) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
+        """Return the match of a request, or None, and the methods of this resource."""
         parts = self._match(request.rel_url.path_safe)
         if parts is None:
             return None, set()
         methods = {route.method for route in self}
         if self.route.claims(request):
             return web.UrlMappingMatchInfo(parts, self.route), methods
-        inquiry = INQUIRY.get()
-        if inquiry is not None and inquiry.request is request:
-            inquiry.note(self, parts)
+        search = SEARCH.get()
+        if search is not None and search.request is request:
+            search.note(self, parts)
             return None, methods
-        return await self._ask_the_others(request, parts), methods
+        return await self._search_router(request, parts), methods
 
-    async def _ask_the_others(
+    async def _search_router(
         self, request: web.Request, parts: dict[str, str]
     ) -> web.UrlMappingMatchInfo:
-        inquiry = Inquiry(request, self.router)
-        token = INQUIRY.set(inquiry)
+        """Return the match of another resource, or the refusal if there is none."""
+        search = RouterSearch(request, self.router)
+        token = SEARCH.set(search)
         try:
             found = await self.router.resolve(request)
         finally:
-            INQUIRY.reset(token)
+            SEARCH.reset(token)
         error = found.http_exception
         if error is None:
             return found
-        if inquiry.found is not None:
-            return inquiry.found
+        if search.found is not None:
+            return search.found
         allow = error.allowed_methods if isinstance(error, web.HTTPMethodNotAllowed) else set()
         refusal = check_request(
             handshake_of(request),
-            wanted=inquiry.wanted(),
+            wanted=search.wanted(),
             reject=self._reject,
             allow={"GET"} | allow,
         )
-        # Never None: whoever finds nothing wrong with the request here claims it.
+        # Never None: a route claims every request that has nothing wrong here.
         return RefusedMatchInfo(parts, self._refusal, cast(Refusal, refusal))
 
     def other_route(self, method: str) -> web.ResourceRoute | None:
-        """The route that was added for another method, None if there is none."""
+        """Return the first other route of this resource that answers a method, or None."""
         others = (route for route in self if route is not self.route)
         return next((route for route in others if route.method in (method, "*")), None)
 
     @property
     def path(self) -> web.Resource:
-        """The resource of its own that matches the path, and builds URLs."""
+        """The resource that matches the path and builds URLs; no other one shares it."""
         return self._path
 
     def _match(self, path: str) -> dict[str, str] | None:
@@ -182,12 +162,12 @@ class RawWebSocketResource(web.Resource):
         self._path.add_prefix(prefix)
 
     def raw_match(self, path: str) -> bool:
-        """Never, or aiohttp would add the next ordinary route of this path to this resource."""
+        """Return False, or aiohttp adds the next ordinary route of the path to this resource."""
         return False
 
     def freeze(self) -> None:
         self._path.freeze()
-        # aiohttp freezes one by one; the first raw resource sees to it for all.
+        # aiohttp freezes the resources one by one. The first raw one puts all in order.
         if self is next(filter(is_raw, self.router.resources())):
             raw_first(self.router)
 
@@ -197,7 +177,7 @@ class RawWebSocketResource(web.Resource):
 
 
 class RefusedMatchInfo(web.UrlMappingMatchInfo):
-    """A path that is there, and why this request does not get it."""
+    """The match of a request that is refused, with the refusal."""
 
     __slots__ = ("refusal",)
 
@@ -207,11 +187,11 @@ class RefusedMatchInfo(web.UrlMappingMatchInfo):
 
 
 @dataclass(slots=True)
-class Inquiry:
-    """A second walk through the router, on which no raw resource answers.
+class RouterSearch:
+    """A second search of the router for one request, in which no raw resource answers.
 
-    `protocols` gathers what each raw route on the way asks for, `found` is the first route of a
-    raw resource of this router that was added for the method of the request.
+    `protocols` collects the subprotocols of each raw route on the way. `found` is the first route
+    that was added to a raw resource of this router for the method of the request.
     """
 
     request: web.Request
@@ -220,34 +200,37 @@ class Inquiry:
     found: web.UrlMappingMatchInfo | None = None
 
     def note(self, resource: RawWebSocketResource, parts: dict[str, str]) -> None:
-        """Note what a raw resource on the way has."""
+        """Note the subprotocols and the other routes of a raw resource on the way."""
         self.protocols.append(resource.route.protocols)
-        # A sub-application would have to be noted in the match.
+        # A match of a sub-application's router would have to name that application.
         if self.found is None and resource.router is self.router:
             route = resource.other_route(self.request.method)
             self.found = web.UrlMappingMatchInfo(parts, route) if route is not None else None
 
     def wanted(self) -> tuple[str, ...]:
-        """The subprotocols of all routes that were asked, each once."""
+        """Return the subprotocols of all raw routes on the way, each once."""
         return tuple(dict.fromkeys(name for names in self.protocols for name in names))
 
 
-#: Set while the router walks for the second time, on behalf of the resource that set it.
-INQUIRY: contextvars.ContextVar[Inquiry | None] = contextvars.ContextVar("INQUIRY", default=None)
+#: The second search that is under way in this task.
+SEARCH: contextvars.ContextVar[RouterSearch | None] = contextvars.ContextVar("SEARCH", default=None)
 
 
 async def refuse(request: web.Request) -> web.StreamResponse:
-    """The handler of all refusals: aiohttp caches a chain of middlewares for each handler."""
-    server.refuse(request, cast(RefusedMatchInfo, request.match_info).refusal)
+    """Raise the refusal that the router has found; one handler serves all raw resources.
+
+    aiohttp caches its middlewares by the handler.
+    """
+    raise Upgrade(request).refusal(cast(RefusedMatchInfo, request.match_info).refusal)
 
 
 def raw_first(router: web.UrlDispatcher) -> None:
-    """Index the resources of one path anew: raw with a protocol, raw without, ordinary.
+    """Index the resources of a router anew: raw with a protocol, raw without, ordinary.
 
-    Those of one kind stay in the order of their registration. aiohttp indexes at registration,
-    and again whenever a sub-application is added under a prefix.
+    Those of one kind keep the order of their registration. aiohttp indexes a resource when it is
+    registered, and again when a sub-application is added under a prefix.
     """
-    # A resource with a rule, of a Domain, stands apart from the index.
+    # A resource with a rule, of a Domain, is not in the index.
     indexed = [resource for resource in router.resources() if "rule" not in resource.get_info()]
     for resource in indexed:
         router.unindex_resource(resource)
@@ -256,6 +239,7 @@ def raw_first(router: web.UrlDispatcher) -> None:
 
 
 def rank(resource: web.AbstractResource) -> int:
+    """Return the place of a kind of resource, the first one the lowest."""
     if is_raw(resource):
         return 0 if resource.route.protocols else 1
     return 2
@@ -266,7 +250,7 @@ def is_raw(resource: web.AbstractResource) -> TypeGuard[RawWebSocketResource]:
 
 
 def path_of(path: object) -> web.Resource:
-    """A resource of our own at `path`, to match, to prefix and to build URLs with."""
+    """Return a new resource at `path`, to match paths and to build URLs."""
     if isinstance(path, str):
         return web.UrlDispatcher().add_resource(path)
     if isinstance(path, RawWebSocketResource):
@@ -274,20 +258,3 @@ def path_of(path: object) -> web.Resource:
     if isinstance(path, web.Resource) and {"path", "pattern"} & path.get_info().keys():
         return copy.copy(path)
     raise TypeError(f"path must be a path pattern or a web.Resource that has one, got {path!r}")
-
-
-def check_handler(handler: Any) -> None:
-    wanted = f"a raw WebSocket handler is `async def handler(session)`, got {handler!r}"
-    if not is_coroutine_function(handler):
-        raise TypeError(wanted)
-    if reason := cannot_take(handler, "the session"):
-        raise TypeError(f"{wanted}, which can not be called with a session alone: {reason}")
-
-
-def is_coroutine_function(function: object) -> bool:
-    """Whether it is one itself, a partial of one, or an object with an async `__call__`."""
-    if isinstance(function, functools.partial):
-        function = function.func
-    if inspect.iscoroutinefunction(function):
-        return True
-    return callable(function) and inspect.iscoroutinefunction(type(function).__call__)

@@ -1,16 +1,23 @@
 """Installing raw WebSockets on an aiohttp application, and adding raw routes to it."""
 
-import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from aiohttp import web
 
-from ..session.options import Options
+from ..session.options import (
+    DEFAULTS,
+    OPTION_NAMES,
+    Options,
+    RouteOptions,
+    Unpack,
+    check_option_names,
+)
 from ..wire.handshake import HandshakeRule, OriginRule
 from ..wire.names import Violation
-from .accept import INSTALLED, Handler, Installed
+from .handler_run import SessionHandler
+from .installed import INSTALLED, Installed
 from .routes import RawWebSocketResource, RawWebSocketRoute, raw_first
 
 __all__ = (
@@ -21,39 +28,44 @@ __all__ = (
     "setup",
 )
 
-DecoratedHandler = TypeVar("DecoratedHandler", bound=Handler)
+DecoratedHandler = TypeVar("DecoratedHandler", bound=SessionHandler)
 
 
 def setup(
     app: web.Application,
     *,
-    max_frame_size: int = 16 * 2**20,
-    receive_limit: int = 256 * 2**10,
-    reject: Violation = Violation.ALL,
-    origins: Collection[OriginRule] | None = None,
-    extensions: Callable[[str], str | None] | None = None,
-    linger: float = 1.0,
-    reject_handshake: HandshakeRule = HandshakeRule.ALL,
+    max_frame_size: int = DEFAULTS.max_frame_size,
+    receive_limit: int = DEFAULTS.receive_limit,
+    reject: Violation = DEFAULTS.reject,
+    origins: Collection[OriginRule] | None = DEFAULTS.origins,
+    extensions: Callable[[str], str | None] | None = DEFAULTS.extensions,
+    linger: float = DEFAULTS.linger,
+    reject_handshake: HandshakeRule = DEFAULTS.reject_handshake,
 ) -> None:
     """Install raw WebSockets on `app`, and put `add_raw_websocket` on its router.
 
-    To be called on each application that adds raw routes, before it is added to another as a
-    sub-application. The options hold for all raw routes of the application that do not say
-    otherwise:
+    Call it on each application that adds raw routes, before that is added to another one as a
+    sub-application. A second call with the same options changes nothing.
 
-    - `max_frame_size`: the largest payload of a received frame, in bytes.
-    - `receive_limit`: how many bytes of complete frames may wait unread before reading pauses.
-    - `reject`: the rules of RFC 6455 whose violation ends receiving with a `ProtocolError`.
-    - `origins`: the `Origin` headers to let in, each an exact str, a compiled pattern that
-      fully matches, or None for requests without one; None lets all in (RFC 6455 section 10.2).
-    - `extensions`: a function that gets the client's `Sec-WebSocket-Extensions` offer and
-      returns the value for the 101, or None; None negotiates no extension.
-    - `linger`: how many seconds to wait for the peer's end of stream after the handler returned.
-    - `reject_handshake`: the rules of the opening handshake whose violation is refused;
-      `HandshakeRule.ALL & ~HandshakeRule.KEY_LENGTH` lets in devices that break that one.
+    The options hold for every raw route of the application that does not set them itself:
 
-    Calling it again with the same options changes nothing. RuntimeError for other options or a
-    frozen application, TypeError or ValueError for an option that makes no sense.
+    - `max_frame_size`: the largest payload of a received frame, in bytes. 16 MiB by default.
+    - `receive_limit`: the number of bytes of complete frames that may wait unread before reading
+      pauses. 256 KiB by default.
+    - `reject`: the rules of RFC 6455 whose violation ends receiving with a `ProtocolError`. All
+      by default.
+    - `origins`: the `Origin` headers to let in (RFC 6455 section 10.2). Each is a str to equal, a
+      compiled pattern to match fully, or None for a request without one. None, the default, lets
+      all in.
+    - `extensions`: a function that takes the client's `Sec-WebSocket-Extensions` offer and
+      returns the value for the 101, or None. None, the default, negotiates no extension.
+    - `linger`: the seconds to wait for the peer's end of stream after the handler has returned.
+      1 by default.
+    - `reject_handshake`: the rules of the opening handshake whose violation is refused. All by
+      default; `HandshakeRule.ALL & ~HandshakeRule.KEY_LENGTH` lets in devices that break that one.
+
+    Raise RuntimeError for other options than at the first call, or a frozen application. Raise
+    TypeError for an option of a wrong type, ValueError for one out of range.
     """
     if not isinstance(app, web.Application):
         raise TypeError(f"setup takes a web.Application, got {app!r}")
@@ -71,7 +83,7 @@ def setup(
         refuse_other_options(installed.options, options)
         return
     installed = Installed(options)
-    # First what a frozen application refuses.
+    # A frozen application refuses this step; nothing has changed before it.
     try:
         app.on_startup.append(reorder)
     except RuntimeError as error:
@@ -88,27 +100,27 @@ def setup(
 def add_raw_websocket(
     router: web.UrlDispatcher,
     path: str | web.Resource,
-    handler: Handler,
+    handler: SessionHandler,
     protocol: str | Sequence[str] | None = None,
     *,
     name: str | None = None,
-    **overrides: Any,
+    **overrides: Unpack[RouteOptions],
 ) -> RawWebSocketRoute:
     """Add a raw route to a router on whose application `setup` was called.
 
-    - `path`: a path pattern of aiohttp, or a `web.Resource`, whose path is taken.
+    - `path`: a path pattern of aiohttp, or a `web.Resource` whose path the route shares.
     - `handler`: `async def handler(session)`, called once for each connection.
-    - `protocol`: the subprotocol that a client has to offer, or several; then the first one in
-      the client's order is taken, and `session.protocol` tells which.
+    - `protocol`: the subprotocol that a client has to offer, or several to choose from. The first
+      one in the client's order is taken and stands in `session.protocol`.
     - `name`: the name of the resource, for `url_for`.
     - `overrides`: the options of `setup`, for this route alone.
 
-    Several raw routes and ordinary ones may share a path, in any order: upgrade requests go to
-    the first raw route with a subprotocol that is offered, else the first without one, and
-    everything else to the ordinary routes (as ktor's `webSocketRaw`).
+    Raw routes and ordinary ones may share a path, in any order of registration. An upgrade goes
+    to the first raw route with a subprotocol that the client offers, else to the first one
+    without a subprotocol. All other requests go to the ordinary routes.
 
-    RuntimeError before `setup` or on a frozen router; TypeError if `handler` is not a coroutine
-    function or an option is unknown; ValueError for a name that is taken.
+    Raise RuntimeError before `setup` or on a frozen router. Raise TypeError if `handler` is not a
+    coroutine function or an option is unknown, ValueError for a name that is taken.
     """
     if not isinstance(router, web.UrlDispatcher):
         raise TypeError(f"raw routes are added to a router, app.router, got {router!r}")
@@ -117,7 +129,7 @@ def add_raw_websocket(
 
 
 def not_installed(*arguments: object, **options: object) -> NoReturn:
-    """RuntimeError: `setup` was not called on the application of this router."""
+    """Raise RuntimeError: `setup` was not called on the application of this router."""
     raise RuntimeError(
         "raw WebSockets are not installed on this router's application: "
         "call `aiohttp_rawws.setup(app)` first, on each sub-application with raw routes too"
@@ -126,35 +138,40 @@ def not_installed(*arguments: object, **options: object) -> NoReturn:
 
 METHOD = "add_raw_websocket"
 
-# What each router has until `setup` gives it a method of its own; without it the error would be
-# an AttributeError that names neither this package nor what to do.
+# Every router has this method until `setup` gives it one of its own. The AttributeError of a
+# router without it would not say what to do.
 setattr(web.UrlDispatcher, METHOD, not_installed)
 
 
 def raw_websocket(
     path: str | web.Resource,
-    handler: Handler,
+    handler: SessionHandler,
     protocol: str | Sequence[str] | None = None,
     *,
     name: str | None = None,
-    **overrides: Any,
+    **overrides: Unpack[RouteOptions],
 ) -> "RawWebSocketRouteDef":
-    """Define a raw route for `app.add_routes([...])`; the arguments of `add_raw_websocket`."""
+    """Return a raw route for `app.add_routes([...])`, of the arguments of `add_raw_websocket`.
+
+    Raise TypeError for an unknown option. All other arguments are checked when the route is
+    added.
+    """
+    check_option_names(overrides)
     return RawWebSocketRouteDef(path, handler, protocol, name, overrides)
 
 
 @dataclass(frozen=True, slots=True)
 class RawWebSocketRouteDef(web.AbstractRouteDef):
-    """A raw route to be, as `raw_websocket` makes it."""
+    """The definition of a raw route that `raw_websocket` returns."""
 
     path: str | web.Resource
-    handler: Handler
+    handler: SessionHandler
     protocol: str | Sequence[str] | None
     name: str | None
-    overrides: dict[str, Any]
+    overrides: RouteOptions
 
     def register(self, router: web.UrlDispatcher) -> list[web.AbstractRoute]:
-        """Add the route; RuntimeError if `setup` was not called on the router's application."""
+        """Add the route to a router, as `add_raw_websocket` does."""
         return [
             add_raw_websocket(
                 router, self.path, self.handler, self.protocol, name=self.name, **self.overrides
@@ -171,11 +188,15 @@ class RouteTableDef(web.RouteTableDef):
         protocol: str | Sequence[str] | None = None,
         *,
         name: str | None = None,
-        **overrides: Any,
+        **overrides: Unpack[RouteOptions],
     ) -> Callable[[DecoratedHandler], DecoratedHandler]:
-        """Define a raw route for the decorated handler; the arguments of `add_raw_websocket`."""
+        """Define a raw route for the decorated handler, by the arguments of `add_raw_websocket`.
+
+        Raise TypeError for an unknown option.
+        """
         if callable(path):
             raise TypeError("a path is missing: decorate with @routes.raw_websocket(path)")
+        check_option_names(overrides)
 
         def decorate(handler: DecoratedHandler) -> DecoratedHandler:
             self._items.append(raw_websocket(path, handler, protocol, name=name, **overrides))
@@ -186,7 +207,7 @@ class RouteTableDef(web.RouteTableDef):
 
 @dataclass(frozen=True, slots=True)
 class Registrar:
-    """What stands behind `app.router.add_raw_websocket`."""
+    """The router and the options behind `app.router.add_raw_websocket`."""
 
     router: web.UrlDispatcher
     options: Options
@@ -194,13 +215,13 @@ class Registrar:
     def add_raw_websocket(
         self,
         path: str | web.Resource,
-        handler: Handler,
+        handler: SessionHandler,
         protocol: str | Sequence[str] | None = None,
         *,
         name: str | None = None,
-        **overrides: Any,
+        **overrides: Unpack[RouteOptions],
     ) -> RawWebSocketRoute:
-        """Add a raw route; see `aiohttp_rawws.add_raw_websocket`."""
+        """Add a raw route, as `aiohttp_rawws.add_raw_websocket` does."""
         options = self.options.replace(**overrides)
         resource = RawWebSocketResource(self.router, path, handler, protocol, options, name=name)
         if self.router.frozen:
@@ -214,16 +235,16 @@ class Registrar:
 
 
 async def reorder(app: web.Application) -> None:
-    """Put raw resources first once all prefixes of sub-applications are there."""
+    """Put the raw resources first, after all sub-applications have their prefix."""
     raw_first(app.router)
 
 
 def refuse_other_options(installed: Options, asked: Options) -> None:
-    """RuntimeError that names the difference, if there is one."""
+    """Raise RuntimeError with the differences, if there are any."""
     differences = [
-        f"{field.name}={getattr(installed, field.name)!r}, now {getattr(asked, field.name)!r}"
-        for field in dataclasses.fields(Options)
-        if getattr(installed, field.name) != getattr(asked, field.name)
+        f"{name}={getattr(installed, name)!r}, now {getattr(asked, name)!r}"
+        for name in OPTION_NAMES
+        if getattr(installed, name) != getattr(asked, name)
     ]
     if differences:
         raise RuntimeError(

@@ -1,52 +1,60 @@
-"""What comes from a client behind its opening handshake, before that is answered."""
+"""The bytes that a client sends behind its opening handshake, before it has the answer."""
 
 import asyncio
 import contextlib
 
-__all__ = ("Collector",)
+__all__ = ("TrailingData",)
 
-#: How long a refused client gets to read the answer and end its stream, in seconds.
+#: How long a refused client has to read the answer and end its stream, in seconds.
 REFUSAL_LINGER = 1.0
 
-#: How much is kept of what comes between the request and the 101, in bytes, about.
-COLLECT_LIMIT = 64 * 1024
+#: About how many bytes are kept between the request and the 101.
+TRAILING_LIMIT = 64 * 1024
 
 
-class Collector:
-    """Takes from aiohttp what comes behind the request until the session takes over."""
+class TrailingData:
+    """Collects the bytes behind a request until a session takes over the transport.
+
+    It stands in for an aiohttp payload parser: `feed_data` and `feed_eof` are called by aiohttp.
+    """
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        self.lost = asyncio.get_running_loop().create_future()
-        self._transport = transport
+        self.transport = transport
+        self._lost = asyncio.get_running_loop().create_future()
         self._data = bytearray()
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Keep bytes from aiohttp; pause reading above the limit."""
         self._data += data
-        if len(self._data) > COLLECT_LIMIT:
-            self._transport.pause_reading()
+        if len(self._data) > TRAILING_LIMIT:
+            self.transport.pause_reading()
         return False, b""
 
     def feed_eof(self) -> None:
-        """For aiohttp, when the connection is lost."""
-        self.lost.set_result(None)
-
-    def discard(self) -> None:
-        """Throw away what came; aiohttp's protocol is closed next, and hands over no more."""
-        self._data.clear()
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        """Note that the connection is lost."""
+        self._lost.set_result(None)
 
     def take(self) -> bytes:
+        """Return the bytes that have come."""
         return bytes(self._data)
 
-    async def end(self) -> None:
-        """Shut the sending half and wait for the client to end its stream.
+    def discard(self) -> None:
+        """Throw the bytes away and read on.
 
-        Closing with unread input would make the kernel drop the answer on its way.
+        The caller closes aiohttp's protocol next, which drops all later bytes.
         """
-        if not self._transport.can_write_eof() or self._transport.is_closing():
+        self._data.clear()
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    async def end_stream(self) -> None:
+        """Shut the sending half and wait until the client ends its stream.
+
+        Closing a socket with unread input makes the kernel drop the answer on its way.
+        """
+        if not self.transport.can_write_eof() or self.transport.is_closing():
             return
-        # An OSError says that the client is lost already.
+        # An OSError means that the client is lost already.
         with contextlib.suppress(OSError):
-            self._transport.write_eof()
-            await asyncio.wait([self.lost], timeout=REFUSAL_LINGER)
+            self.transport.write_eof()
+            await asyncio.wait([self._lost], timeout=REFUSAL_LINGER)

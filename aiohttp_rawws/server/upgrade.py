@@ -1,26 +1,29 @@
-"""One opening handshake on the server: checked, then accepted or refused.
+"""The upgrade of one request on the server: checked, accepted or refused, run, finished.
 
-What holds (aiohttp 3.13 and 3.14):
+These facts about aiohttp 3.13 and 3.14 shape the code:
 
-- `protocol.set_parser` gives the bytes behind the request, and keeps aiohttp from parsing them
-  as HTTP. It must be called before a refusal too, or frames that were pipelined behind the
-  request are answered with a 400 of their own, or the refusal is lost.
-- From `transport.set_protocol` on aiohttp sees nothing. It must still hear of the lost
-  connection, or its server never forgets it; and not before the handler has returned, or
-  `handler_cancellation` would act on raw handlers.
-- Whatever leaves a handler after the 101 makes aiohttp write HTTP into the stream, unless the
-  transport is closing by then.
+- `protocol.set_parser` hands over the bytes behind the request, and keeps aiohttp from parsing
+  them as HTTP. It must be called before a refusal too. Otherwise frames that were pipelined
+  behind the request get a 400 of their own, or the refusal is lost.
+- After `transport.set_protocol` aiohttp sees nothing of the connection. It must still be told of
+  the loss, or its server never forgets the connection. It must not be told before the handler
+  has returned, or `handler_cancellation` would cancel raw handlers.
+- Any exception or response that leaves a handler after the 101 makes aiohttp write HTTP into the
+  stream, unless the transport is closing by then.
 """
 
 import asyncio
+import enum
+from collections.abc import Awaitable, Coroutine
 from types import TracebackType
-from typing import Any, NoReturn, cast
+from typing import Any
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from ..proxy.relay import RelayStats
-from ..session.options import Options
+from ..session.connection import Connection
+from ..session.options import DEFAULTS, Options
+from ..session.outcome import Outcome
 from ..session.session import RawWebSocketSession
 from ..wire.handshake import (
     HandshakeRequest,
@@ -30,13 +33,15 @@ from ..wire.handshake import (
     lines,
     response_headers,
 )
+from .handler_run import HandlerRun, SessionHandler
 from .installed import installed_in
-from .refusals import Disconnected, http_error
-from .trailing import Collector
+from .refusals import Disconnected, Refused, http_error
+from .response import UpgradeResponse
+from .trailing import TrailingData
 
-__all__ = ("Opening", "UpgradeResponse", "begin_opening", "handshake_of", "refuse", "upgrade")
+__all__ = ("State", "Upgrade", "handshake_of")
 
-#: Where a request keeps what it asks for; aiohttp 3.13 has no keys but str.
+#: The key of a request's `HandshakeRequest`. aiohttp 3.13 takes only str as a key.
 HANDSHAKE: Any = (
     web.RequestKey("aiohttp_rawws", HandshakeRequest)
     if hasattr(web, "RequestKey")
@@ -45,59 +50,74 @@ HANDSHAKE: Any = (
 
 
 def handshake_of(request: web.Request) -> HandshakeRequest:
-    """The request as an opening handshake, the same one each time."""
+    """Return the request as an opening handshake, the same object at each call."""
     handshake: HandshakeRequest | None = request.get(HANDSHAKE)
-    # A clone has what the request it was made of has, but maybe other headers.
+    # A clone has the keys of the request that it was made of, but may have other headers.
     if handshake is None or handshake.headers is not request.headers:
         handshake = HandshakeRequest(request.method, request.version, request.headers)
         request[HANDSHAKE] = handshake
     return handshake
 
 
-class UpgradeResponse(web.StreamResponse):
-    """The 101. Nothing can be written to it: what follows it is the session's.
+class State(enum.Enum):
+    """How far an upgrade has come."""
 
-    `handler_exception` is what the raw handler raised, for middlewares: None if it returned, was
-    cancelled, or only the connection ended; and None once the response is written.
+    #: The request was not looked at.
+    NEW = enum.auto()
+    #: The request may be upgraded, and the client waits for the answer.
+    PENDING = enum.auto()
+    #: The 101 was sent, and the session has the transport.
+    ACCEPTED = enum.auto()
+    #: The client gets another answer than a 101.
+    REFUSED = enum.auto()
+
+
+class Upgrade:
+    """The upgrade of one request, from its check to the end of its connection.
+
+        upgrade = Upgrade(request, options)
+        with upgrade:
+            session = await upgrade.accept()
+        return await upgrade.run(handler)
+
+    Entering the block checks the request. Within it the client waits, and gets its answer by one
+    of `accept`, `accept_as`, `refusal` and `refuse_with`. An exception that leaves the block
+    before that closes the connection. Behind the block `run` or `finish` ends the connection.
     """
 
-    handler_exception: BaseException | None = None
-    #: Of a proxied connection that has ended by itself.
-    relay_stats: RelayStats | None = None
+    __slots__ = ("_options", "_protocols", "_run", "_state", "_trailing", "request")
 
-    def __init__(self, headers: CIMultiDict[str]) -> None:
-        super().__init__(status=101, headers=headers)
-        self.force_close()
+    def __init__(
+        self,
+        request: web.Request,
+        options: Options = DEFAULTS,
+        protocols: tuple[str, ...] = (),
+    ) -> None:
+        self.request = request
+        self._options = options
+        self._protocols = protocols
+        self._state = State.NEW
+        self._trailing: TrailingData | None = None
+        self._run: HandlerRun | None = None
 
-    def end(self, written: int) -> None:
-        """Note how many bytes the session has sent, for the access log."""
-        self._body_length = written
+    # -- the check -------------------------------------------------------------------------
 
-    async def write_eof(self, data: bytes = b"") -> None:
-        # aiohttp ends every response.
-        self._eof_sent = True
-        self._req = None
-        # Its traceback knows of the session, and that of this response.
-        self.handler_exception = None
+    def __enter__(self) -> "Upgrade":
+        """Check the request, and let the client wait for its answer.
 
-
-class Opening:
-    """An opening handshake that waits for its answer; the block ends once that was given.
-
-    What comes behind it meanwhile is kept for the session, or thrown away after a refusal.
-    """
-
-    def __init__(self, request: web.Request, transport: asyncio.Transport) -> None:
-        self._request = request
-        self._transport = transport
-        self._collector = Collector(transport)
-        try:
-            request.protocol.set_parser(self._collector)  # type: ignore[arg-type]
-        except AssertionError:
-            # aiohttp asserts that it is the first time.
-            raise RuntimeError("this request has been upgraded or refused already") from None
-
-    def __enter__(self) -> "Opening":
+        Raise the HTTPException of a refusal, Disconnected if the client has left, RuntimeError
+        if the request was upgraded or refused already.
+        """
+        if self._state is not State.NEW:
+            raise answered_already()
+        refusal = self._check()
+        if refusal is not None:
+            raise self.refusal(refusal)
+        transport = self.request.transport
+        if transport is None:
+            raise Disconnected("the client went away before the upgrade")
+        self._collect(transport)
+        self._state = State.PENDING
         return self
 
     def __exit__(
@@ -106,25 +126,82 @@ class Opening:
         error: "BaseException | None",
         traceback: "TracebackType | None",
     ) -> None:
-        if error is not None:
+        if error is not None and self._state is State.PENDING:
             self._discard()
 
-    def pause(self) -> None:
-        """Let what comes meanwhile wait in the system, until the answer."""
-        self._transport.pause_reading()
+    def _check(self) -> Refusal | None:
+        """Return the reason to refuse the request, or None."""
+        refusal = check_request(
+            handshake_of(self.request),
+            wanted=self._protocols,
+            origins=self._options.origins,
+            reject=self._options.reject_handshake,
+        )
+        installed = installed_in(self.request)
+        if refusal is None and installed is not None and installed.shutting_down:
+            return Refusal(503, "The server is shutting down.")
+        return refusal
 
-    async def accept(
+    def _collect(self, transport: asyncio.Transport) -> None:
+        """Keep the bytes behind the request from aiohttp."""
+        trailing = TrailingData(transport)
+        try:
+            self.request.protocol.set_parser(trailing)  # type: ignore[arg-type]
+        except AssertionError:
+            # aiohttp asserts that it is the first call.
+            raise answered_already() from None
+        self._trailing = trailing
+
+    def _discard(self) -> None:
+        """Throw away the bytes behind the request, and close the connection after the answer."""
+        if self._trailing is not None:
+            self._trailing.discard()
+            self._trailing = None
+            self.request.protocol.close()
+
+    # -- the wait for an answer that takes its time -----------------------------------------
+
+    def hold(self) -> None:
+        """Let the client wait while the caller asks somebody else for the answer.
+
+        The client's bytes stay in the kernel, and a shutdown cancels this task.
+        """
+        assert self._trailing is not None
+        self._trailing.transport.pause_reading()
+        self._begin_run()
+
+    @property
+    def stopped(self) -> bool:
+        """True if a shutdown has cancelled this task."""
+        return self._run is not None and self._run.stopped
+
+    # -- the answer ------------------------------------------------------------------------
+
+    async def accept(self, headers: "CIMultiDict[str] | None" = None) -> RawWebSocketSession:
+        """Answer 101 with the subprotocol and the extensions that the options choose."""
+        return await self.accept_as(
+            UpgradeResponse,
+            protocol=choose_protocol(handshake_of(self.request).protocols, self._protocols),
+            extensions=negotiate(self.request, self._options),
+            headers=headers or CIMultiDict(),
+        )
+
+    async def accept_as(
         self,
-        options: Options,
+        kind: type[UpgradeResponse],
         *,
         protocol: str | None,
         extensions: str | None,
         headers: CIMultiDict[str],
     ) -> RawWebSocketSession:
-        """Answer 101, with `headers` besides those that say so, and take the transport over."""
-        request, transport = self._request, self._transport
+        """Answer 101 with a response of that kind, and make the connection a session.
+
+        `headers` are added to those of the handshake. Raise Disconnected if the client has left.
+        """
+        assert self._trailing is not None
+        request, transport = self.request, self._trailing.transport
         key = request.headers["Sec-WebSocket-Key"].strip()
-        response = UpgradeResponse(response_headers(key, protocol=protocol, extensions=extensions))
+        response = kind(response_headers(key, protocol=protocol, extensions=extensions))
         response.headers.extend(headers)
         try:
             await response.prepare(request)
@@ -135,99 +212,91 @@ class Opening:
         if request.transport is None:
             raise Disconnected("the client went away during the upgrade")
         request.protocol.keep_alive(False)
-        session = RawWebSocketSession(
+        connection = Connection(
             transport,
+            self._options,
             is_client=False,
+            extended=extensions is not None,
+            write_paused=request.protocol.writing_paused,
+        )
+        session = RawWebSocketSession(
+            connection,
             request=request,
             response=response,
             protocol=protocol,
             extensions=extensions,
-            max_frame_size=options.max_frame_size,
-            receive_limit=options.receive_limit,
-            reject=options.reject,
-            linger=options.linger,
-            write_paused=request.protocol.writing_paused,
         )
-        session._start(self._collector.take())
+        connection.start(self._trailing.take())
+        self._trailing = None
+        self._state = State.ACCEPTED
+        # The lists of the handshake are not kept for as long as the connection lives.
+        request.pop(HANDSHAKE, None)
+        self._begin_run().attach(session)
         return session
 
-    def refusal(self, refusal: Refusal) -> Exception:
-        """The HTTPException to raise as the answer."""
-        error: Exception = http_error(self._request, refusal)
-        self.refuse(error)
+    def refusal(self, refusal: Refusal) -> web.HTTPException:
+        """Return the HTTPException to raise as the answer; it closes the connection."""
+        transport = self.request.transport
+        if (
+            self._state is State.NEW
+            and transport is not None
+            and handshake_of(self.request).may_be_upgrade
+        ):
+            # Frames may stand behind the request, or come before the answer has left.
+            self._collect(transport)
+        error = http_error(self.request, refusal)
+        self.refuse_with(error)
         return error
 
-    def refuse(self, response: Any) -> None:
-        """Make `response` the answer, and the last one on the connection."""
-        response.force_close()
-        response.collector = self._collector
+    def refuse_with(self, response: "Refused | web.HTTPException") -> None:
+        """Make `response` the answer, and the last one on the connection.
+
+        A shutdown does not cut it short.
+        """
+        if self._run is not None:
+            self._run.settle()
+        if isinstance(response, Refused):
+            response.force_close()
+            response.trailing = self._trailing
+        else:
+            # An exception that is no response (aiohttp 4) cannot wait for the client's end.
+            response.headers.setdefault("Connection", "close")
         self._discard()
+        self._state = State.REFUSED
 
-    def _discard(self) -> None:
-        self._collector.discard()
-        self._request.protocol.close()
+    # -- the handler -----------------------------------------------------------------------
 
+    def run(self, handler: SessionHandler) -> Coroutine[Any, Any, web.StreamResponse]:
+        """Run a handler on the session, end the connection, and return the 101."""
+        assert self._run is not None
+        return self._run.run(handler)
 
-async def upgrade(
-    request: web.Request,
-    options: Options,
-    protocols: tuple[str, ...],
-    headers: CIMultiDict[str],
-) -> RawWebSocketSession:
-    """Check the opening handshake, answer 101, and take the transport over."""
-    with begin_opening(request, options, protocols) as opening:
-        return await opening.accept(
-            options,
-            protocol=choose_protocol(handshake_of(request).protocols, protocols),
-            extensions=negotiate(request, options),
-            headers=headers,
-        )
+    def finish(self, error: "BaseException | None") -> Awaitable[Outcome]:
+        """End the connection of a handler that has returned, or raised `error`."""
+        assert self._run is not None
+        return self._run.finish(error)
 
-
-def begin_opening(request: web.Request, options: Options, protocols: tuple[str, ...]) -> Opening:
-    """Raise the HTTPException that refuses a request, or take its handshake as sound."""
-    refusal = refusal_of(request, options, protocols)
-    if refusal is not None:
-        refuse(request, refusal)
-    if request.transport is None:
-        raise Disconnected("the client went away before the upgrade")
-    return Opening(request, request.transport)
+    def _begin_run(self) -> HandlerRun:
+        """Return the run of this task; from now on a shutdown can cancel it."""
+        if self._run is None:
+            self._run = HandlerRun(self.request)
+            installed = installed_in(self.request)
+            if installed is not None:
+                installed.add(self._run)
+        return self._run
 
 
-def refusal_of(
-    request: web.Request, options: Options, protocols: tuple[str, ...]
-) -> Refusal | None:
-    """Why a request is not upgraded; None if it is."""
-    refusal = check_request(
-        handshake_of(request),
-        wanted=protocols,
-        origins=options.origins,
-        reject=options.reject_handshake,
-    )
-    installed = installed_in(request)
-    if refusal is None and installed is not None and installed.shutting_down:
-        return Refusal(503, "The server is shutting down.")
-    return refusal
-
-
-def refuse(request: web.Request, refusal: Refusal) -> NoReturn:
-    """Raise the HTTPException of a refusal; the connection closes behind it."""
-    transport = request.transport
-    if transport is not None and handshake_of(request).may_be_upgrade:
-        # Frames may stand behind the request, or come before the answer has left.
-        raise Opening(request, transport).refusal(refusal)
-    raise last_answer(request, refusal)
-
-
-def last_answer(request: web.Request, refusal: Refusal) -> Exception:
-    """The HTTPException to raise as the last answer on the connection."""
-    error: Any = http_error(request, refusal)
-    error.force_close()
-    return cast(Exception, error)
+def answered_already() -> RuntimeError:
+    """Return the error of a second upgrade of one request."""
+    return RuntimeError("this request has been upgraded or refused already: it has one answer")
 
 
 def negotiate(request: web.Request, options: Options) -> str | None:
-    """The extensions for the 101; none without an offer (RFC 6455 section 9.1)."""
+    """Return the extensions for the 101, None without an offer (RFC 6455 section 9.1).
+
+    Raise TypeError or ValueError if the function given as `extensions` returns anything but None
+    or a header value.
+    """
     offers = lines(request.headers, "Sec-WebSocket-Extensions")
     if options.extensions is None or not offers:
         return None

@@ -1,5 +1,7 @@
-from .connection cimport Connection
+from .receiver cimport Receiver
+from .sender cimport Sender
 
 
-cdef class Awaiting(Connection):
-    pass
+cdef class Awaiting:
+    cdef readonly Receiver _receiver
+    cdef readonly Sender _sender

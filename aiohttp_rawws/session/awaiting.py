@@ -5,20 +5,27 @@ that Python code can await, but one costs more than all that happens in it; so o
 which run once for each frame, exist twice.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, TypeVar
 
 from ..wire.frames import Frame
-from .connection import Connection
+from .receiver import Receiver
+from .sender import Sender
 
-__all__ = ("Awaiting", "quick")
+__all__ = ("Awaiting", "iterate_directly")
 
 Session = TypeVar("Session")
 
 
-class Awaiting(Connection):
-    """A connection that can be awaited frame by frame."""
+class Awaiting:
+    """A session that can be awaited frame by frame."""
 
-    __slots__ = ()
+    __slots__ = ("_receiver", "_sender")
+
+    def __init__(self, receiver: Receiver, sender: Sender) -> None:
+        self._receiver = receiver
+        self._sender = sender
 
     if TYPE_CHECKING:
 
@@ -32,18 +39,20 @@ class Awaiting(Connection):
         the peer broke a rule (nothing is sent about it), RuntimeError if another task is
         receiving. Safe to cancel: no frame is lost.
         """
-        while (frame := self._next()) is None:
-            if (waiter := self._more()) is None:
-                raise self._end_of_stream()
+        receiver = self._receiver
+        while (frame := receiver.take()) is None:
+            if (waiter := receiver.more()) is None:
+                raise receiver.end_of_stream()
             await waiter
         return frame
 
-    def __aiter__(self) -> "Awaiting":
+    def __aiter__(self) -> Awaiting:
         return self
 
     async def __anext__(self) -> Frame:
-        while (frame := self._next()) is None:
-            if (waiter := self._more()) is None:
+        receiver = self._receiver
+        while (frame := receiver.take()) is None:
+            if (waiter := receiver.more()) is None:
                 raise StopAsyncIteration
             await waiter
         return frame
@@ -56,11 +65,12 @@ class Awaiting(Connection):
         lost or closing, its event loop closed or its process forked; RuntimeError in another
         thread than the loop's.
         """
-        self._send(frame)
-        if self._write_paused:
+        sender = self._sender
+        sender.send(frame)
+        if sender.writer.paused:
             await self.drain()
 
 
-def quick(kind: type[Session]) -> type[Session]:
+def iterate_directly(kind: type[Session]) -> type[Session]:
     """Have the iteration over a subclass go to `Awaiting` directly, not by a lookup each time."""
     return kind

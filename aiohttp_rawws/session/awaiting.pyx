@@ -1,10 +1,12 @@
-# cython: language_level=3, binding=False
+# cython: language_level=3, annotation_typing=False, binding=False
 """What a handler awaits for every frame: the compiled twin of `awaiting.py`, which says what for.
 
 Each await is an object that behaves as a coroutine, without a frame of Python. It is driven through
 the slot `am_send`, as coroutines are, or where Python does not ask for that through `tp_iternext`.
 """
 
+import asyncio.coroutines
+import inspect
 import warnings
 
 cimport cython
@@ -12,8 +14,9 @@ from cpython.object cimport PyObject
 from cpython.bytes cimport PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 
-from .connection cimport Connection
 from ..wire.frames cimport Frame
+from .receiver cimport Receiver
+from .sender cimport Sender
 
 cdef extern from "Python.h":
     ctypedef enum PySendResult:
@@ -48,7 +51,7 @@ cdef Py_ssize_t KEPT = 64 * 1024
 cdef class Await:
     """Receives the next frame, or `sends` one."""
 
-    cdef Connection session
+    cdef Awaiting session
     cdef bint sends
     cdef object frame
     cdef object drain
@@ -68,22 +71,22 @@ cdef class Await:
         return f"RawWebSocketSession.{self.name or '__anext__'}"
 
     cdef PySendResult receive(self, bint resumed, PyObject **result) except PYGEN_ERROR:
-        cdef Connection session = self.session
+        cdef Receiver receiver = self.session._receiver
         cdef Frame frame
         if resumed:
-            session._waiter.end()
-        frame = session._next()
+            receiver.waiter.end()
+        frame = receiver.take()
         if frame is not None:
             return give(frame, PYGEN_RETURN, result)
-        if session._ended():
-            raise StopAsyncIteration if self.name is None else session._end_of_stream()
+        if receiver.has_ended():
+            raise StopAsyncIteration if self.name is None else receiver.end_of_stream()
         forget()
-        return give(session._waiter.begin(), PYGEN_NEXT, result)
+        return give(receiver.waiter.begin(), PYGEN_NEXT, result)
 
     cdef PySendResult transmit(self, PyObject **result) except PYGEN_ERROR:
         if self.drain is None:
-            self.session._send(self.frame)
-            if not self.session._write_paused:
+            self.session._sender.send(self.frame)
+            if not self.session._sender.writer.paused:
                 return give(None, PYGEN_RETURN, result)
             self.drain = self.session.drain()
         return PyIter_Send(self.drain, None, result)
@@ -116,7 +119,7 @@ cdef class Await:
         if waiting and self.drain is not None:
             self.drain.close()
         elif waiting:
-            self.session._waiter.close()
+            self.session._receiver.waiter.close()
 
 
 cdef PySendResult drive(
@@ -184,8 +187,14 @@ cdef PySendResult give(object value, PySendResult how, PyObject **result) noexce
     return how
 
 
-cdef class Awaiting(Connection):
-    def receive(self):
+cdef class Awaiting:
+    def __init__(self, Receiver receiver, Sender sender):
+        self._receiver = receiver
+        self._sender = sender
+
+    # Bound functions have a signature and may be marked. They are no slower.
+    @cython.binding(True)
+    def receive(self) -> Frame:
         """Wait for the next frame, whatever it is.
 
         Raises EndOfStream after the peer's Close or the end of its stream, ProtocolError where
@@ -205,7 +214,8 @@ cdef class Awaiting(Connection):
         awaited.session = self
         return awaited
 
-    def send(self, frame):
+    @cython.binding(True)
+    def send(self, frame: Frame) -> None:
         """Send a frame, then wait as `drain` does while too much waits to leave.
 
         A send that need not wait never gives way to other tasks (over TLS, once in a mebibyte).
@@ -221,7 +231,20 @@ cdef class Awaiting(Connection):
         return awaited
 
 
-def quick(kind):
+def mark_awaitable(function):
+    """Have `inspect` and `asyncio` take a function for a coroutine function, as its twin is."""
+    if hasattr(inspect, "markcoroutinefunction"):
+        # Python 3.12 and later.
+        inspect.markcoroutinefunction(function)
+    else:
+        function._is_coroutine = asyncio.coroutines._is_coroutine
+
+
+mark_awaitable(Awaiting.receive)
+mark_awaitable(Awaiting.send)
+
+
+def iterate_directly(kind):
     cdef PyAsyncMethods *slots = (<PyTypeObject *>kind).tp_as_async
     slots.am_anext = (<PyTypeObject *>Awaiting).tp_as_async.am_anext
     return kind

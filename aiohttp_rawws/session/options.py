@@ -1,32 +1,68 @@
-"""The options of raw WebSocket endpoints, and the names of subprotocols, checked where given."""
+"""The options of raw WebSocket endpoints and the names of subprotocols, checked at the call.
+
+An option stands in `Options` with its default, and in `RouteOptions` for type checkers.
+"""
 
 import dataclasses
+import difflib
 import inspect
 import math
 import re
-from collections.abc import Callable, Collection, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..wire.handshake import HandshakeRule, OriginRule
 from ..wire.names import Violation
 
-__all__ = ("Options", "cannot_take", "protocol_names")
+if sys.version_info >= (3, 11):
+    from typing import Unpack
+elif TYPE_CHECKING:
+    from typing_extensions import Unpack
+else:
+
+    class Unpack:
+        """Stands in for `typing.Unpack`, which Python 3.10 does not have."""
+
+        def __class_getitem__(cls, options: type) -> Any:
+            return Any
+
+
+__all__ = (
+    "DEFAULTS",
+    "OPTION_NAMES",
+    "TOKEN",
+    "Options",
+    "RouteOptions",
+    "Unpack",
+    "cannot_take",
+    "check_option_names",
+    "check_size",
+    "protocol_names",
+)
 
 # RFC 6455 section 4.1: a subprotocol is a token of RFC 2616 section 2.2.
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
+class RouteOptions(TypedDict, total=False):
+    """The options of `setup` that a route, `accept` or `proxy` may set otherwise."""
+
+    max_frame_size: int
+    receive_limit: int
+    reject: Violation
+    origins: Collection[OriginRule] | None
+    extensions: Callable[[str], str | None] | None
+    linger: float
+    reject_handshake: HandshakeRule
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What `setup` was told, and what one route says otherwise.
+    """The options of one endpoint; `setup` says what each means.
 
-    `max_frame_size` (bytes) bounds one frame's payload, `receive_limit` (bytes) what may wait
-    unread before reading pauses, `reject` names the rules whose violation raises, `origins`
-    the `Origin` headers to let in (None: all), `extensions` answers the client's offer (None:
-    negotiate none), `linger` (seconds) is how long a finished session waits for its peer,
-    `reject_handshake` names the rules of the opening handshake that may not be broken.
-    TypeError or ValueError for anything else.
+    Raise TypeError for a value of a wrong type, ValueError for one out of range.
     """
 
     max_frame_size: int = 16 * 2**20
@@ -51,20 +87,35 @@ class Options:
                 f"reject_handshake must be a HandshakeRule, got {self.reject_handshake!r}"
             )
 
-    def replace(self, **overrides: Any) -> "Options":
-        """The same options but for `overrides`; TypeError for a name that is none of them."""
-        known = [field.name for field in dataclasses.fields(self)]
-        unknown = [name for name in overrides if name not in known]
-        if unknown:
-            raise TypeError(f"no such option: {', '.join(unknown)}; there are {', '.join(known)}")
+    def replace(self, **overrides: Unpack[RouteOptions]) -> "Options":
+        """Return the same options but for `overrides`.
+
+        Raise TypeError for a name that is no option.
+        """
+        check_option_names(overrides)
         return dataclasses.replace(self, **overrides)
 
 
-def protocol_names(protocol: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The subprotocols that `protocol` names, none for None (RFC 6455 section 4.1).
+OPTION_NAMES = tuple(field.name for field in dataclasses.fields(Options))
 
-    ValueError for a name that is no token, a name given twice, or an empty sequence (None is
-    the way to ask for no subprotocol); TypeError for anything but names.
+
+def check_option_names(names: Iterable[str]) -> None:
+    """Raise TypeError for names that are no options, with the nearest that is one."""
+    unknown = [name for name in names if name not in OPTION_NAMES]
+    if not unknown:
+        return
+    message = f"no such option: {', '.join(unknown)}; there are {', '.join(OPTION_NAMES)}"
+    near = [match for name in unknown for match in difflib.get_close_matches(name, OPTION_NAMES, 1)]
+    if near:
+        message += f"; did you mean {' and '.join(dict.fromkeys(near))}?"
+    raise TypeError(message)
+
+
+def protocol_names(protocol: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the subprotocols that `protocol` names, none for None (RFC 6455 section 4.1).
+
+    Raise ValueError for a name that is no token, a name given twice, or an empty sequence (None
+    asks for no subprotocol). Raise TypeError for anything but names.
     """
     if protocol is None:
         return ()
@@ -121,19 +172,19 @@ def check_extensions(extensions: object) -> None:
 
 
 def cannot_take(function: Callable[..., object], argument: object) -> str:
-    """Why a function can not be called with one positional argument, "" if it can."""
+    """Return why a function cannot be called with one positional argument, "" if it can."""
     try:
         inspect.signature(function).bind(argument)
     except TypeError as error:
         return str(error)
     except ValueError:
-        # A builtin that does not tell.
+        # Some builtins have no signature.
         return ""
     return ""
 
 
 def origin_rules(origins: Collection[object]) -> tuple[OriginRule, ...]:
-    """The rules of `origins` in an order that does not depend on how they were collected."""
+    """Check the rules of `origins` and sort them, so that equal sets make equal options."""
     if isinstance(origins, (str, bytes)) or not isinstance(origins, Collection):
         raise TypeError(
             "origins must be a list of str, compiled patterns or None; "
@@ -148,3 +199,6 @@ def origin_rule(rule: object) -> OriginRule:
     if rule is None or isinstance(rule, str):
         return rule
     raise TypeError(f"an origin must be a str, a compiled str pattern, or None, got {rule!r}")
+
+
+DEFAULTS = Options()

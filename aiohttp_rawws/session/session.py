@@ -1,101 +1,250 @@
-"""What a handler gets: a WebSocket connection, frame by frame.
+"""The session of a WebSocket connection, frame by frame: the public API and nothing else."""
 
-Here stands all that waits. What happens in one go stands in `connection`, which is compiled;
-coroutines are fastest where Python runs them itself.
-"""
-
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Generic, TypeVar
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ..wire.arguments import not_a_frame
 from ..wire.errors import SessionClosed
-from ..wire.frames import Frame, Piece, not_a_frame
+from ..wire.frames import Frame
 from ..wire.names import CloseCode
-from .awaiting import Awaiting, quick
-from .kernel import acknowledged, unsent
+from ..wire.pieces import Piece
+from .awaiting import Awaiting, iterate_directly
+from .connection import Connection
+from .options import check_size
+from .receiver import Receiver
 
-__all__ = ("RawWebSocketSession",)
+__all__ = ("RawWebSocketSession", "Stream", "connection_of")
 
 Item = TypeVar("Item")
 
-#: How soon a connection that ends looks again whether the kernel has sent everything, in seconds
-#: (later ever more seldom), and in how many turns of the loop it must have.
-FLUSH_POLL = 0.01
-FLUSH_TURNS = 10
 
-#: How long a peer may take nothing, in lingers.
-STALL_LINGERS = 10
-
-
-@quick
-class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
+@iterate_directly
+class RawWebSocketSession(Awaiting):
     """A WebSocket connection that shows every frame as it stood on the wire.
 
     Nothing happens that its user does not do: no pong, close reply, timeout, reassembly, UTF-8
     check or compression. `async for frame in session` gives each frame until the peer's Close or
     the end of its stream; `send` puts one on the wire. The model is ktor's `webSocketRaw`.
-
-    Attributes: `request` (server side, else None), `response` (the prepared 101, or the client's
-    response), `is_client`, `protocol` (the negotiated subprotocol), `extensions` (that header of
-    the 101, untouched), `exception` (why the connection was lost, if it was not clean),
-    `masking` (whether sent frames are masked: by `frame.mask`, else by a fresh random key).
     """
 
-    __slots__ = ("__weakref__", "_expired")
+    __slots__ = (
+        "__weakref__",
+        "_connection",
+        "_extensions",
+        "_protocol",
+        "_request",
+        "_response",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        request: Any,
+        response: Any,
+        protocol: str | None,
+        extensions: str | None,
+    ) -> None:
+        super().__init__(connection.receiver, connection.sender)
+        self._connection = connection
+        self._request = request
+        self._response = response
+        self._protocol = protocol
+        self._extensions = extensions
+
+    def __repr__(self) -> str:
+        role = "client" if self.is_client else "server"
+        state = "closed" if self.closed else "open"
+        peer = self.get_extra_info("peername")
+        return f"<{type(self).__name__} {role} {state} peer={peer!r}>"
+
+    # -- the handshake ---------------------------------------------------------------------
+
+    @property
+    def request(self) -> Any:
+        """The `web.Request` that was upgraded, on the server; None on a client."""
+        return self._request
+
+    @property
+    def response(self) -> Any:
+        """The 101: a server's `web.StreamResponse`, a client's `aiohttp.ClientResponse`."""
+        return self._response
+
+    @property
+    def is_client(self) -> bool:
+        """True on a client, whose frames are masked (RFC 6455 section 5.1)."""
+        return self._connection.reader.parser.rules.is_client
+
+    @property
+    def protocol(self) -> str | None:
+        """The subprotocol that was negotiated, None without one."""
+        return self._protocol
+
+    @property
+    def extensions(self) -> str | None:
+        """The `Sec-WebSocket-Extensions` of the 101, untouched; None without one."""
+        return self._extensions
+
+    # -- state -----------------------------------------------------------------------------
+
+    @property
+    def max_frame_size(self) -> int:
+        """The largest payload of a received frame, in bytes. It may be set at any time."""
+        return self._connection.reader.parser.max_frame_size
+
+    @max_frame_size.setter
+    def max_frame_size(self, size: int) -> None:
+        check_size("max_frame_size", size)
+        self._connection.reader.parser.max_frame_size = min(size, sys.maxsize)
+
+    @property
+    def masking(self) -> bool:
+        """True if sent frames are masked: by `frame.mask`, else by a fresh random key.
+
+        True on a client, False on a server, unless it is set otherwise.
+        """
+        return self._sender.masking
+
+    @masking.setter
+    def masking(self, masking: bool) -> None:
+        self._sender.masking = masking
+
+    @property
+    def closed(self) -> bool:
+        """True once the TCP connection is gone or going."""
+        return self._connection.link.is_gone()
+
+    @property
+    def exception(self) -> BaseException | None:
+        """The error by which the connection was lost, None if it was clean or is not lost."""
+        return self._connection.link.exception
+
+    @property
+    def peer_ended(self) -> bool:
+        """True once the peer's Close or the end of its stream came, or the peer was lost.
+
+        It does not matter if the frames before that were received yet.
+        """
+        return self._connection.peer_ended
+
+    @property
+    def close_received(self) -> Frame | None:
+        """The peer's Close frame, once it was received here."""
+        return self._receiver.close_received
+
+    @property
+    def close_sent(self) -> Frame | None:
+        """The Close frame that was sent."""
+        return self._sender.close_sent
+
+    @property
+    def reading_paused(self) -> bool:
+        """True while nothing is read until frames are received: `receive_limit` is reached."""
+        return self._connection.reader.paused
+
+    @property
+    def bytes_received(self) -> int:
+        """How many bytes were read since the upgrade, those of incomplete frames included."""
+        return self._connection.reader.bytes_received
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes were handed over since the upgrade, `write_backlog` included."""
+        return self._connection.writer.written
+
+    @property
+    def write_backlog(self) -> int:
+        """How many bytes were accepted but not yet handed to the operating system."""
+        return self._connection.writer.waiting()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return what `asyncio.BaseTransport.get_extra_info` does.
+
+        Once the connection is lost only `peername`, `sockname` and `sslcontext` are known.
+        """
+        return self._connection.link.get_extra_info(name, default)
+
+    def add_end_callback(self, callback: Callable[[], object]) -> None:
+        """Call back, in a loop iteration of its own, once `peer_ended` is true."""
+        self._connection.add_end_callback(callback)
+
+    def remove_end_callback(self, callback: Callable[[], object]) -> None:
+        """Do not call back any more."""
+        self._connection.remove_end_callback(callback)
 
     # -- receiving -------------------------------------------------------------------------
 
+    if TYPE_CHECKING:
+        # Editors read sources, and not the extension: so they know what is awaited.
+
+        async def receive(self) -> Frame: ...
+        async def send(self, frame: Frame) -> None: ...
+        async def __anext__(self) -> Frame: ...
+
+    def receive_nowait(self) -> Frame | None:
+        """Return the next frame if one is there, else None. Raises as `receive` does."""
+        return self._receiver.take_or_raise()
+
     def batches(self) -> AsyncIterator[list[Frame]]:
         """Iterate over lists of all the frames that are ready, none of them empty."""
-        return Stream(self, self._next_batch)
+        return Stream(self._receiver, self._receiver.take_all, self)
 
     def pieces(self) -> AsyncIterator[Piece | Frame]:
         """Iterate over the parts of data frames as they arrive, so that any size fits.
 
-        Control frames come whole, as `Frame`. `max_frame_size` is not applied to data frames;
-        memory is bounded by `receive_limit`. Between two frames one may go over to `receive`,
-        within a frame that raises RuntimeError.
+        Control frames come whole, as `Frame`. `max_frame_size` is not applied to data frames.
+        Memory is bounded by `receive_limit`. Between two frames one may go over to `receive`.
+        Within a frame that raises RuntimeError.
         """
-        return Stream(self, self._next_piece)
-
-    def _parts(self) -> AsyncIterator[Piece | Frame]:
-        """As `pieces`, but what comes whole is a frame, whatever it is."""
-        return Stream(self, self._next_part)
+        return Stream(self._receiver, self._receiver.take_piece, self)
 
     # -- sending ---------------------------------------------------------------------------
+
+    def send_nowait(self, frame: Frame) -> None:
+        """Send a frame without ever waiting. The caller bounds what it lets pile up."""
+        self._sender.send(frame)
 
     async def send_piece(self, piece: Piece | Frame) -> None:
         """Send what `pieces` gave: a whole frame, or the next part of a big one.
 
-        The first part (offset 0) writes the header for the whole length, then each part must
+        The first part (offset 0) writes the header for the whole length. Each later part must
         continue where the one before ended, else ValueError. Nothing else can be sent between
         them. Raises and waits as `send` does.
         """
         if isinstance(piece, Frame):
-            self.send_nowait(piece)
+            self._sender.send(piece)
         elif isinstance(piece, Piece):
-            self._put_piece(piece)
+            self._sender.send_piece(piece)
         else:
             raise not_a_frame("send_piece", piece, pieces=True)
-        if self._write_paused:
+        if self._sender.writer.paused:
             await self.drain()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Put any bytes on the wire, with no rule applied. Never waits.
+
+        SessionClosed once the connection is lost or closing, or after `write_eof`.
+        """
+        self._sender.write(data)
 
     async def drain(self) -> None:
         """Wait while more than 64 KiB wait to leave, until no more than 16 KiB do.
 
         Over TLS the limits of the transport hold. SessionClosed when the connection is lost.
         """
-        self._uncork()
-        while self._write_paused and not self._lost:
-            await self._change()
-        if self._lost:
-            raise self._session_closed()
+        connection = self._connection
+        connection.flush()
+        while connection.writer.paused and not connection.link.lost:
+            await connection.changes.wait()
+        if connection.link.lost:
+            raise connection.sender.closed_error()
 
     # -- ending ----------------------------------------------------------------------------
 
     async def close(self, code: int | None = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
-        """Send a Close frame once, and drain; does not wait for the peer's.
+        """Send a Close frame once, and drain. Does not wait for the peer's.
 
         `code=None` sends an empty one. ValueError for a code that may not be sent, or a reason
         over 123 bytes (`truncate_reason` cuts it; the text of a ProtocolError fits). A second
@@ -106,176 +255,48 @@ class RawWebSocketSession(Awaiting, asyncio.BufferedProtocol):
         with contextlib.suppress(SessionClosed):
             await self.send(frame)
 
+    def write_eof(self) -> None:
+        """End the sending half. The peer can go on sending. RuntimeError on TLS."""
+        self._connection.write_eof()
+
+    def abort(self) -> None:
+        """Drop the connection at once, unsent bytes included. Plain TCP sends a RST."""
+        self._connection.abort()
+
     async def wait_closed(self) -> None:
         """Wait until the peer has ended its stream, or the connection is lost.
 
         While `receive_limit` holds the reading back, the end of the stream is not seen.
         """
-        while not (self._eof_received or (self.closed and self._lost)):
-            await self._change()
+        connection = self._connection
+        while not (connection.reader.eof_received or (self.closed and connection.link.lost)):
+            await connection.changes.wait()
 
-    async def _end(self) -> None:
-        """End the connection as a handler's return does: what was sent still arrives.
 
-        The sending half is shut, input is read and thrown away until the peer ends its stream or
-        `linger` seconds pass: closing with unread input would make the kernel drop the output.
-        """
-        self._stop_receiving()
-        if self._lost:
-            return
-        try:
-            with self._lingering():
-                if self._transport.can_write_eof():
-                    await self._shut_down()
-                else:
-                    await self._close_tls()
-        finally:
-            if self.write_backlog == 0:
-                self._close_transport()
-            else:
-                self.abort()
-
-    async def _end_patiently(self) -> None:
-        """End it so once the peer has taken what was sent; reset it if the peer stops taking."""
-        if await self._delivered():
-            await self._end()
-        else:
-            self.abort()
-
-    async def _reset(self) -> None:
-        """End the connection with a reset, once the peer has taken what was sent, or stops."""
-        try:
-            await self._delivered()
-        finally:
-            self.abort()
-
-    async def _delivered(self) -> bool:
-        """Wait until the peer's system has taken what was sent, however slow it is.
-
-        False if it takes nothing any more (see Stall): the kernel does not tell of a peer that
-        was lost behind its end of stream.
-        """
-        self._uncork()
-        return await self._flush_out(Stall(self).expired)
-
-    @contextlib.contextmanager
-    def _lingering(self) -> Iterator[None]:
-        """Set `_expired` once `linger` seconds have passed in the block."""
-        self._expired = False
-        timer = self._loop.call_later(self._linger, self._expire)
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    async def _shut_down(self) -> None:
-        if not self.closed:
-            # With limits of 0 the transport tells when its buffer is empty.
-            self._transport.set_write_buffer_limits(0)
-            self.write_eof()
-        while not (self._lost or self._expired):
-            if self._eof_received and self.write_backlog == 0:
-                return
-            await self._change()
-
-    async def _flush_out(self, expired: Callable[[], bool]) -> bool:
-        """Wait until the kernel has sent everything, or the connection ends; False if `expired`."""
-        # TLS says nothing of what the transport below the encryption still holds. That goes on in
-        # every turn of the loop in which the kernel has room.
-        turns, pause = 0, FLUSH_POLL
-        while turns < FLUSH_TURNS and not self.closed:
-            if self._unsent() == 0:
-                turns += 1
-                await asyncio.sleep(0)
-            elif expired():
-                return False
-            else:
-                turns = 0
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, max(FLUSH_POLL, self._linger / 10))
-        return True
-
-    def _unsent(self) -> int:
-        """Bytes that the peer's system has not taken, as far as anybody tells."""
-        if self.closed:
-            return 0
-        return self.write_backlog + unsent(self.get_extra_info("socket"))
-
-    def _progress(self) -> int:
-        """A number that changes as the peer takes what was sent, once nothing more is sent."""
-        count = acknowledged(self.get_extra_info("socket"))
-        return self._unsent() if count is None else count
-
-    async def _close_tls(self) -> None:
-        await self._flush_out(lambda: self._expired)
-        if self.write_backlog == 0:
-            self._close_transport()
-            while not (self._lost or self._expired):
-                await self._change()
-            # The peer does not answer the close_notify; no output is left to be dropped.
-            self._transport.abort()
-
-    def _expire(self) -> None:
-        # A flag: a timer may fire a little before the clock says so.
-        self._expired = True
-        self._changed()
-
-    async def _change(self) -> None:
-        """Wait until the end of a stream, of the connection, or of a write pause."""
-        future = self._loop.create_future()
-        self._waiters.append(future)
-        try:
-            await future
-        finally:
-            self._waiters.remove(future)
-
-    async def _change_within(self, seconds: float) -> None:
-        """Wait for a change, but no longer."""
-        timer = self._loop.call_later(seconds, self._changed)
-        try:
-            await self._change()
-        finally:
-            timer.cancel()
+def connection_of(session: RawWebSocketSession) -> Connection:
+    """Return the connection below a session, for the rest of this package."""
+    return session._connection
 
 
 class Stream(Generic[Item]):
-    """What `batches` and `pieces` iterate over: whatever `take` gives, until the end."""
+    """An iteration over whatever `take` returns, until the receiver's end.
 
-    __slots__ = ("_session", "_take")
+    It keeps `owner`: a client's connection ends once nobody has its session.
+    """
 
-    def __init__(self, session: RawWebSocketSession, take: Callable[[], Item | None]) -> None:
-        self._session = session
+    __slots__ = ("_owner", "_receiver", "_take")
+
+    def __init__(self, receiver: Receiver, take: Callable[[], Item | None], owner: object) -> None:
+        self._receiver = receiver
         self._take = take
+        self._owner = owner
 
     def __aiter__(self) -> "Stream[Item]":
         return self
 
     async def __anext__(self) -> Item:
         while (item := self._take()) is None:
-            if (waiter := self._session._more()) is None:
+            if (waiter := self._receiver.more()) is None:
                 raise StopAsyncIteration
             await waiter
         return item
-
-
-class Stall:
-    """Tells whether a peer has taken nothing of what was sent for ten times `linger` seconds.
-
-    Not sooner: the system of a peer that reads slowly tells of that in steps, as big as half of
-    its buffer.
-    """
-
-    __slots__ = ("_progress", "_session", "_since")
-
-    def __init__(self, session: RawWebSocketSession) -> None:
-        self._session = session
-        self._progress = -1
-        self._since = 0.0
-
-    def expired(self) -> bool:
-        """Look again; to be asked again and again, as often as the answer is to be exact."""
-        session = self._session
-        now, progress = session._loop.time(), session._progress()
-        if progress != self._progress:
-            self._progress, self._since = progress, now
-        return now - self._since >= STALL_LINGERS * session._linger

@@ -1,9 +1,9 @@
-"""Which transports may be written past: those known to send bytes as they are."""
+"""The transports of asyncio and uvloop: which may be written past, and which have failed."""
 
 import asyncio
 import os
 
-__all__ = ("plain_descriptor",)
+__all__ = ("has_failed", "is_closing", "plain_descriptor")
 
 #: Stream sockets of asyncio and uvloop, as (module, class). Their TLS has classes of its own.
 #: A transport of any other class may wrap another one and change what it is given, as TLS does.
@@ -27,3 +27,20 @@ def plain_descriptor(transport: asyncio.BaseTransport) -> int:
         return -1
     sock = transport.get_extra_info("socket")
     return -1 if sock is None else int(sock.fileno())
+
+
+def has_failed(transport: asyncio.BaseTransport) -> bool:
+    """Return True if a TLS transport of asyncio has lost its connection, or its protocol.
+
+    Before Python 3.11 the methods of the first kind raise before it tells of the loss. Later the
+    methods of one without a protocol do: it was closed twice.
+    """
+    try:
+        return transport.get_extra_info("socket") is None
+    except AttributeError:
+        return True
+
+
+def is_closing(transport: asyncio.BaseTransport) -> bool:
+    """Return True if a transport is closing or has failed."""
+    return transport.is_closing() or has_failed(transport)

@@ -1,13 +1,14 @@
-"""What can go wrong with a raw WebSocket.
+"""The errors of a raw WebSocket.
 
 RawWebSocketError
- +- ProtocolError               the peer broke RFC 6455
- |   +- FrameTooBig             the peer's frame is over `max_frame_size`, or a message too big
- +- EndOfStream (EOFError)      nothing more will be received: the peer's fault, or nobody's
+ +- ProtocolError                    the peer broke RFC 6455
+ |   +- FrameTooBig                  a frame is over `max_frame_size`, or a message over its limit
+ +- EndOfStream (EOFError)           nothing more can be received
  +- SessionClosed (ConnectionError)  nothing more can be sent
- +- HandshakeRefused (aiohttp.WSServerHandshakeError)  the server said no; see `client_answer`
+ +- HandshakeRefused (aiohttp.WSServerHandshakeError)
+                                     the server did not upgrade; in `client/answer.py`
 
-Errors of the caller are what Python has for them: ValueError, TypeError, RuntimeError.
+A mistake of the caller is a ValueError, TypeError or RuntimeError.
 """
 
 from .names import CloseCode, Violation
@@ -20,11 +21,14 @@ class RawWebSocketError(Exception):
 
 
 class ProtocolError(RawWebSocketError):
-    """The peer broke RFC 6455.
+    """The peer broke RFC 6455. Nothing was sent about it."""
 
-    `violation` holds the rules that were broken and are rejected, `close_code` what a Close
-    frame should say about it: 1002, or 1007 for a reason that is not UTF-8 (section 7.4.1).
-    """
+    __slots__ = {
+        "close_code": "The code that a Close should give: 1002, or 1007 for text that is not UTF-8 "
+        "(section 7.4.1); 1009 for a size.",
+        "message": "The text that tells what was wrong.",
+        "violation": "The rules that were broken and that `reject` names.",
+    }
 
     def __init__(self, violation: Violation, close_code: int, message: str) -> None:
         super().__init__(violation, close_code, message)
@@ -37,10 +41,15 @@ class ProtocolError(RawWebSocketError):
 
 
 class FrameTooBig(ProtocolError):
-    """A frame's payload, or what a layer makes of frames, is over the limit; close code 1009.
+    """A frame, or a message that a layer makes of frames, is over its limit.
 
-    `size` and `limit` in bytes; `message` says which limit if it is not `max_frame_size`.
+    The close code is 1009. `message` names the limit, `max_frame_size` by default.
     """
+
+    __slots__ = {
+        "limit": "The limit, in bytes.",
+        "size": "The size of the frame or message, in bytes, as far as it is known.",
+    }
 
     def __init__(self, size: int, limit: int, message: str | None = None) -> None:
         if message is None:
@@ -55,8 +64,11 @@ class FrameTooBig(ProtocolError):
 
 
 class EndOfStream(RawWebSocketError, EOFError):
-    """Nothing more will be received: the peer closed, ended its stream, or was lost."""
+    """Nothing more can be received: the peer closed, ended its stream, or was lost."""
 
 
 class SessionClosed(RawWebSocketError, ConnectionError):
-    """Nothing more can be sent: a Close was sent, the sending half is shut, or the peer is lost."""
+    """Nothing more can be sent.
+
+    A Close was sent, the sending half is shut, or the connection is lost or closing.
+    """

@@ -2,9 +2,14 @@ import cython
 
 from .native cimport Output
 
-cdef unsigned int ALL
-cdef unsigned int FIN, RSV1, RSV2, RSV3
+cdef unsigned int ALL, FIN, RSV1, RSV2, RSV3, CONTROL, OPCODE, TEXT, BINARY, CLOSE, PING, PONG
 cdef tuple OPCODES
+
+
+cdef class NamedConstructor:
+    cdef object _bound
+    cdef object _function
+    cdef str _instead
 
 
 @cython.freelist(64)
@@ -15,24 +20,26 @@ cdef class Frame:
     cdef bytes _mask
     cdef bytes _wire
 
-    cdef bint _equals(self, Frame other)
-    @cython.locals(out=Output)
-    cpdef bytes encode(self)
-
 
 @cython.locals(frame=Frame)
 cpdef Frame make_frame(unsigned char head, bytes payload, bytes mask, unsigned int violations)
 
-cdef int opcode_number(opcode) except -1
+cpdef tuple parts_of(Frame frame)
 
 cdef Frame checked(kind, unsigned char head, bytes payload)
 
+cdef bint are_equal(Frame one, Frame other)
+
+cdef bytes encoded(Frame frame)
+
 @cython.locals(prepared=Frame)
-cpdef Frame prepare(frame)
+cdef Frame with_encoding(Frame frame)
 
 cpdef whole_piece(Frame frame)
 
 @cython.locals(frame=Frame)
 cpdef without_mask(item)
 
-cpdef bytes octets(data, what)
+cpdef bytes octets(data, name)
+
+cdef int opcode_number(opcode) except -1

@@ -1,7 +1,7 @@
 """The opening handshake of RFC 6455 section 4, for both roles: pure functions over headers.
 
-Nothing here reads or writes: the server asks `check_request` whether to go on and sends
-`response_headers`; the client sends `new_key` and asks `wrong_answer` about what it got.
+A server checks a request with `check_request` and answers it with `response_headers`. A client
+sends a `new_key` and checks the answer with `wrong_answer`. Nothing here reads or writes.
 """
 
 import base64
@@ -27,6 +27,7 @@ __all__ = (
     "has_body",
     "is_upgrade",
     "new_key",
+    "raw_lines",
     "response_headers",
     "tokens",
     "too_long",
@@ -43,37 +44,38 @@ BASE64 = re.compile(
     r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)"
 )
 
-#: No honest peer comes near these, with tokens of several KiB as subprotocols either. They bound
-#: one list, over all of its header lines: in characters, and in elements.
+#: The limits of one comma list over all of its header lines: characters, and elements. No honest
+#: peer comes near them, not even with tokens of several KiB as subprotocols.
 LIST_SIZE = 64 * 1024
 LIST_ELEMENTS = 1000
 
-#: The lists of an opening handshake.
+#: The headers of an opening handshake that are comma lists.
 UPGRADE_LISTS = ("Connection", "Upgrade")
 OFFERS = ("Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions")
 
-#: What an `Origin` header may be: exactly this, fully matched by this, or (None) absent.
+#: A rule for the `Origin` header: this very text, a pattern that fully matches, or None for a
+#: request without the header.
 OriginRule = str | re.Pattern[str] | None
 
 
 class HandshakeRule(enum.Flag):
-    """The rules of RFC 6455 section 4 that devices break, and one may let pass, one bit each."""
+    """The rules of RFC 6455 section 4 that one may let a peer break, one bit each."""
 
     NONE = 0
-    #: Server: a version in a list that holds 13, as `13, 8` (section 4.2.1).
+    #: Server: the version is a list with 13 in it, as `13, 8` (section 4.2.1).
     VERSION_LIST = 1
-    #: Server: a key that is base64 of fewer or more than 16 bytes (section 4.2.1).
+    #: Server: the key is base64 of fewer or more than 16 bytes (section 4.2.1).
     KEY_LENGTH = 2
-    #: Client: a 101 with a subprotocol that was not offered (section 4.1).
+    #: Client: the 101 has a subprotocol that was not offered (section 4.1).
     UNASKED_PROTOCOL = 4
-    #: Client: a 101 with a `Sec-WebSocket-Protocol` that is empty (section 4.1).
+    #: Client: the 101 has an empty `Sec-WebSocket-Protocol` (section 4.1).
     EMPTY_PROTOCOL = 8
     ALL = 15
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer to a request that is not upgraded; `headers` are those beside the usual ones."""
+    """The answer to a request that is not upgraded. `headers` are added to the usual ones."""
 
     status: int
     text: str
@@ -81,38 +83,41 @@ class Refusal:
 
 
 def accept_key(key: str) -> str:
-    """The `Sec-WebSocket-Accept` that proves a server has read `key` (RFC 6455 section 4.2.2)."""
+    """Return the `Sec-WebSocket-Accept` for a key: proof of reading it (RFC 6455 section 4.2.2)."""
     digest = hashlib.sha1(key.encode() + GUID, usedforsecurity=False).digest()
     return base64.b64encode(digest).decode()
 
 
 def new_key() -> str:
-    """A fresh `Sec-WebSocket-Key`: 16 random bytes in base64 (RFC 6455 section 4.1)."""
+    """Return a fresh `Sec-WebSocket-Key`: 16 random bytes in base64 (RFC 6455 section 4.1)."""
     return base64.b64encode(os.urandom(16)).decode()
 
 
 def tokens(headers: MultiMapping[str], name: str) -> tuple[str, ...]:
-    """The comma list of all header lines of that name, in order, as written, empties dropped."""
+    """Return the elements of a comma list, over all header lines of that name, in order.
+
+    Elements stay as written. Empty ones are dropped.
+    """
     parts = (part.strip(" \t") for line in lines(headers, name) for part in line.split(","))
     return tuple(part for part in parts if part)
 
 
 def too_long(headers: MultiMapping[str], names: Iterable[str]) -> str | None:
-    """The first header of `names` whose list is over the limits, None if there is none."""
-    return next((name for name in names if is_too_long(headers.getall(name, ()))), None)
+    """Return the first header of `names` whose list is over the limits, None if none is."""
+    return next((name for name in names if is_too_long(raw_lines(headers, name))), None)
 
 
-def is_too_long(lines: Sequence[str]) -> bool:
+def is_too_long(values: Sequence[str]) -> bool:
     return (
-        sum(map(len, lines)) > LIST_SIZE
-        or sum(line.count(",") + 1 for line in lines) > LIST_ELEMENTS
+        sum(map(len, values)) > LIST_SIZE
+        or sum(value.count(",") + 1 for value in values) > LIST_ELEMENTS
     )
 
 
 def is_upgrade(headers: MultiMapping[str]) -> bool:
-    """Whether the headers ask for, or grant, an upgrade to websocket (RFC 6455 section 4.2.1).
+    """Tell whether headers ask for an upgrade to websocket, or grant one (RFC 6455 section 4.2.1).
 
-    Not if one of the two lists is too long to be looked at.
+    False if `Connection` or `Upgrade` is too long.
     """
     return (
         too_long(headers, UPGRADE_LISTS) is None
@@ -122,21 +127,21 @@ def is_upgrade(headers: MultiMapping[str]) -> bool:
 
 
 def has_body(headers: MultiMapping[str]) -> bool:
-    """Whether the headers announce a body (RFC 9112 section 6)."""
+    """Tell whether headers announce a body (RFC 9112 section 6)."""
     return "Transfer-Encoding" in headers or any(
         line.strip("0") for line in lines(headers, "Content-Length")
     )
 
 
 def choose_protocol(offered: Sequence[str], wanted: Collection[str]) -> str | None:
-    """The first of the client's `offered` subprotocols that is `wanted`, case and all."""
+    """Return the first subprotocol of the client's offer that is wanted; case matters."""
     return next((name for name in offered if name in wanted), None)
 
 
 class HandshakeRequest:
-    """A request, as an opening handshake; each of its lists is split once.
+    """A request that may be an opening handshake. Each of its comma lists is split once.
 
-    `version` is that of HTTP.
+    `version` is the version of HTTP.
     """
 
     def __init__(self, method: str, version: tuple[int, int], headers: MultiMapping[str]) -> None:
@@ -146,23 +151,23 @@ class HandshakeRequest:
 
     @cached_property
     def is_upgrade(self) -> bool:
-        """Whether it asks for an upgrade to websocket."""
+        """True if the request asks for an upgrade to websocket."""
         return is_upgrade(self.headers)
 
     @property
     def may_be_upgrade(self) -> bool:
-        """Whether it asks for one, or its lists are too long to tell."""
+        """True if the request asks for an upgrade, or its lists are too long to tell."""
         return self.is_upgrade or too_long(self.headers, UPGRADE_LISTS) is not None
 
     @cached_property
     def protocols(self) -> tuple[str, ...]:
-        """The subprotocols that it offers, in order; none if the list is too long."""
+        """The subprotocols that are offered, in order; none if the list is too long."""
         if too_long(self.headers, ["Sec-WebSocket-Protocol"]):
             return ()
         return tuple(dict.fromkeys(tokens(self.headers, "Sec-WebSocket-Protocol")))
 
     def offers(self, wanted: Collection[str]) -> bool:
-        """Whether it offers one of the `wanted` subprotocols, or none is wanted."""
+        """Tell whether one of the wanted subprotocols is offered, or none is wanted."""
         return not wanted or not self._offered.isdisjoint(wanted)
 
     @cached_property
@@ -178,12 +183,14 @@ def check_request(
     reject: HandshakeRule = HandshakeRule.ALL,
     allow: Collection[str] = ("GET",),
 ) -> Refusal | None:
-    """Why a server refuses this opening handshake, or None to go on (RFC 6455 section 4.2.1).
+    """Return why a server refuses an opening handshake, None to accept it (RFC 6455 4.2.1).
 
-    `wanted` are the subprotocols to choose from (none: any offer will do), `origins` the origins
-    to let in (None: all), `reject` the rules that devices may not break, `allow` the methods of
-    the path. Of several reasons the first one of this order is given: method, upgrade, version of
-    the protocol, key, body, version of HTTP, subprotocol, origin.
+    `wanted` are the subprotocols to choose from; without any, every offer will do. `origins` are
+    the origins to let in; None lets in all. `reject` names the rules that must be kept. `allow`
+    are the methods of the path.
+
+    The first reason in this order counts: method, upgrade, version of the protocol, key, body,
+    version of HTTP, subprotocol, origin.
     """
     headers = request.headers
     if request.method != "GET":
@@ -223,7 +230,7 @@ def check_request(
 
 
 def response_headers(key: str, *, protocol: str | None, extensions: str | None) -> CIMultiDict[str]:
-    """The headers of the 101 (RFC 6455 section 4.2.2)."""
+    """Return the headers of the 101 (RFC 6455 section 4.2.2)."""
     headers = CIMultiDict(
         {
             "Upgrade": "websocket",
@@ -239,8 +246,14 @@ def response_headers(key: str, *, protocol: str | None, extensions: str | None) 
 
 
 def lines(headers: MultiMapping[str], name: str) -> list[str]:
-    """All header lines of that name, without the white space around their values."""
-    return [line.strip(" \t") for line in headers.getall(name, ())]
+    """Return the values of all header lines of that name, without white space around them."""
+    return [value.strip(" \t") for value in raw_lines(headers, name)]
+
+
+def raw_lines(headers: MultiMapping[str], name: str) -> list[str]:
+    """Return the values of all header lines of that name, as written."""
+    # The headers of aiohttp 4.0 take no default.
+    return headers.getall(name) if name in headers else []
 
 
 def has_token(headers: MultiMapping[str], name: str, token: str) -> bool:
@@ -248,7 +261,7 @@ def has_token(headers: MultiMapping[str], name: str, token: str) -> bool:
 
 
 def fold(text: str) -> str:
-    """Lower-case ASCII alone: `str.lower` would make a k of the Kelvin sign."""
+    """Return ASCII text in lower case. `str.lower` would turn the Kelvin sign into a k."""
     return text.lower() if text.isascii() else text
 
 
@@ -285,7 +298,7 @@ def is_welcome(headers: MultiMapping[str], origins: Collection[OriginRule]) -> b
     sent = lines(headers, "Origin")
     if not sent:
         return None in origins
-    # Two Origin lines come from no browser; which of them would be the true one?
+    # No browser sends two Origin lines, and nobody can tell which one is true.
     return len(sent) == 1 and any(matches(rule, sent[0]) for rule in origins)
 
 
@@ -303,9 +316,10 @@ def wrong_answer(
     got: MultiMapping[str],
     reject: HandshakeRule = HandshakeRule.ALL,
 ) -> str:
-    """What is wrong with the headers of a 101 (RFC 6455 section 4.1), "" if nothing is.
+    """Return what is wrong with the headers of a 101, "" if nothing is (RFC 6455 section 4.1).
 
-    `sent` are the headers of the request, `reject` names the rules that devices may not break.
+    `sent` are the headers of the request, `got` those of the 101. `reject` names the rules that
+    must be kept.
     """
     if wrong := wrong_length(got, (*UPGRADE_LISTS, *OFFERS)):
         return wrong
@@ -324,13 +338,13 @@ def wrong_answer(
 
 
 def shortened(text: str) -> str:
-    """Fit for a line of a log."""
+    """Return a text that is short enough for a line of a log."""
     return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def wrong_choice(sent: MultiMapping[str], protocols: list[str], reject: HandshakeRule) -> str:
-    """What is wrong with the subprotocol that a server has chosen, "" if nothing is."""
-    # Section 11.3.4: in a response it must not stand more than once.
+    """Return what is wrong with the subprotocols of a 101, "" if nothing is."""
+    # Section 11.3.4: the header must not appear more than once in a response.
     if len(protocols) > 1:
         return f"more than one subprotocol: {shortened(', '.join(protocols))}"
     if protocols == [""]:
@@ -343,14 +357,14 @@ def wrong_choice(sent: MultiMapping[str], protocols: list[str], reject: Handshak
 
 
 def chosen_protocol(headers: MultiMapping[str]) -> str | None:
-    """The subprotocol of a 101, None for one without or with an empty one."""
+    """Return the subprotocol of a 101, None if there is none or it is empty."""
     return next(filter(None, lines(headers, "Sec-WebSocket-Protocol")), None)
 
 
 def extension_names(headers: MultiMapping[str]) -> set[str]:
-    """The extensions of a header (RFC 6455 section 9.1) without their parameters.
+    """Return the names of the extensions in a header, without parameters (RFC 6455 section 9.1).
 
-    A comma in a quoted parameter would be no token, as it has to be.
+    Every comma ends an extension: a quoted parameter has to be a token, which has none.
     """
     elements = tokens(headers, "Sec-WebSocket-Extensions")
     return {element.partition(";")[0].rstrip(" \t") for element in elements}

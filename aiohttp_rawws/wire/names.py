@@ -2,7 +2,10 @@
 
 import enum
 
-__all__ = ("CloseCode", "Opcode", "Violation")
+__all__ = ("MAX_CONTROL_PAYLOAD", "CloseCode", "Opcode", "Violation")
+
+#: The largest payload of a control frame, in bytes (RFC 6455 section 5.5).
+MAX_CONTROL_PAYLOAD = 125
 
 
 class Opcode(enum.IntEnum):

@@ -2,14 +2,13 @@ import cython
 
 from .frames cimport Frame, make_frame
 from .native cimport Payload, copy_out, key_at
+from .partial cimport Forwarding, PartialFrame
+from .queue cimport FrameQueue
+from .rules cimport Rules, judge_close, judge_length, size_limited
 
-cdef unsigned int UNMASKED, MASKED, RESERVED_BITS, RESERVED_OPCODE, FRAGMENTED_CONTROL
-cdef unsigned int LONG_CONTROL, UNEXPECTED_CONTINUATION, EXPECTED_CONTINUATION, LENGTH_ENCODING
-cdef unsigned int CLOSE_PAYLOAD, AFTER_CLOSE
-cdef unsigned int LENGTH_64
-cdef Py_ssize_t READ_SIZE, SMALL_PAYLOAD, FRAME_COST, SHIFTED
-cdef Py_ssize_t MAX_CONTROL_PAYLOAD
-cdef tuple SOUND
+cdef unsigned int AFTER_CLOSE, LENGTH_ENCODING
+cdef unsigned char NONE, LIMIT, TOO_BIG, CLOSED, VIOLATION
+cdef Py_ssize_t READ_SIZE, SMALL_PAYLOAD, FRAME_COST, MAX_CONTROL_PAYLOAD
 
 
 cdef class ReadBuffer:
@@ -21,75 +20,52 @@ cdef class ReadBuffer:
 cdef class Parser:
     cdef ReadBuffer _buffer
     cdef bytes _pending
-    cdef Payload _payload
-    cdef unsigned char _head
-    cdef bytes _key
-    cdef unsigned int _violations
-    cdef long long _length
-    cdef long long _offset
-    cdef Py_ssize_t _passed
-    cdef long long _left
-    cdef readonly object next
-    cdef list _behind
-    cdef Py_ssize_t _second
-    cdef unsigned char _masked
-    cdef tuple _sound
+    cdef readonly bint after_close
+    cdef readonly object error
+    cdef readonly Forwarding forwarding
+    cdef readonly bint fragmented
+    cdef readonly long long left
     cdef public long long limit
     cdef public long long max_frame_size
-    cdef public unsigned int reject
-    cdef public bint pieces
-    cdef readonly Py_ssize_t weight
-    cdef readonly bint is_client
-    cdef readonly bint extended
-    cdef readonly bint fragmented
-    cdef readonly bint after_close
-    cdef readonly bint closed
-    cdef readonly bint stalled
-    cdef readonly object error
-    cdef readonly object oversized
     cdef public object on_close
-    cdef readonly object sink
-    cdef readonly long long passed_frames
-    cdef readonly long long passed_octets
+    cdef readonly PartialFrame part
+    cdef public bint pieces
+    cdef readonly FrameQueue queue
+    cdef readonly Rules rules
+    cdef readonly unsigned char stop
 
+    cpdef bint is_full(self) except -1
+    cpdef bint is_ready(self) except -1
+    cdef bint _at_limit(self) except -1
+    cdef Py_ssize_t _available(self) except -1
     cpdef feed(self, data)
     @cython.locals(pending=Py_ssize_t)
     cpdef writable(self)
-    @cython.locals(payload=Payload)
     cpdef written(self, Py_ssize_t count)
+    @cython.locals(pending=bytes)
     cpdef resume(self)
-    cpdef pass_to(self, sink)
     cpdef settle(self)
     cpdef whole(self)
-    @cython.locals(behind=list, second=Py_ssize_t)
-    cpdef take(self)
-    cpdef take_all(self)
-    @cython.locals(payload=Payload)
     cpdef cut(self)
-
-    cdef _queue(self, item, Py_ssize_t size)
-    cdef bint _full(self) except -1
-    cdef bint _ready(self) except -1
-    cdef Py_ssize_t _uncut(self) except -1
-    cdef bint _stopped(self) except -1
+    cpdef forward_to(self, sink)
+    cpdef stop_forwarding(self)
     @cython.locals(position=Py_ssize_t, after=Py_ssize_t)
     cdef _parse(self, Py_ssize_t end)
-    @cython.locals(size=Py_ssize_t)
-    cdef _hand_over(self)
-    cdef _forget_passed(self)
     @cython.locals(
         data=bytearray,
         head="unsigned char",
         second="unsigned char",
+        form="unsigned char",
         length="long long",
         position=Py_ssize_t,
         violations="unsigned int",
         key=bytes,
         sound=bytes,
+        part=PartialFrame,
     )
     cdef Py_ssize_t _frame(self, Py_ssize_t start, Py_ssize_t end) except -1
-    cdef bint _is_held(self, unsigned char head, long long length) except -1
-    cdef Py_ssize_t _append(
+    cdef bint _is_limited(self, unsigned char head, long long length) except -1
+    cdef Py_ssize_t _complete(
         self,
         unsigned char head,
         bytes payload,
@@ -98,42 +74,24 @@ cdef class Parser:
         Py_ssize_t start,
         Py_ssize_t after,
     ) except -1
+    @cython.locals(payload=bytes)
+    cdef _finish(self, PartialFrame part)
     @cython.locals(present=Py_ssize_t)
-    cdef Py_ssize_t _pass(
+    cdef Py_ssize_t _forward(
         self,
+        Forwarding forwarding,
         unsigned char head,
         long long length,
         Py_ssize_t start,
         Py_ssize_t position,
         Py_ssize_t end,
     ) except -1
-    @cython.locals(size=Py_ssize_t)
-    cdef Py_ssize_t _pass_left(self, Py_ssize_t end) except -1
-    cdef _count(self, unsigned char head)
-    @cython.locals(payload=Payload)
-    cdef _begin(
-        self,
-        unsigned char head,
-        long long length,
-        bytes key,
-        unsigned int violations,
-        Py_ssize_t start,
-        Py_ssize_t end,
-    )
-    cdef _finish(self, bytes data)
-    cdef _piece(self, bytes data)
+    @cython.locals(size=Py_ssize_t, forwarding=Forwarding)
+    cdef Py_ssize_t _forward_rest(self, Py_ssize_t end) except -1
     cdef _refuse(self, error)
     cdef Py_ssize_t _fail(
         self, unsigned int violations, Py_ssize_t start, bytes payload=*
     ) except -1
 
 
-cpdef Py_ssize_t weigh(Frame frame)
-
-cdef long long long_length(bytearray data, Py_ssize_t start) except -1
-
-cpdef unsigned int judge(
-    unsigned char head, unsigned char second, bint is_client, bint fragmented, bint extended
-)
-
-cpdef unsigned int judge_close(bytes payload)
+cdef long long long_length(bytearray data, Py_ssize_t start) except? -1

@@ -1,5 +1,4 @@
-"""The ingress that keeps its promises: the usual forwarding loop beside ours.
+"""Two ingresses: the usual forwarding loop, and `aiohttp_rawws.proxy`.
 
-`python -m demo.ingress` starts both, each as a process of its own, and puts the same questions to
-both: what gets through, what it costs.
+`python -m demo.ingress` starts each as a process, and probes what gets through and what it costs.
 """

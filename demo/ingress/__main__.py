@@ -1,4 +1,4 @@
-"""`python -m demo.ingress`: the same probes for the usual loop and for ours, and what both cost.
+"""`python -m demo.ingress`: probe the usual loop and ours, and measure both.
 
 It takes about ten seconds. The exit status is 0 if ours keeps every promise.
 """
@@ -21,7 +21,7 @@ from .process import LOOPS, running
 
 USUAL, OURS = MODULES = ("demo.ingress.usual", "demo.ingress.ours")
 
-#: The rounds of a figure; their median is shown.
+#: The rounds of a figure. Their median is shown.
 ROUNDS = 3
 
 ROW = "{:42}{:>6}{:>6}  {}"
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 async def compare() -> bool:
-    """Print both tables; whether ours has kept every promise."""
+    """Print both tables. Return True if ours has kept every promise."""
     build = "compiled" if COMPILED else "interpreted"
     python = f"{platform.python_implementation()} {platform.python_version()}"
     print(f"aiohttp {aiohttp.__version__}, {LOOPS.__name__}, {python}, {build}\n")
@@ -56,7 +56,7 @@ async def compare() -> bool:
 
 @contextlib.asynccontextmanager
 async def both(upstream: Upstream, client: aiohttp.ClientSession) -> AsyncIterator[list[Line]]:
-    """Run the usual loop and ours, each in a process of its own."""
+    """Start the usual loop and ours, each as a new process."""
     async with contextlib.AsyncExitStack() as stack:
         starting = (running(module, upstream.url) for module in MODULES)
         proxies = await asyncio.gather(*map(stack.enter_async_context, starting))
@@ -64,6 +64,7 @@ async def both(upstream: Upstream, client: aiohttp.ClientSession) -> AsyncIterat
 
 
 async def probe_all(lines: list[Line]) -> bool:
+    """Print the table of verdicts. Return True if ours has kept every promise."""
     print(ROW.format("what passes through", "usual", "ours", "seen"))
     count = [0, 0]
     for probe in PROBES:
@@ -83,6 +84,7 @@ def word(verdict: Verdict) -> str:
 
 
 async def measure_all(lines: list[Line]) -> None:
+    """Print the table of costs."""
     if lines[0].proxy.cpu_seconds() is None:
         print("What a message costs is measured on Linux only.")
         return
@@ -95,7 +97,7 @@ async def measure_all(lines: list[Line]) -> None:
 
 
 async def costs(figure: Figure, lines: list[Line]) -> list[float]:
-    """Of each line the median; the lines take turns, so that a slow spell meets them all."""
+    """Return the median of each line. The lines take turns, so that a slow spell meets all."""
     of_each: list[list[float]] = [[] for _ in lines]
     for _ in range(ROUNDS):
         for line, its_costs in zip(lines, of_each, strict=True):

@@ -1,6 +1,6 @@
-"""What a message costs the proxy: CPU time of its process per message that went there and back.
+"""The CPU time of a proxy for each message that goes there and back.
 
-A small measurement, to see the order of it; `benchmarks/` does it properly.
+This is a small measurement that shows the order of it. `benchmarks/` measures.
 """
 
 import asyncio
@@ -14,12 +14,11 @@ from .line import Line, beside
 
 __all__ = ("FIGURES", "Figure", "cost")
 
-#: How long a round lasts, and what goes before it, in seconds.
+#: The length of a round, and of the messages before it that do not count, in seconds.
 ROUND = 0.5
 WARM_UP = 0.1
 
-
-#: One alone would show little but how processes fall asleep and wake.
+#: With a single connection most of the time goes into processes that fall asleep and wake.
 CONNECTIONS = 8
 
 
@@ -39,7 +38,7 @@ FIGURES = (
 
 
 async def cost(line: Line, figure: Figure) -> float:
-    """Microseconds of CPU time that the proxy takes for a message there and back."""
+    """Return the microseconds of CPU time that the proxy takes for a message and its echo."""
     message = Frame.binary(bytes(figure.size))
     async with contextlib.AsyncExitStack() as stack:
         visitors = []
@@ -70,7 +69,7 @@ async def bounce_all(visitors: list[RawWebSocketSession], seconds: float) -> int
 
 
 async def bounce(session: RawWebSocketSession, seconds: float) -> int:
-    """Send back whatever comes, for so long; how many messages came."""
+    """Send back what comes for some seconds. Return the number of messages that came."""
     messages = 0
     until = time.monotonic() + seconds
     async for frames in session.batches():

@@ -1,4 +1,4 @@
-"""Visitor, proxy and upstream: both ends of what a proxy joins, in one hand."""
+"""A proxy with both ends that it joins: a probe plays the visitor and the upstream."""
 
 import asyncio
 import contextlib
@@ -39,16 +39,16 @@ __all__ = (
 
 Answer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: How long an end may take to meet the other, in seconds.
+#: The time for a visitor to reach the upstream, in seconds.
 MEETING_TIMEOUT = 10.0
 
-#: How long is waited for a frame that should come at once, in seconds.
+#: The time for a frame that should come at once, in seconds.
 FRAME_TIMEOUT = 2.0
 
 
 @dataclass
 class Upstream:
-    """The server behind the proxies; what it answers is said anew for each probe."""
+    """The server behind the proxies. Each probe tells it what to answer."""
 
     url: URL
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Upstream:
 
     @contextlib.contextmanager
     def answering(self, answer: Answer) -> Iterator[str]:
-        """Have `answer` answer on a path of its own, which is given."""
+        """Have `answer` answer on a path of its own during the block. Yields the path."""
         path = f"probe{next(self.numbers)}"
         self.answers[path] = answer
         try:
@@ -75,7 +75,7 @@ class Upstream:
 async def upstream_server() -> AsyncIterator[Upstream]:
     app = web.Application()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    # By name, since aiohttp keeps no cookies of a server that has only a number.
+    # By name: aiohttp keeps no cookies of a server that is known by its address only.
     upstream = Upstream(URL("http://localhost"))
     app.router.add_get("/{path}", upstream.answer)
     await runner.setup()
@@ -89,7 +89,7 @@ async def upstream_server() -> AsyncIterator[Upstream]:
 
 @dataclass
 class Line:
-    """A proxy under test, with its visitor's and its upstream's end."""
+    """A proxy under test, with the upstream behind it and a client to visit it."""
 
     proxy: Proxy
     upstream: Upstream
@@ -105,9 +105,9 @@ class Line:
         cookie: str | None = None,
         max_frame_size: int = 64 * 2**20,
     ) -> AsyncIterator[tuple[RawWebSocketSession, RawWebSocketSession]]:
-        """A visitor's session and the one it has become at the upstream; both end with the block.
+        """Join a visitor and the upstream. Yields both sessions, which end with the block.
 
-        `protocols` and `headers` are the visitor's; the upstream takes its `favourite` of the
+        The visitor sends `protocols` and `headers`. The upstream takes its `favourite` of the
         protocols, and sets a `cookie`.
         """
         met: asyncio.Future[RawWebSocketSession] = asyncio.get_running_loop().create_future()
@@ -144,11 +144,11 @@ class Line:
 
 
 class Lost(Exception):
-    """Something did not get through the proxy; the message says what."""
+    """Something did not get through the proxy. The message says what."""
 
 
 async def passed(source: RawWebSocketSession, target: RawWebSocketSession, *frames: Frame) -> None:
-    """Send frames; Lost unless each of them arrives as it was."""
+    """Send frames. Raises Lost unless each arrives as it was."""
     for frame in frames:
         await source.send(frame)
     for frame in frames:
@@ -158,14 +158,14 @@ async def passed(source: RawWebSocketSession, target: RawWebSocketSession, *fram
 async def arrived(
     target: RawWebSocketSession, frame: Frame, patience: float = FRAME_TIMEOUT
 ) -> None:
-    """Lost unless that frame arrives as the next one."""
+    """Receive a frame. Raises Lost unless it is the given one."""
     got = await next_of(target, patience)
     if got != frame:
         raise Lost(f"{name(target)} got {told(got)} for {told(frame)}")
 
 
 async def ended(target: RawWebSocketSession) -> None:
-    """Lost unless the connection ends, and without another frame."""
+    """Receive the end of the connection. Raises Lost if it does not come, or a frame does."""
     got = await next_of(target)
     if got == "nothing":
         raise Lost(f"{name(target)} did not hear of it")
@@ -174,7 +174,7 @@ async def ended(target: RawWebSocketSession) -> None:
 
 
 async def next_of(session: RawWebSocketSession, patience: float = FRAME_TIMEOUT) -> Frame | str:
-    """The next frame, or what there was instead."""
+    """Return the next frame, or "an end", or "nothing" if neither comes in time."""
     try:
         return await asyncio.wait_for(session.receive(), patience)
     except EndOfStream:
@@ -188,7 +188,7 @@ def name(session: RawWebSocketSession) -> str:
 
 
 def told(frame: Frame | str) -> str:
-    """A frame in few words."""
+    """Describe a frame in few words."""
     if isinstance(frame, str):
         return frame
     kind = Opcode(frame.opcode).name
@@ -202,7 +202,7 @@ def told(frame: Frame | str) -> str:
 
 @contextlib.asynccontextmanager
 async def beside(work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
-    """Have `work` go on during the block, and no longer."""
+    """Run `work` during the block, and cancel it then."""
     task = asyncio.ensure_future(work)
     try:
         yield

@@ -1,8 +1,8 @@
-"""A proxy in a process of its own, so that its CPU time can be measured.
+"""A proxy as a process of its own, whose CPU time can be measured.
 
-`python -m demo.ingress.process MODULE UPSTREAM` serves what `make_app(upstream)` of
-that module gives, on a free port of 127.0.0.1, which it prints. It ends with its input, so that it
-cannot outlive whoever started it.
+`python -m demo.ingress.process MODULE UPSTREAM` serves `make_app(upstream)` of that module on a
+free port of 127.0.0.1, and prints the port. It ends with its standard input, so that it does not
+outlive the process that started it.
 """
 
 import asyncio
@@ -26,31 +26,31 @@ __all__ = ("LOOPS", "Proxy", "running")
 
 ROOT = Path(__file__).parent.parent.parent
 
-#: Where the event loops come from, here and in the proxies.
+#: The module of the event loops, here and in the proxies.
 LOOPS = importlib.import_module("uvloop" if importlib.util.find_spec("uvloop") else "asyncio")
 
-#: How long a proxy may take to start, in seconds.
+#: The time for a proxy to start, in seconds.
 START_TIMEOUT = 20.0
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy that runs: where it listens, and its process."""
+    """A running proxy: the address where it listens, and its process."""
 
     url: URL
     pid: int
 
     def cpu_seconds(self) -> float | None:
-        """The CPU time it has used, user and system; None where the system is not Linux."""
+        """Return the CPU time it has used, user and system, or None if not on Linux."""
         if sys.platform != "linux":
             return None
-        # The clock of a process, as clock_getcpuclockid(3) makes it of the number.
+        # The clock of a process, as clock_getcpuclockid(3) makes it from the process id.
         return time.clock_gettime(~self.pid << 3 | 2)
 
 
 @contextlib.asynccontextmanager
 async def running(module: str, upstream: URL) -> AsyncIterator[Proxy]:
-    """Run the proxy of a module in front of `upstream` for as long as the block lasts."""
+    """Run the proxy of a module in front of `upstream` during the block."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -60,7 +60,7 @@ async def running(module: str, upstream: URL) -> AsyncIterator[Proxy]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
-        # Ctrl-C is for whoever started it.
+        # Ctrl+C ends only the process that started it.
         start_new_session=True,
     )
     assert process.stdin is not None
@@ -77,7 +77,7 @@ async def running(module: str, upstream: URL) -> AsyncIterator[Proxy]:
 
 def serve(module: str, upstream: str) -> None:
     threading.Thread(target=end_with_input, daemon=True).start()
-    # What goes wrong in a proxy is what the probes are to find out.
+    # The probes tell what goes wrong in a proxy.
     logging.disable()
     app = importlib.import_module(module).make_app(URL(upstream))
     listener = socket.create_server(("127.0.0.1", 0))

@@ -1,10 +1,11 @@
 """The ingress as it is usually written: two aiohttp WebSockets, and a loop for each direction.
 
-It is meant to be fair. The subprotocols that the visitor offers are passed on, nothing is answered
-or closed automatically, and everything else is left as aiohttp has it. Of the copies of this loop
-in public code most call `ping()` and `pong()` as here; some pass the payload on since it has cost
-them their connections. Most also have a branch that is to pass a Close on: it is never taken, for
-`async for` ends at a Close.
+It is meant to be fair. It passes on the subprotocols that the visitor offers, answers and closes
+nothing automatically, and leaves everything else as aiohttp has it.
+
+Most copies of this loop in public code call `ping()` and `pong()` as here. Some pass the payload
+on, since they lost connections without it. Most also have a branch that should pass a Close on. It
+is never taken, because `async for` ends at a Close.
 """
 
 import asyncio
@@ -86,5 +87,5 @@ async def forward(source: End, target: End) -> None:
             elif message.type is WSMsgType.PONG:
                 await target.pong()
     except (ConnectionError, RuntimeError):
-        # The target is closed already.
+        # The target has closed.
         pass

@@ -1,6 +1,6 @@
-// Two WebSockets: `watched` carries nothing but what the visitor sends or asks for, and a Ping that
-// the page asks for at its opening; `control` carries the orders to the server and its reports
-// about the first one.
+// The page has two WebSockets. `watched` carries only what the visitor sends or asks for, and a
+// Ping that the page asks for as it opens. `control` carries the orders to the server, and the
+// reports of the server about `watched`.
 
 import { follow } from "./follow.js";
 import { frameRow } from "./rows.js";
@@ -59,7 +59,7 @@ function watch() {
   socket.onopen = () => {
     state("open");
     tell("open", "");
-    // So that there is something to see at once: of a Ping a page is told nothing.
+    // It gives the visitor something to see at once. A browser tells its page nothing of a Ping.
     order({ action: "ping", payload: "hello" });
   };
   socket.onmessage = ({ data }) => {

@@ -1,4 +1,4 @@
-// A frame, as the server reports it, becomes a row of the table.
+// Makes a row of the table from a frame, as the server reports it.
 
 export function frameRow(frame) {
   const row = document.createElement("tr");
@@ -43,10 +43,10 @@ function payloadText(frame) {
   return readable(bytes) + (frame.length > bytes.length ? "…" : "");
 }
 
-// As text where it is UTF-8 without control characters, else in hexadecimal.
+// Returns text if the bytes are UTF-8 without control characters, else hexadecimal digits.
 function readable(bytes) {
   try {
-    // `stream` forgives a character that the end of the preview, or of a fragment, cuts.
+    // `stream` allows a character that is cut by the end of the preview, or of a fragment.
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
     if (!/\p{Cc}/u.test(text)) return text;
   } catch (error) {

@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from aiohttp_rawws.client.connect import HandshakeRefused, connect
+from aiohttp_rawws.client.answer import HandshakeRefused
+from aiohttp_rawws.client.connect import connect
 from tests.support.handshakes import Opening, answer
 from tests.support.scripts import HEAD, slow_tracing, until_end
 from tests.support.servers import BOTH, Serve, application, echo, left

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from aiohttp_rawws import Frame, ProtocolError, Violation
-from aiohttp_rawws.client.connect import HandshakeRefused, connect
+from aiohttp_rawws.client.answer import HandshakeRefused
+from aiohttp_rawws.client.connect import connect
 from aiohttp_rawws.wire.handshake import accept_key
 from tests.support.handshakes import Opening, answer
 from tests.support.octets import HELLO

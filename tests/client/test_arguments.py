@@ -215,7 +215,7 @@ async def test_never_awaited(http: aiohttp.ClientSession) -> None:
 
 async def test_what_failed_at_the_call_is_not_to_be_awaited(http: aiohttp.ClientSession) -> None:
     with pytest.raises(TypeError):
-        connect(http, SOMEWHERE, nonsense=1)
+        connect(http, SOMEWHERE, nonsense=1)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="linger"):
         connect(http, SOMEWHERE, linger=-1)
     gc.collect()

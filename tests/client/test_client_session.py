@@ -14,7 +14,8 @@ from aiohttp import web
 from yarl import URL
 
 from aiohttp_rawws import EndOfStream, Frame, SessionClosed
-from aiohttp_rawws.client.connect import HandshakeRefused, connect
+from aiohttp_rawws.client.answer import HandshakeRefused
+from aiohttp_rawws.client.connect import connect
 from tests.support.handshakes import Opening, answer
 from tests.support.octets import HELLO
 from tests.support.scripts import until_end

@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 
 from aiohttp_rawws import EndOfStream, Frame, RawWebSocketSession, add_raw_websocket
-from aiohttp_rawws.client.connect import HandshakeRefused, connect
+from aiohttp_rawws.client.answer import HandshakeRefused
+from aiohttp_rawws.client.connect import connect
 from tests.support.scripts import until_end
 from tests.support.servers import BOTH, Serve, application, echo, left
 from tests.support.waiting import patience, soon, turns, until

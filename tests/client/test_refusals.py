@@ -11,7 +11,8 @@ from yarl import URL
 
 import aiohttp_rawws.client.answer
 from aiohttp_rawws import RawWebSocketError
-from aiohttp_rawws.client.connect import HandshakeRefused, connect
+from aiohttp_rawws.client.answer import HandshakeRefused
+from aiohttp_rawws.client.connect import connect
 from tests.support.handshakes import Opening
 from tests.support.scripts import HEAD
 from tests.support.servers import Serve, application, echo

@@ -15,7 +15,9 @@ import pytest
 from aiohttp import web
 
 from aiohttp_rawws import Frame, accept
-from aiohttp_rawws.command.views import Capture, Output, Stop
+from aiohttp_rawws.command.capture import CaptureView
+from aiohttp_rawws.command.ending import Stop
+from aiohttp_rawws.command.output import Output
 from aiohttp_rawws.wire.handshake import accept_key
 from tests.support.command import CLOSE, PAYLOADS, name, proxying, sink, visit
 from tests.support.handshakes import request
@@ -142,7 +144,7 @@ async def test_a_capture_on_standard_output(serve: Serve) -> None:
 @ONE_LOOP
 async def test_no_control_stands_in_a_capture(tmp_path: Path) -> None:
     with FileIO(tmp_path / "capture", "w") as file:
-        view = Capture(Output(file, "x", Stop()))
+        view = CaptureView(Output(file, "x", Stop()))
         view.event(datetime.now(timezone.utc), 1, "open", {"path": "\x7f\x1b\x9b\u202e\n\udcff"})
     written = (tmp_path / "capture").read_text()
     assert written.isascii()

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from aiohttp_rawws import RawWebSocketSession
-from aiohttp_rawws.command.views import address_of
+from aiohttp_rawws.command.text import address_of
 from tests.support.command import BACK, PAYLOADS, THERE, name, proxying, sink, visit
 from tests.support.handshakes import request
 from tests.support.loops import ONE_LOOP

@@ -1,7 +1,6 @@
 """The examples of docs/layers.md."""
 
 import re
-import textwrap
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,12 +16,6 @@ from tests.support.wire import Wire
 
 HOW_TO = (ROOT / "docs" / "layers.md").read_text()
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", HOW_TO, re.DOTALL | re.MULTILINE)
-
-
-def shown_in_docstring() -> str:
-    code = re.search(r"\n    async def handler.*?(?=\n\S)", layers.__doc__ or "", re.DOTALL)
-    assert code is not None
-    return textwrap.dedent(code[0])
 
 
 def handler_of(code: str) -> Callable[[RawWebSocketSession], Awaitable[None]]:
@@ -46,7 +39,6 @@ def test_all_that_is_shown_runs() -> None:
     assert {"app", "answered", "upload", "send_in_parts", "goodbye", "watched"} <= set(names)
 
 
-@pytest.mark.parametrize("code", [shown_in_docstring(), SNIPPETS[0]], ids=["docstring", "docs"])
 @pytest.mark.parametrize(
     ("sent", "answers"),
     [
@@ -64,9 +56,9 @@ def test_all_that_is_shown_runs() -> None:
     ids=["control", "fragments", "binary", "not UTF-8", "too big", "reserved bit", "order"],
 )
 async def test_the_handler_shown_is_an_endpoint(
-    serve: Serve, code: str, sent: bytes, answers: list[tuple[int, bytes]]
+    serve: Serve, sent: bytes, answers: list[tuple[int, bytes]]
 ) -> None:
-    wire = await Wire.upgrade(await serve(application(handler_of(code))))
+    wire = await Wire.upgrade(await serve(application(handler_of(SNIPPETS[0]))))
     wire.send(sent)
     wire.end()
     assert [await wire.read_frame() for _ in answers] == answers

@@ -187,7 +187,7 @@ def test_without_a_compiler_it_installs_interpreted_and_says_so(
 ) -> None:
     source = unpacked(sdist, tmp_path / "source")
     wheel, said = build("wheel", source, tmp_path, CC="no-such-compiler")
-    assert 'building extension "aiohttp_rawws.session.connection" failed' in said
+    assert 'building extension "aiohttp_rawws.session.reader" failed' in said
     folder = installed(wheel, tmp_path / "site")
     out = run("-W", "error", SMOKE, cwd=tmp_path, PYTHONPATH=str(folder))
     warning, answer = out.splitlines()

@@ -84,7 +84,7 @@ def test_any_frames_in_any_reads(
 def test_encode_then_parse_is_the_identity(frame: Frame) -> None:
     reader = Reader(is_client=True, reject=0)
     reader.read(frame.encode())
-    parsed = reader.parser.take()
+    parsed = reader.parser.queue.take()
     assert parsed == frame
     assert hash(parsed) == hash(frame)
     assert parsed.encode() == frame.encode()
@@ -240,7 +240,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("read"), st.integers(1, 12) | st.integers(1, 30_000)),
         st.tuples(st.sampled_from(["take", "rest"]), st.booleans()),
-        st.tuples(st.sampled_from(["feed", "resume", "settle", "take_all", "writable"]), st.none()),
+        st.tuples(st.sampled_from(["feed", "resume", "settle", "writable"]), st.none()),
         st.tuples(st.just("max_frame_size"), st.sampled_from([1, 20, 200, 2**63 - 1])),
     ),
     max_size=25,
@@ -262,7 +262,7 @@ def do(reader: Reader, name: str, argument: Any, data: bytes) -> Any:
     shown = getattr(parser, name)()
     if name == "writable":
         return len(shown)
-    return shown and [values(item) for item in shown]
+    return shown
 
 
 @needs_both

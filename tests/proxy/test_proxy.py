@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from aiohttp_rawws import Frame, RawWebSocketSession, Violation
-from aiohttp_rawws.server.accept import Handling
-from aiohttp_rawws.server.accept import Opening as OpeningHandshake
+from aiohttp_rawws.server.handler_run import HandlerRun
+from aiohttp_rawws.server.upgrade import Upgrade
 from tests.support.handshakes import Opening, answer, request
 from tests.support.octets import CLOSE, HELLO, MASK, masked
 from tests.support.servers import (
@@ -265,7 +265,7 @@ async def test_nothing_is_left(
             wire.send(answer(opening) + CLOSE)
         await wire.read_to_end()
 
-    kinds = (RawWebSocketSession, Handling, OpeningHandshake)
+    kinds = (RawWebSocketSession, HandlerRun, Upgrade)
     # Other tests may have left some, for example in the log records that pytest keeps.
     others = objects_of(*kinds)
     ours = await through(await by_hand(script))

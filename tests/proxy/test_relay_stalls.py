@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from aiohttp_rawws import RawWebSocketSession, connect, relay
-from aiohttp_rawws.session import connection, kernel
+from aiohttp_rawws.session import kernel, reader
 from tests.support.handshakes import Opening, answer, request
 from tests.support.octets import CLOSE, masked
 from tests.support.relays import (
@@ -44,7 +44,7 @@ WHO = pytest.mark.parametrize("who", ["visitor", "upstream"])
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for what nobody tells as often as a test can wait for."""
     monkeypatch.setattr(sys.modules["aiohttp_rawws.proxy.relay"], "END_POLL", 0.1)
-    monkeypatch.setattr(connection, "STALL_NOTED", 0.1)
+    monkeypatch.setattr(reader, "STALL_NOTED", 0.1)
 
 
 def sides(it: Between, who: str) -> "tuple[Wire, RawWebSocketSession, Wire, RawWebSocketSession]":

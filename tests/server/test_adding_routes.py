@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 import aiohttp_rawws
-from aiohttp_rawws.server.accept import INSTALLED
+from aiohttp_rawws.server.installed import INSTALLED
 from aiohttp_rawws.server.routes import RawWebSocketRoute
 from aiohttp_rawws.server.setup import (
     RawWebSocketRouteDef,

@@ -11,7 +11,7 @@ from aiohttp.test_utils import make_mocked_request
 from yarl import URL
 
 from aiohttp_rawws import RawWebSocketSession
-from aiohttp_rawws.server.accept import Handler as SessionHandler
+from aiohttp_rawws.server.handler_run import SessionHandler
 from aiohttp_rawws.server.routes import (
     RawWebSocketResource,
     RawWebSocketRoute,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from aiohttp_rawws.server.accept import INSTALLED
+from aiohttp_rawws.server.installed import INSTALLED
 from aiohttp_rawws.server.setup import setup
 from aiohttp_rawws.session.options import Options
 from aiohttp_rawws.wire.handshake import HandshakeRule

@@ -15,6 +15,7 @@ import pytest
 
 from aiohttp_rawws import EndOfStream, Frame, RawWebSocketSession, SessionClosed
 from aiohttp_rawws.session.awaiting import Awaiting
+from aiohttp_rawws.session.session import connection_of
 from tests.support.builds import FOLDER
 from tests.support.ends import both_ends
 from tests.support.octets import MASK, masked
@@ -159,7 +160,7 @@ async def test_a_receiver_that_is_lost_while_it_waits(serve: Serve) -> None:
 
 async def waiting_sender(session: RawWebSocketSession) -> "asyncio.Task[None]":
     """A task that waits in `send`, for the buffers are full."""
-    while not session._write_paused:
+    while not connection_of(session).writer.paused:
         session.send_nowait(Frame.binary(bytes(2**16)))
     sending = asyncio.create_task(session.send(Frame.ping()))
     await turns()
@@ -181,7 +182,7 @@ async def test_a_sender_that_waits_is_cancelled(serve: Serve) -> None:
         sending.cancel()
         await asyncio.wait([sending])
         assert sending.cancelled()
-        assert not session._waiters
+        assert connection_of(session).changes.waiting == 0
 
 
 async def test_a_sender_that_waits_is_thrown_away(serve: Serve) -> None:
@@ -190,7 +191,7 @@ async def test_a_sender_that_waits_is_thrown_away(serve: Serve) -> None:
         coroutine = session.send(Frame.ping())
         coroutine.send(None)
         coroutine.close()
-        assert len(session._waiters) == 1
+        assert connection_of(session).changes.waiting == 1
 
 
 # -- what a result keeps alive -----------------------------------------------------------------

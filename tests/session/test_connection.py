@@ -1,12 +1,11 @@
 """Callbacks that a loop or a transport makes, in each order that they may come in."""
 
 import asyncio
-import contextvars
 
 import pytest
 
 from aiohttp_rawws import EndOfStream, Frame, RawWebSocketSession
-from aiohttp_rawws.session.connection import Keys, Waiter
+from aiohttp_rawws.session.session import connection_of
 from tests.support.ends import both_ends
 from tests.support.octets import masked
 from tests.support.servers import Serve
@@ -15,8 +14,9 @@ from tests.support.waiting import turns
 
 def deliver(session: RawWebSocketSession, data: bytes) -> None:
     """Do what a transport does with what it has read."""
-    session.get_buffer(-1)[: len(data)] = data
-    session.buffer_updated(len(data))
+    connection = connection_of(session)
+    connection.get_buffer(-1)[: len(data)] = data
+    connection.buffer_updated(len(data))
 
 
 # -- the wait of a task, as the task drives it -----------------------------------------------
@@ -60,49 +60,12 @@ async def test_cancelled_in_each_turn_around_the_end_of_the_stream(
             await session.receive()
 
 
-async def test_a_wake_in_the_context_of_the_task_itself() -> None:
-    """A callback of the loop may share it; then the task runs one turn later."""
-    woken: list[str] = []
-    context = contextvars.copy_context()
-    waiter = Waiter(asyncio.get_running_loop())
-    next(iter(waiter)).add_done_callback(lambda _: woken.append("woken"), context=context)
-    context.run(waiter.wake, True)
-    assert woken == []
-    await asyncio.sleep(0)
-    assert woken == ["woken"]
-
-
-@pytest.mark.parametrize("order", [(True, True, False), (False, True, True)])
-async def test_a_wait_is_woken_once(order: "tuple[bool, ...]") -> None:
-    woken: list[str] = []
-    waiter = Waiter(asyncio.get_running_loop())
-    next(waiter).add_done_callback(
-        lambda _: woken.append("woken"), context=contextvars.copy_context()
-    )
-    for direct in order:
-        waiter.wake(direct)
-    await turns()
-    assert woken == ["woken"]
-
-
-async def test_a_wait_that_is_cancelled_is_not_woken() -> None:
-    woken: list[str] = []
-    waiter = Waiter(asyncio.get_running_loop())
-    future = next(waiter)
-    future.add_done_callback(lambda _: woken.append("woken"), context=contextvars.copy_context())
-    assert future.cancel()
-    waiter.wake(True)
-    assert woken == []
-    await turns()
-    assert woken == ["woken"]
-
-
 async def test_a_task_that_is_woken_and_then_cancelled(serve: Serve) -> None:
     """It has not run yet, so its future must not take the cancellation for itself."""
     async with both_ends(serve) as (session, wire):
         receiving = asyncio.create_task(session.receive())
         await turns()
-        waiter = session._more()
+        waiter = connection_of(session).receiver.more()
         assert waiter is not None
         waiter.wake(False)
         assert receiving.cancel()
@@ -120,17 +83,6 @@ async def test_a_frame_that_comes_while_a_task_runs(serve: Serve) -> None:
         deliver(session, masked(0x89))
         assert not receiving.done()
         assert await receiving == Frame.ping()
-
-
-# -- masking keys ----------------------------------------------------------------------------
-
-
-def test_each_key_is_new() -> None:
-    keys = Keys()
-    drawn = [keys.next() for _ in range(5000)]
-    assert {len(key) for key in drawn} == {4}
-    # Two of 5,000 random ones are alike in one run of 340; three are not.
-    assert len(set(drawn)) >= 4998
 
 
 # -- the transport ---------------------------------------------------------------------------
@@ -157,11 +109,12 @@ async def test_bytes_that_come_after_an_abort(serve: Serve) -> None:
             await session.receive()
 
 
-async def test_a_session_is_a_protocol_of_asyncio(serve: Serve) -> None:
+async def test_a_connection_is_a_protocol_of_asyncio(serve: Serve) -> None:
     async with both_ends(serve) as (session, wire):
-        assert isinstance(session, asyncio.BufferedProtocol)
+        connection = connection_of(session)
+        assert isinstance(connection, asyncio.BufferedProtocol)
         # asyncio's TLS reads into a copy of anything else, and the data is lost.
-        assert isinstance(session.get_buffer(-1), memoryview)
-        session.connection_made(session.get_extra_info("none"))
+        assert isinstance(connection.get_buffer(-1), memoryview)
+        connection.connection_made(session.get_extra_info("none"))
         wire.send(masked(0x89))
         assert await session.receive() == Frame.ping()

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp_rawws import (
     EndOfStream, Frame, SessionClosed, add_raw_websocket, connect, setup
 )
-from aiohttp_rawws.session.connection import cork_of
+from aiohttp_rawws.session.cork import cork_of
 
 async def use(session):
     try:
@@ -82,7 +82,7 @@ import {loop}
 
 FORKED_KEYS = """
 import asyncio, os
-from aiohttp_rawws.session.connection import cork_of
+from aiohttp_rawws.session.cork import cork_of
 loop = asyncio.new_event_loop()
 cork_of(loop).keys.next()
 if os.fork() == 0:

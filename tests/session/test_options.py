@@ -161,10 +161,11 @@ def test_replace() -> None:
 
 def test_replace_names_what_there_is() -> None:
     with pytest.raises(TypeError) as caught:
-        Options().replace(linger=1, maxsize=5, name="x")
+        Options().replace(linger=1, maxsize=5, name="x")  # type: ignore[call-arg]
     assert str(caught.value) == (
         "no such option: maxsize, name; there are "
-        "max_frame_size, receive_limit, reject, origins, extensions, linger, reject_handshake"
+        "max_frame_size, receive_limit, reject, origins, extensions, linger, reject_handshake; "
+        "did you mean max_frame_size?"
     )
 
 

@@ -8,28 +8,43 @@ import importlib
 import importlib.machinery
 import importlib.util
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import aiohttp_rawws
-from aiohttp_rawws.wire import errors, frames, native, parser
 
 FOLDER = Path(aiohttp_rawws.__file__).parent
 #: The modules that know no I/O, each behind those that it imports.
-WIRE = ("native", "names", "frames", "errors", "parser")
+WIRE = (
+    "native",
+    "names",
+    "introspection",
+    "pieces",
+    "arguments",
+    "close",
+    "frames",
+    "errors",
+    "stops",
+    "queue",
+    "partial",
+    "rules",
+    "parser",
+)
 
 
-@dataclass(frozen=True)
 class Build:
-    """The modules of `wire`, of one build."""
+    """The modules of `wire`, of one build, as attributes."""
 
-    name: str
     native: Any
+    names: Any
     frames: Any
     errors: Any
     parser: Any
+
+    def __init__(self, name: str, modules: "dict[str, ModuleType]") -> None:
+        self.name = name
+        vars(self).update(modules)
 
     def __repr__(self) -> str:
         return self.name
@@ -53,11 +68,7 @@ def from_source(package: str) -> Build:
         source = str(FOLDER / "wire" / f"{name}.py")
         full = f"{package}.{name}"
         modules[name] = load(full, importlib.machinery.SourceFileLoader(full, source))
-    return build_of("interpreted", modules)
-
-
-def build_of(name: str, modules: "dict[str, ModuleType]") -> Build:
-    return Build(name, modules["native"], modules["frames"], modules["errors"], modules["parser"])
+    return Build("interpreted", modules)
 
 
 def built(name: str) -> "Path | None":
@@ -70,7 +81,8 @@ def built(name: str) -> "Path | None":
 
 
 RUNNING = Build(
-    "compiled" if aiohttp_rawws.COMPILED else "interpreted", native, frames, errors, parser
+    "compiled" if aiohttp_rawws.COMPILED else "interpreted",
+    {name: importlib.import_module(f"aiohttp_rawws.wire.{name}") for name in WIRE},
 )
 INTERPRETED = from_source("rawws_from_source") if aiohttp_rawws.COMPILED else RUNNING
 
@@ -79,7 +91,7 @@ def compiled_native() -> Any:
     """Return the compiled `native`, in an interpreted process too, or None if it was not built."""
     path = built("wire/native")
     if aiohttp_rawws.COMPILED or path is None:
-        return native if aiohttp_rawws.COMPILED else None
+        return RUNNING.native if aiohttp_rawws.COMPILED else None
     name = "rawws_compiled.native"
     return load(name, importlib.machinery.ExtensionFileLoader(name, str(path)))
 

@@ -7,11 +7,14 @@ import pytest
 
 from aiohttp_rawws import ProtocolError, Violation
 from aiohttp_rawws.wire.parser import Parser, ReadBuffer
+from aiohttp_rawws.wire.stops import Stop
 from tests.support.builds import RUNNING, Build
 from tests.support.octets import MASK, xor
 
 BIG = 20_000  # so big that it is read into its own memory while it is incomplete
 Values = tuple[Any, ...]
+#: The limits of a parser, as they are by default.
+LIMITS: dict[str, Any] = {"max_frame_size": 16 * 2**20, "limit": 256 * 2**10}
 
 
 def values(item: Any) -> Values:
@@ -39,8 +42,8 @@ class Reader:
 
     def __init__(self, build: Build = RUNNING, **options: Any) -> None:
         self.build = build
-        options["reject"] = build.frames.Violation(int(options.pop("reject", 2047)))
-        self.parser = build.parser.Parser(build.parser.ReadBuffer(), **options)
+        options["reject"] = build.names.Violation(int(options.pop("reject", 2047)))
+        self.parser = build.parser.Parser(build.parser.ReadBuffer(), **{**LIMITS, **options})
         self.items: list[Values] = []
 
     def read(self, data: bytes) -> None:
@@ -66,10 +69,12 @@ class Reader:
         while True:
             while self.take(pieces):
                 pass
-            if parser.error is not None or not parser.stalled:
+            if parser.stop == Stop.VIOLATION or parser.stop != Stop.LIMIT:
                 return
             parser.resume()
-            assert parser.ready or not parser.stalled, "bytes wait, but nothing can be taken"
+            assert parser.is_ready() or parser.stop != Stop.LIMIT, (
+                "bytes wait, but nothing can be taken"
+            )
 
     def _frame(self) -> Any:
         parser = self.parser
@@ -77,41 +82,44 @@ class Reader:
             if self.half_read:
                 return self._piece()
             parser.whole()
-        if parser.next is None:
+        if parser.queue.first is None:
             parser.settle()
-        return None if parser.next is None else parser.take()
+        return None if parser.queue.first is None else parser.queue.take()
 
     def _piece(self) -> Any:
         parser = self.parser
         if not parser.pieces:
             parser.pieces = True
             parser.resume()
-        if parser.next is None:
+        if parser.queue.first is None:
             parser.settle()
-        return parser.cut() if parser.next is None else parser.take()
+        return parser.cut() if parser.queue.first is None else parser.queue.take()
 
     @property
     def half_read(self) -> bool:
         """True if a part of a frame was taken."""
         parser = self.parser
-        return bool(parser.cutting or isinstance(parser.next, self.build.frames.Piece))
+        return bool(parser.is_cutting or isinstance(parser.queue.first, self.build.frames.Piece))
 
     @property
     def state(self) -> Values:
         """All other state of the parser that can be seen."""
         parser = self.parser
-        names = "weight pieces fragmented after_close closed stalled full partial ready cutting"
+        names = "stop pieces fragmented after_close is_partial is_cutting"
         return (
             *(getattr(parser, name) for name in names.split()),
-            [values(item) for item in parser.waiting],
+            parser.is_full(),
+            parser.is_ready(),
+            parser.queue.cost,
+            [values(item) for item in parser.queue.items],
             error_values(parser.error),
-            error_values(parser.oversized),
         )
 
     @property
     def outcome(self) -> "tuple[list[Values], Values | None]":
         """The frames that came out, put together from pieces, and the error behind them."""
-        return list(joined(self.items)), error_values(self.parser.error)
+        broken = self.parser.stop == Stop.VIOLATION
+        return list(joined(self.items)), error_values(self.parser.error if broken else None)
 
 
 def joined(items: Iterable[Values]) -> Iterator[Values]:
@@ -152,7 +160,7 @@ def octets(head: int, payload: bytes = b"", is_client: bool = False, length: byt
 
 
 def parser(**options: Any) -> Any:
-    return Parser(ReadBuffer(), **{**SERVER, **options})
+    return Parser(ReadBuffer(), **{**SERVER, **LIMITS, **options})
 
 
 def reader(data: bytes = b"", pieces: bool = False, **options: Any) -> Reader:

@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 
 from aiohttp_rawws import RawWebSocketSession
-from aiohttp_rawws.server.accept import Handler as SessionHandler
+from aiohttp_rawws.server.handler_run import SessionHandler
 from aiohttp_rawws.server.routes import RawWebSocketRoute, RefusedMatchInfo
 from aiohttp_rawws.server.setup import add_raw_websocket, setup
 from aiohttp_rawws.wire.frames import Frame

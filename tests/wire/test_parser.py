@@ -8,9 +8,11 @@ import pytest
 from aiohttp_rawws import Frame, Opcode, Violation
 from aiohttp_rawws.wire.native import READ_SIZE
 from aiohttp_rawws.wire.parser import Parser, ReadBuffer
+from aiohttp_rawws.wire.stops import Stop
 from tests.support.octets import MASK
 from tests.support.parser_reader import (
     BIG,
+    LIMITS,
     NONE,
     SERVER,
     Reader,
@@ -32,12 +34,12 @@ def test_a_frame_of_any_length(size: int, is_client: bool) -> None:
     payload = (b"payload" * (size // 7 + 1))[:size]
     it = parser(is_client=is_client)
     it.feed(octets(0x82, payload, is_client))
-    frame = it.take()
+    frame = it.queue.take()
     assert frame.payload == payload
     assert type(frame.payload) is bytes
     assert frame.mask == (None if is_client else MASK)
     assert frame.violations is NONE
-    assert not it.waiting
+    assert not it.queue.items
 
 
 @pytest.mark.parametrize("fin", [0x80, 0])
@@ -45,7 +47,7 @@ def test_a_frame_of_any_length(size: int, is_client: bool) -> None:
 def test_opcode_and_fin_as_they_were_sent(opcode: int, fin: int) -> None:
     it = parser()
     it.feed(octets(fin | opcode))
-    frame = it.take()
+    frame = it.queue.take()
     assert frame.opcode is Opcode(opcode)
     assert frame.fin is (fin != 0)
 
@@ -53,7 +55,7 @@ def test_opcode_and_fin_as_they_were_sent(opcode: int, fin: int) -> None:
 def test_fragments_keep_their_own_opcodes_with_control_frames_between() -> None:
     it = parser()
     it.feed(octets(0x01, b"a") + octets(0x89, b"b") + octets(0x00, b"c") + octets(0x80, b"d"))
-    assert heads_and_payloads(it.take_all()) == [(1, b"a"), (9, b"b"), (0, b"c"), (0, b"d")]
+    assert heads_and_payloads(it.queue.take_all()) == [(1, b"a"), (9, b"b"), (0, b"c"), (0, b"d")]
 
 
 def test_a_message_may_follow_a_finished_one() -> None:
@@ -70,7 +72,7 @@ def test_a_message_may_follow_a_finished_one() -> None:
 def test_rsv_bits_are_no_violation_with_an_extension(head: int) -> None:
     it = parser(extended=True)
     it.feed(octets(head))
-    frame = it.take()
+    frame = it.queue.take()
     assert (frame.rsv1, frame.rsv2, frame.rsv3) == (
         bool(head & 0x40),
         bool(head & 0x20),
@@ -91,12 +93,12 @@ def cost_of(data: bytes, pieces: bool = False, **options: Any) -> float:
     buffer = ReadBuffer()
     tracemalloc.start()
     try:
-        parsers = [Parser(buffer, **SERVER, **options) for _ in range(200)]
+        parsers = [Parser(buffer, **{**SERVER, **LIMITS, **options}) for _ in range(200)]
         for it in parsers:
             it.pieces = pieces
             it.feed(data)
             it.writable()
-        assert all(it.partial and it.error is None for it in parsers)
+        assert all(it.is_partial and it.stop != Stop.VIOLATION for it in parsers)
         return tracemalloc.get_traced_memory()[1] / len(parsers)
     finally:
         tracemalloc.stop()
@@ -118,7 +120,7 @@ def test_nothing_is_allocated_for_a_frame_over_the_limit(size: int) -> None:
 def test_an_idle_parser_owns_no_buffer() -> None:
     it = parser()
     it.feed(octets(0x82, bytes(100_000)))
-    it.take()
+    it.queue.take()
     tracemalloc.start()
     try:
         it.writable()
@@ -133,7 +135,7 @@ def test_an_idle_parser_owns_no_buffer() -> None:
 
 def test_a_big_frame_is_read_into_its_own_memory() -> None:
     buffer = ReadBuffer()
-    it = Parser(buffer, **SERVER)
+    it = Parser(buffer, **SERVER, **LIMITS)
     payload = bytes(range(256)) * 400
     data = octets(0x82, payload)
     it.feed(data[:1000])
@@ -145,7 +147,7 @@ def test_a_big_frame_is_read_into_its_own_memory() -> None:
         view[:count] = rest[:count]
         it.written(count)
         rest = rest[count:]
-    assert it.take() == Frame.binary(payload)
+    assert it.queue.take() == Frame.binary(payload)
     assert not any(buffer.data)
 
 
@@ -154,40 +156,40 @@ def test_reading_in_place_ends_with_the_frame() -> None:
     it.feed(octets(0x82, bytes(BIG))[:-10])
     assert len(it.writable()) == 10
     it.feed(octets(0x82, bytes(BIG))[-10:] + octets(0x81, b"next"))
-    assert heads_and_payloads(it.take_all()) == [(2, bytes(BIG)), (1, b"next")]
+    assert heads_and_payloads(it.queue.take_all()) == [(2, bytes(BIG)), (1, b"next")]
 
 
 def test_a_small_frame_waits_for_the_rest_among_the_unparsed_bytes() -> None:
     it = parser()
     it.feed(octets(0x82, b"Hello")[:-2])
-    assert it.partial
+    assert it.is_partial
     assert len(it.writable()) == READ_SIZE - len(octets(0x82, b"Hello")[:-2])
     it.feed(octets(0x82, b"Hello")[-2:])
-    assert it.take().payload == b"Hello"
-    assert not it.partial
+    assert it.queue.take().payload == b"Hello"
+    assert not it.is_partial
 
 
 def test_one_octet_is_the_beginning_of_a_frame() -> None:
     it = parser()
-    assert not it.partial
+    assert not it.is_partial
     it.feed(b"\x82")
-    assert it.partial
+    assert it.is_partial
 
 
 def test_parsers_may_share_a_buffer() -> None:
     buffer = ReadBuffer()
-    parsers = [Parser(buffer, **SERVER) for _ in range(3)]
+    parsers = [Parser(buffer, **SERVER, **LIMITS) for _ in range(3)]
     data = [octets(0x82, bytes([number]) * 1000) for number in range(3)]
     for start in range(0, len(data[0]), 100):
         for it, mine in zip(parsers, data, strict=True):
             it.feed(mine[start : start + 100])
-    assert [it.take().payload for it in parsers] == [bytes([n]) * 1000 for n in range(3)]
+    assert [it.queue.take().payload for it in parsers] == [bytes([n]) * 1000 for n in range(3)]
 
 
 def test_what_was_taken_does_not_change_with_later_reads() -> None:
     it = parser()
     it.feed(octets(0x82, b"first"))
-    frame = it.take()
+    frame = it.queue.take()
     it.feed(octets(0x82, b"other"))
     assert frame.payload == b"first"
 

@@ -6,6 +6,7 @@ import pytest
 
 from aiohttp_rawws import FrameTooBig, ProtocolError, Violation
 from aiohttp_rawws.wire.frames import FRAME_COST
+from aiohttp_rawws.wire.stops import Stop
 from tests.support.parser_reader import (
     ALL,
     BIG,
@@ -58,20 +59,21 @@ def test_frames_before_one_over_the_limit_are_delivered_first() -> None:
     it = parser(max_frame_size=10)
     it.feed(octets(0x81, b"first") + octets(0x89) + octets(0x82, bytes(11)))
     it.settle()
-    assert not it.error
-    assert heads_and_payloads(it.take_all()) == [(1, b"first"), (9, b"")]
+    assert it.stop == Stop.TOO_BIG
+    assert heads_and_payloads(it.queue.take_all()) == [(1, b"first"), (9, b"")]
     it.settle()
     assert isinstance(it.error, FrameTooBig)
-    assert not it.partial
-    assert not it.full  # what follows is read, and thrown away
+    assert it.stop == Stop.VIOLATION
+    assert not it.is_partial
+    assert not it.is_full()  # what follows is read, and thrown away
 
 
 def test_reading_pauses_at_a_frame_over_the_limit_until_it_is_judged() -> None:
     it = parser(max_frame_size=10)
     it.feed(header(0x82, 11))
-    assert it.full
-    assert it.ready
-    assert it.error is None
+    assert it.is_full()
+    assert it.is_ready()
+    assert it.stop == Stop.TOO_BIG
 
 
 def test_a_limit_that_is_raised_in_time_lets_the_frame_pass() -> None:
@@ -86,11 +88,6 @@ def test_a_limit_that_is_raised_in_time_lets_the_frame_pass() -> None:
     assert it.parser.error is None
 
 
-def test_limits_by_default() -> None:
-    it = parser()
-    assert (it.max_frame_size, it.limit, it.reject) == (16 * 2**20, 256 * 2**10, ALL.value)
-
-
 def test_limits_may_be_larger_than_any_size() -> None:
     it = parser(max_frame_size=2**70, limit=2**70)
     assert (it.max_frame_size, it.limit) == (sys.maxsize, sys.maxsize)
@@ -102,105 +99,105 @@ def test_limits_may_be_larger_than_any_size() -> None:
 def test_parsing_stops_when_the_limit_waits() -> None:
     it = parser(limit=2 * (FRAME_COST + 10))
     it.feed(octets(0x82, b"0123456789") * 5)
-    assert len(it.waiting) == 2
-    assert it.weight == 2 * (FRAME_COST + 10)
-    assert it.full
-    assert it.stalled
+    assert len(it.queue.items) == 2
+    assert it.queue.cost == 2 * (FRAME_COST + 10)
+    assert it.is_full()
+    assert it.stop == Stop.LIMIT
 
 
 def test_empty_frames_count() -> None:
     it = parser(limit=10 * FRAME_COST)
     it.feed(octets(0x82) * 100)
-    assert len(it.waiting) == 10
+    assert len(it.queue.items) == 10
 
 
 def test_an_incomplete_frame_does_not_count() -> None:
     it = parser(limit=1)
     it.feed(octets(0x82, bytes(100_000))[:-1])
-    assert (it.weight, it.full, it.ready) == (0, False, False)
-    assert it.partial
+    assert (it.queue.cost, it.is_full(), it.is_ready()) == (0, False, False)
+    assert it.is_partial
 
 
 def test_one_frame_over_the_limit_is_let_in() -> None:
     it = parser(limit=1)
     it.feed(octets(0x82, bytes(100_000)) + octets(0x82))
-    assert len(it.waiting) == 1
+    assert len(it.queue.items) == 1
 
 
 def test_what_was_read_beyond_the_limit_stays_as_bytes() -> None:
     it = parser(limit=1)
     for number in range(5):
         it.feed(octets(0x82, bytes([number])))
-    assert it.stalled
+    assert it.stop == Stop.LIMIT
     seen = []
-    while it.waiting:
-        seen.append(it.take().payload[0])
-        assert it.stalled is (seen[-1] < 4)
+    while it.queue.items:
+        seen.append(it.queue.take().payload[0])
+        assert (it.stop == Stop.LIMIT) is (seen[-1] < 4)
         it.resume()
     assert seen == [0, 1, 2, 3, 4]
-    assert (it.stalled, it.partial, it.weight) == (False, False, 0)
+    assert (it.stop == Stop.LIMIT, it.is_partial, it.queue.cost) == (False, False, 0)
 
 
 def test_nothing_is_parsed_while_the_limit_still_waits() -> None:
     it = parser(limit=2 * FRAME_COST)
     it.feed(octets(0x82) * 5)
     it.resume()
-    assert len(it.waiting) == 2
-    it.take()
+    assert len(it.queue.items) == 2
+    it.queue.take()
     it.resume()
-    assert len(it.waiting) == 2
-    assert it.stalled
+    assert len(it.queue.items) == 2
+    assert it.stop == Stop.LIMIT
 
 
 def test_nothing_to_resume() -> None:
     it = parser(limit=1)
     it.feed(octets(0x82))
-    assert it.full
+    assert it.is_full()
     it.resume()
-    assert not it.stalled
+    assert it.stop != Stop.LIMIT
 
 
 def test_a_violation_among_what_stays_as_bytes_is_told_later() -> None:
     it = parser(limit=1)
     it.feed(octets(0x82, b"a") + octets(0x83))
     assert not it.error
-    it.take()
+    it.queue.take()
     it.resume()
     assert isinstance(it.error, ProtocolError)
-    assert (it.stalled, it.partial) == (False, False)
+    assert (it.stop == Stop.LIMIT, it.is_partial) == (False, False)
 
 
 def test_more_than_a_read_stays_as_bytes() -> None:
     it = reader(limit=1)
     frame = octets(0x82, bytes(10_000))
     it.read(frame * 100)
-    assert it.parser.stalled
+    assert it.parser.stop == Stop.LIMIT
     it.rest()
     assert len(it.items) == 100
-    assert not it.parser.partial
+    assert not it.parser.is_partial
 
 
 def test_take_all() -> None:
     it = parser()
     it.feed(octets(0x82, b"x") * 3)
-    assert it.weight == 3 * (FRAME_COST + 1)
-    assert len(it.take_all()) == 3
-    assert (it.weight, it.take_all()) == (0, [])
+    assert it.queue.cost == 3 * (FRAME_COST + 1)
+    assert len(it.queue.take_all()) == 3
+    assert (it.queue.cost, it.queue.take_all()) == (0, [])
 
 
 def test_a_handler_is_woken_by_a_whole_frame() -> None:
     it = parser()
     data = octets(0x82, bytes(BIG))
     it.feed(data[:-1])
-    assert not it.ready
+    assert not it.is_ready()
     it.feed(data[-1:])
-    assert it.ready
+    assert it.is_ready()
 
 
 @pytest.mark.parametrize("data", [octets(0x83), octets(0x88)])
 def test_a_handler_is_woken_by_the_end(data: bytes) -> None:
     it = parser()
-    assert not it.ready
+    assert not it.is_ready()
     it.feed(data)
-    it.take_all()
-    assert it.ready
+    it.queue.take_all()
+    assert it.is_ready()

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from aiohttp_rawws import Frame, Piece, ProtocolError, Violation
 from aiohttp_rawws.wire.frames import FRAME_COST
 from aiohttp_rawws.wire.native import READ_SIZE
+from aiohttp_rawws.wire.stops import Stop
 from tests.support.builds import INTERPRETED, RUNNING, Build
 from tests.support.octets import MASK
-from tests.support.parser_reader import both_roles, header, octets, parser
+from tests.support.parser_reader import Reader, both_roles, header, octets, parser
 
 MEGABYTE = 2**20
 
@@ -23,7 +24,7 @@ class Sink:
     def __init__(self, it: Any) -> None:
         self.parser = it
         self.parts: list[bytes] = []
-        it.pass_to(self.take)
+        it.forward_to(self.take)
 
     def take(self, data: bytearray, size: int) -> None:
         self.parts.append(bytes(data[:size]))
@@ -66,10 +67,10 @@ def test_octets_go_on_as_they_came(step: int, is_client: bool) -> None:
     for start in range(0, len(data), step):
         it.read(data[start : start + step])
     assert it.whole == data
-    assert it.parser.next is None
-    assert it.parser.between
-    assert it.parser.passed_frames == len(FRAMES)
-    assert it.parser.passed_octets == sum(len(payload) for _, payload in FRAMES)
+    assert it.parser.queue.first is None
+    assert it.parser.is_between_frames
+    assert it.parser.forwarding.frames == len(FRAMES)
+    assert it.parser.forwarding.octets == sum(len(payload) for _, payload in FRAMES)
 
 
 def test_one_read_is_one_part() -> None:
@@ -84,10 +85,10 @@ def test_a_data_frame_goes_on_once_its_header_is_there(size: int) -> None:
     frame = octets(0x82, bytes(size))
     head = len(header(0x82, size)) + len(MASK)
     assert it.read(frame[: head - 1]) == b""
-    assert it.parser.between
+    assert it.parser.is_between_frames
     assert it.read(frame[head - 1 : head + 10]) == frame[: head + 10]
     assert it.parser.left == max(size - 10, 0)
-    assert it.parser.between is (size == 0)
+    assert it.parser.is_between_frames is (size == 0)
     assert it.read(frame[head + 10 :]) == frame[head + 10 :]
     assert it.parser.left == 0
 
@@ -111,16 +112,16 @@ def test_no_frame_is_too_big() -> None:
     it = sink(max_frame_size=1)
     data = octets(0x82, bytes(MEGABYTE)) + octets(0x89, bytes(125))
     assert it.read(data + octets(0x88, b"\x03\xe8")) == data
-    assert it.parser.take() == Frame.close(1000)
+    assert it.parser.queue.take() == Frame.close(1000)
 
 
 def test_a_close_is_taken_not_passed() -> None:
     it = sink()
     ping, close = octets(0x89, b"p"), octets(0x88, b"\x03\xe8")
     assert it.read(ping + close + ping) == ping
-    assert it.parser.closed
-    assert it.parser.take() == Frame.close(1000)
-    assert not it.parser.full
+    assert it.parser.stop == Stop.CLOSED
+    assert it.parser.queue.take() == Frame.close(1000)
+    assert not it.parser.is_full()
     assert it.read(ping) == b""
 
 
@@ -129,9 +130,9 @@ def test_a_close_comes_whole() -> None:
     close = octets(0x88, b"\x03\xe8why")
     for octet in close[:-1]:
         it.read(bytes([octet]))
-        assert not it.parser.ready
+        assert not it.parser.is_ready()
     it.read(close[-1:])
-    assert it.parser.take() == Frame.close(1000, "why")
+    assert it.parser.queue.take() == Frame.close(1000, "why")
     assert it.whole == b""
 
 
@@ -155,7 +156,7 @@ def test_nothing_malformed_goes_on(bad: bytes, violation: Violation) -> None:
     assert it.read(good + bad + good) == good
     assert isinstance(it.parser.error, ProtocolError)
     assert it.parser.error.violation == violation
-    assert it.parser.ready
+    assert it.parser.is_ready()
     assert it.read(good) == b""
 
 
@@ -174,27 +175,27 @@ def test_a_burst_is_passed_in_turns() -> None:
     it = sink(limit=10 * FRAME_COST)
     empty = octets(0x89)
     assert it.read(empty * 25) == empty * 10
-    assert it.parser.full
-    assert it.parser.stalled
+    assert it.parser.is_full()
+    assert it.parser.stop == Stop.LIMIT
     for expected in (10, 5):
         before = len(it.whole)
         it.parser.resume()
         assert it.whole[before:] == empty * expected
-    assert not it.parser.full
-    assert not it.parser.stalled
+    assert not it.parser.is_full()
+    assert it.parser.stop != Stop.LIMIT
 
 
 def test_what_has_gone_on_does_not_hold_the_reading_back() -> None:
     it = sink(limit=10 * FRAME_COST)
     for _ in range(100):
         it.read(octets(0x89) * 10)
-        assert not it.parser.full
+        assert not it.parser.is_full()
 
 
 def test_a_big_frame_counts_as_one() -> None:
     it = sink(limit=2 * FRAME_COST)
     it.read(octets(0x82, bytes(10 * MEGABYTE)))
-    assert not it.parser.full
+    assert not it.parser.is_full()
 
 
 # -- before and after ------------------------------------------------------------------------
@@ -204,7 +205,7 @@ def test_what_waited_as_bytes_goes_on_first() -> None:
     it = parser(limit=1)
     data = octets(0x81, b"first") + octets(0x82, b"second") + octets(0x89)[:3]
     it.feed(data)
-    assert it.take() == Frame.text("first")
+    assert it.queue.take() == Frame.text("first")
     passing = Sink(it)
     assert passing.whole == octets(0x82, b"second")
     it.feed(octets(0x89)[3:])
@@ -216,10 +217,10 @@ def test_a_frame_over_the_limit_goes_on() -> None:
     it = parser(max_frame_size=10)
     frame = octets(0x82, bytes(100))
     it.feed(frame[:50])
-    assert it.oversized is not None
+    assert it.stop == Stop.TOO_BIG
     passing = Sink(it)
     assert passing.whole == frame[:50]
-    assert it.oversized is None
+    assert it.stop != Stop.TOO_BIG
 
 
 @pytest.mark.parametrize("cut", [0, 1, 5])
@@ -227,10 +228,10 @@ def test_frames_are_taken_again_afterwards(cut: int) -> None:
     it = sink()
     frame = octets(0x81, b"one")
     it.read(frame + frame[:cut])
-    it.parser.pass_to(None)
+    it.parser.stop_forwarding()
     it.parser.feed(frame[cut:] + frame)
     it.parser.whole()
-    assert it.parser.take_all() == [Frame.text("one")] * 2
+    assert it.parser.queue.take_all() == [Frame.text("one")] * 2
     assert it.whole == frame
 
 
@@ -238,13 +239,13 @@ def test_the_end_in_the_middle_of_a_frame_is_one() -> None:
     it = sink()
     frame = octets(0x82, bytes(100))
     it.read(frame[:50])
-    assert it.parser.partial
-    assert it.parser.cutting
-    it.parser.pass_to(None)
+    assert it.parser.is_partial
+    assert it.parser.is_cutting
+    it.parser.stop_forwarding()
     it.parser.feed(frame[50:] + frame)
     assert it.whole == frame[:50]
-    assert not it.parser.partial
-    assert isinstance(it.parser.take(), (Frame, Piece))
+    assert not it.parser.is_partial
+    assert isinstance(it.parser.queue.take(), (Frame, Piece))
 
 
 # -- both builds -----------------------------------------------------------------------------
@@ -255,14 +256,21 @@ def heads() -> "st.SearchStrategy[tuple[int, int]]":
 
 
 def run(build: Build, reads: "list[bytes]", limit: int) -> "Iterator[Any]":
-    it = build.parser.Parser(build.parser.ReadBuffer(), is_client=False, limit=limit)
+    it = Reader(build, is_client=False, limit=limit).parser
     parts: list[bytes] = []
-    it.pass_to(lambda data, size: parts.append(bytes(data[:size])))
+    it.forward_to(lambda data, size: parts.append(bytes(data[:size])))
     for data in reads:
         it.feed(data)
-        while it.stalled:
+        while it.stop == Stop.LIMIT:
             it.resume()
-        yield list(parts), it.left, it.passed_frames, it.passed_octets, it.closed, len(it.waiting)
+        yield (
+            list(parts),
+            it.left,
+            it.forwarding.frames,
+            it.forwarding.octets,
+            it.stop == Stop.CLOSED,
+            len(it.queue.items),
+        )
         yield None if it.error is None else str(it.error)
 
 
@@ -294,7 +302,7 @@ def test_what_goes_on_is_a_beginning_of_what_came(
         position += cut
     it.read(data[position:])
     assert data.startswith(it.whole)
-    if it.parser.error is None and not it.parser.closed:
+    if it.parser.error is None and it.parser.stop != Stop.CLOSED:
         assert it.whole == data
 
 
@@ -302,13 +310,13 @@ def test_what_was_passed_does_not_hold_back_what_is_left() -> None:
     """A sink that is taken away in the middle of a burst leaves the rest of it to be taken."""
     it = sink(limit=10 * FRAME_COST)
     it.read(octets(0x82) * 25)
-    assert it.parser.stalled
-    it.parser.pass_to(None)
-    left = 25 - it.parser.passed_frames
+    assert it.parser.stop == Stop.LIMIT
+    left = 25 - it.parser.forwarding.frames
+    it.parser.stop_forwarding()
     taken = 0
-    while it.parser.next is not None:
-        it.parser.take()
+    while it.parser.queue.first is not None:
+        it.parser.queue.take()
         taken += 1
         it.parser.resume()
     assert taken == left == 15
-    assert it.parser.weight == 0
+    assert it.parser.queue.cost == 0

@@ -7,7 +7,8 @@ import pytest
 
 from aiohttp_rawws import Frame, ProtocolError, Violation
 from aiohttp_rawws.wire.native import READ_SIZE
-from aiohttp_rawws.wire.parser import explain, judge, judge_close
+from aiohttp_rawws.wire.rules import explain, judge, judge_close
+from aiohttp_rawws.wire.stops import Stop
 from tests.support.octets import MASK
 from tests.support.parser_reader import (
     ALL,
@@ -112,7 +113,7 @@ def test_only_what_reject_names_raises(breach: Breach, is_client: bool) -> None:
     assert the_error(reader(data, is_client=is_client, reject=breach.rule.value))
     it = parser(is_client=is_client, reject=ALL & ~breach.rule)
     it.feed(data)
-    frames = it.take_all()
+    frames = it.queue.take_all()
     assert it.error is None
     assert [frame.violations for frame in frames] == [NONE] * len(breach.before) + [breach.rule]
     frame = frames[-1]
@@ -129,7 +130,7 @@ def test_the_verdict_comes_as_early_as_the_bytes_allow(breach: Breach, is_client
     assert it.parser.error is None
     it.read(data[tells - 1 : tells])
     assert the_error(it).violation == breach.rule
-    assert not it.parser.partial
+    assert not it.parser.is_partial
 
 
 @both_roles
@@ -141,7 +142,7 @@ def test_nothing_is_parsed_behind_a_violation(breach: Breach, is_client: bool) -
     it.rest()
     assert it.parser.error is error
     assert it.items == items
-    assert not it.parser.partial
+    assert not it.parser.is_partial
 
 
 def test_a_client_must_mask() -> None:
@@ -150,7 +151,7 @@ def test_a_client_must_mask() -> None:
     assert (error.violation, error.close_code) == (Violation.UNMASKED, 1002)
     it = parser(reject=ALL & ~Violation.UNMASKED)
     it.feed(hello)
-    frame = it.take()
+    frame = it.queue.take()
     assert (frame.payload, frame.mask, frame.violations) == (b"Hello", None, Violation.UNMASKED)
 
 
@@ -160,7 +161,7 @@ def test_a_server_must_not_mask() -> None:
     assert (error.violation, error.close_code) == (Violation.MASKED, 1002)
     it = parser(is_client=True, reject=ALL & ~Violation.MASKED)
     it.feed(hello)
-    frame = it.take()
+    frame = it.queue.take()
     assert (frame.payload, frame.mask, frame.violations) == (b"Hello", MASK, Violation.MASKED)
 
 
@@ -233,7 +234,7 @@ def test_of_several_rules_only_the_rejected_ones_are_told() -> None:
 def test_what_is_let_pass_is_told_by_the_frame() -> None:
     it = parser(reject=NONE)
     it.feed(b"\x7b\x7e\x00\x05Hello")
-    frame = it.take()
+    frame = it.queue.take()
     assert frame.payload == b"Hello"
     assert frame.violations == (
         Violation.UNMASKED | EVERYTHING | Violation.LONG_CONTROL | Violation.LENGTH_ENCODING
@@ -247,7 +248,7 @@ def test_a_malformed_close_that_is_long_too() -> None:
     assert (error.violation, error.close_code) == (Violation.CLOSE_PAYLOAD, 1007)
     it = parser(reject=NONE)
     it.feed(data)
-    assert it.take().violations == Violation.LONG_CONTROL | Violation.CLOSE_PAYLOAD
+    assert it.queue.take().violations == Violation.LONG_CONTROL | Violation.CLOSE_PAYLOAD
 
 
 def test_a_rule_let_pass_does_not_confuse_what_follows() -> None:
@@ -316,7 +317,7 @@ def test_the_longest_length_is_no_violation() -> None:
     it = parser(max_frame_size=2**70)
     it.feed(octets(0x82, b"x", length=b"\x7f\x7f" + b"\xff" * 7))
     assert it.error is None
-    assert it.partial
+    assert it.is_partial
 
 
 # -- Close -----------------------------------------------------------------------------------------
@@ -328,31 +329,31 @@ def test_the_longest_length_is_no_violation() -> None:
 def test_a_close_is_delivered_and_ends_the_parsing(payload: bytes) -> None:
     it = parser()
     it.feed(octets(0x81) + octets(0x88, payload) + octets(0x81) + b"\xff\xff garbage")
-    frames = it.take_all()
+    frames = it.queue.take_all()
     assert heads_and_payloads(frames) == [(1, b""), (8, payload)]
     assert frames[1].violations is NONE
-    assert it.closed
-    assert it.ready
+    assert it.stop == Stop.CLOSED
+    assert it.is_ready()
     assert it.error is None
-    assert not it.partial
+    assert not it.is_partial
 
 
 def test_bytes_after_a_close_are_thrown_away() -> None:
     it = parser()
     it.feed(octets(0x88))
-    it.take()
+    it.queue.take()
     for _ in range(3):
         it.feed(b"\xff" * READ_SIZE)
-    assert not it.waiting
-    assert (it.error, it.partial, it.weight) == (None, False, 0)
+    assert not it.queue.items
+    assert (it.error, it.is_partial, it.queue.cost) == (None, False, 0)
 
 
 def test_frames_after_a_close_are_flagged_where_that_is_let_pass() -> None:
     it = parser(reject=ALL & ~Violation.AFTER_CLOSE)
     it.feed(octets(0x88) + octets(0x81, b"a") + octets(0x88) + octets(0x89))
-    assert not it.closed
+    assert it.stop != Stop.CLOSED
     assert it.after_close
-    frames = it.take_all()
+    frames = it.queue.take_all()
     assert heads_and_payloads(frames) == [(8, b""), (1, b"a"), (8, b""), (9, b"")]
     assert [frame.violations for frame in frames] == [NONE, *[Violation.AFTER_CLOSE] * 3]
 
@@ -366,5 +367,5 @@ def test_frames_after_a_close_are_still_judged() -> None:
 def test_a_malformed_close_that_is_let_pass_ends_the_parsing_too() -> None:
     it = parser(reject=ALL & ~Violation.CLOSE_PAYLOAD)
     it.feed(octets(0x88, b"\x03") + octets(0x81))
-    assert [frame.violations for frame in it.take_all()] == [Violation.CLOSE_PAYLOAD]
-    assert it.closed
+    assert [frame.violations for frame in it.queue.take_all()] == [Violation.CLOSE_PAYLOAD]
+    assert it.stop == Stop.CLOSED

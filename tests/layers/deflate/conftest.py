@@ -5,7 +5,7 @@ import zlib
 import pytest
 import zlib_ng.zlib_ng
 
-from aiohttp_rawws.layers import deflate
+from aiohttp_rawws.layers import deflate_coding as deflate
 
 
 @pytest.fixture(params=[zlib, zlib_ng.zlib_ng], ids=["zlib", "zlib-ng"], autouse=True)

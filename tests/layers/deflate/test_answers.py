@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import ProtocolError
-from aiohttp_rawws.layers import deflate
+from aiohttp_rawws.layers import deflate_negotiation as deflate
 from tests.support.deflate import NAME, accept, of
 
 

@@ -7,7 +7,7 @@ import zlib
 import pytest
 
 from aiohttp_rawws import Frame, FrameTooBig, Opcode, ProtocolError, Violation
-from aiohttp_rawws.layers import deflate
+from aiohttp_rawws.layers import deflate_coding as deflate
 from tests.support.deflate import (
     HELLO,
     HELLO_AGAIN,

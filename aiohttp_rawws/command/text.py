@@ -1,0 +1,61 @@
+"""Texts that are safe to show. What a peer sends never reaches a terminal as it came."""
+
+import re
+from typing import Any
+
+from ..wire.frames import Frame
+from ..wire.names import Opcode
+
+__all__ = ("address_of", "escaped", "preview")
+
+#: The bytes of a payload that are shown.
+TEXT_SHOWN = 80
+HEX_SHOWN = 32
+
+#: Control characters other than tab and line ends. A payload with one is shown in hexadecimal.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def escaped(text: str) -> str:
+    """Return a line in which the backslash and all that cannot be printed is escaped."""
+    if text.isprintable() and "\\" not in text:
+        return text
+    return "".join(
+        each if each.isprintable() and each != "\\" else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+def preview(frame: Frame) -> str:
+    """Return the start of a payload: quoted text, or hexadecimal digits if it is not text."""
+    if frame.opcode == Opcode.CLOSE and frame.close_code is not None:
+        return f'{frame.close_code} "{escaped(frame.close_reason)}"'
+    payload = frame.payload
+    text = text_of(payload[:TEXT_SHOWN], cut=len(payload) > TEXT_SHOWN)
+    if text is not None:
+        shown, more = f'"{escaped(text)}"' if text else "", len(payload) > TEXT_SHOWN
+    else:
+        shown, more = payload[:HEX_SHOWN].hex(" "), len(payload) > HEX_SHOWN
+    return f"{shown}..." if more else shown
+
+
+def text_of(data: bytes, *, cut: bool) -> str | None:
+    """Return data as text, or None if it is something else.
+
+    With `cut` the data may end within a character, which is left out.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        if not (cut and error.reason == "unexpected end of data"):
+            return None
+        text = data[: error.start].decode()
+    return None if CONTROL.search(text) else text
+
+
+def address_of(peer: Any) -> str:
+    """Return `host:port` or `[IPv6]:port`, or "" if the peer has gone."""
+    if not isinstance(peer, tuple):
+        return ""
+    host, port = peer[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,80 @@
+"""Arguments from text to value. Each function raises ArgumentTypeError for a usage error."""
+
+import math
+import re
+import ssl
+from argparse import ArgumentTypeError
+
+from yarl import URL
+
+from ..proxy.headers import NOT_SET
+
+__all__ = ("authorities", "header", "listen_address", "seconds", "size", "upstream_url")
+
+SUFFIXES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+
+# RFC 9110 sections 5.1 and 5.5.
+HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """Return a host, 127.0.0.1 by default, and a port."""
+    found = re.fullmatch(r"(?:(?:\[([^\[\]]+)\]|([^:\[\]]*)):)?(\d{1,5})", text, re.ASCII)
+    if found is None or int(found[3]) > 65535:
+        raise ArgumentTypeError(
+            f"not PORT, :PORT, HOST:PORT or [IPV6]:PORT with a port from 0 to 65535: {text!r}"
+        )
+    return found[1] or found[2] or "127.0.0.1", int(found[3])
+
+
+def upstream_url(text: str) -> URL:
+    """Return a URL without query, fragment, user and password."""
+    try:
+        url = URL(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{error}: {text!r}") from None
+    if url.scheme not in ("ws", "wss", "http", "https") or not url.host:
+        raise ArgumentTypeError(f"not a ws, wss, http or https URL: {text!r}")
+    if url.user is not None or url.password is not None:
+        raise ArgumentTypeError("no user or password here: use --header Authorization:...")
+    if "?" in text or "#" in text:
+        raise ArgumentTypeError(f"the query is the visitor's, leave it out: {text!r}")
+    return url
+
+
+def size(text: str) -> int:
+    """Return a number of bytes."""
+    found = re.fullmatch(r"(\d{1,18})([kmg]?)", text, re.ASCII | re.IGNORECASE)
+    if found is None or not int(found[1]):
+        raise ArgumentTypeError(f"not a number of bytes, like 65536, 64k or 16M: {text!r}")
+    return int(found[1]) * SUFFIXES[found[2].lower()]
+
+
+def header(text: str) -> tuple[str, str]:
+    """Return the name and the value of a header that the proxy does not set itself."""
+    found = HEADER.fullmatch(text)
+    if found is None:
+        raise ArgumentTypeError(f"not NAME:VALUE: {text!r}")
+    if found[1].lower() in NOT_SET:
+        raise ArgumentTypeError(f"{found[1]} is set by the proxy")
+    return found[1], found[2].rstrip(" \t")
+
+
+def seconds(text: str) -> float:
+    """Return a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ArgumentTypeError(f"not a number of seconds above 0: {text!r}")
+    return number
+
+
+def authorities(path: str) -> ssl.SSLContext:
+    """Return a context that trusts the certificate authorities in a PEM file, and no others."""
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:
+        reason = "no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ArgumentTypeError(f"cannot read {path!r}: {reason}") from None

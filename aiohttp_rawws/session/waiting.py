@@ -1,0 +1,141 @@
+# cython: language_level=3, annotation_typing=False, binding=False
+"""The ways in which tasks wait for a connection."""
+
+import asyncio
+from collections.abc import Generator
+from typing import Any, cast
+
+from ..wire.native import run_in
+
+__all__ = ("Changes", "Waiter")
+
+
+class Waiter:
+    """The awaitable of the receiving task: a future, and a way to run the task at once.
+
+    It carries no result, so that a cancelled task loses nothing: the frames stay in the queue.
+    A coroutine awaits it as it awaits a generator: `__next__` begins the wait and ends it, `throw`
+    or `close` break it off.
+    """
+
+    __slots__ = ("_future", "_loop", "waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        # One future serves again and again while the task is run at once. None once it is done.
+        self._future: asyncio.Future[None] | None = None
+        self.waiting = False
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self  # type: ignore[return-value]
+
+    def __iter__(self) -> "Waiter":
+        return self
+
+    def __next__(self) -> "asyncio.Future[None]":
+        if self.waiting:
+            self.end()
+            raise StopIteration
+        return self.begin()
+
+    def begin(self) -> "asyncio.Future[None]":
+        """Return the future to yield to the task, which adds its wake-up as a callback."""
+        future = self._future
+        if future is None:
+            # Not `loop.create_future`: the callbacks have to be where asyncio has them.
+            future = self._future = asyncio.Future(loop=self._loop)
+        future._asyncio_future_blocking = True
+        self.waiting = True
+        return future
+
+    def end(self) -> None:
+        """Note that the task runs again."""
+        self.waiting = False
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> None:
+        self.close()
+        raise kind if value is None else value
+
+    def close(self) -> None:
+        self.waiting = False
+        self._future = None
+
+    def wake(self, direct: bool) -> None:
+        """Run the waiting task: at once if `direct`, else in the next loop iteration.
+
+        If `direct`, this must be the last step of a callback: the task may re-enter or close the
+        connection.
+        """
+        future: Any = self._future
+        if future is None or not self.waiting:
+            return
+        callbacks = future._callbacks if direct else None
+        if not callbacks:
+            self._future = None
+            # A future that is done was cancelled with its task.
+            if not future.done():
+                future.set_result(None)
+            return
+        callback, context = callbacks[0]
+        future.remove_done_callback(callback)
+        try:
+            run_in(context, callback, DONE)
+        except RuntimeError:
+            # Nothing has happened yet: the task's context is entered already, or another task runs.
+            self._future = None
+            future.add_done_callback(callback, context=context)
+            future.set_result(None)
+
+
+class NoLoop:
+    """The loop of a future that nobody awaits."""
+
+    def get_debug(self) -> bool:
+        return False
+
+
+#: The argument of a task's wake-up. The task takes the result of a real future without any lookup.
+DONE: "asyncio.Future[None]" = asyncio.Future(loop=cast(asyncio.AbstractEventLoop, NoLoop()))
+DONE.set_result(None)
+
+
+class Changes:
+    """Tasks that wait for a change: the end of a stream, of the connection, or of a write pause."""
+
+    __slots__ = ("_futures", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._futures: list[asyncio.Future[None]] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait."""
+        return len(self._futures or ())
+
+    def notify(self) -> None:
+        """Wake all tasks that wait."""
+        futures, self._futures = self._futures, None
+        for future in futures or ():
+            if not future.done():
+                future.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait for the next change."""
+        future = self._loop.create_future()
+        if self._futures is None:
+            self._futures = []
+        self._futures.append(future)
+        try:
+            await future
+        finally:
+            if self._futures is not None and future in self._futures:
+                self._futures.remove(future)
+
+    async def wait_within(self, seconds: float) -> None:
+        """Wait for the next change, but no longer."""
+        timer = self._loop.call_later(seconds, self.notify)
+        try:
+            await self.wait()
+        finally:
+            timer.cancel()

@@ -1,0 +1,316 @@
+"""The examples of README.md and of the pages that have no test of their own, run.
+
+docs/layers.md, docs/push.md and docs/serving.md are run by the tests of what they show.
+"""
+
+import ast
+import asyncio
+import contextlib
+import functools
+import inspect
+import logging
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+import aiohttp_rawws
+from aiohttp_rawws import Frame, HandshakeRefused, RawWebSocketSession, layers
+
+ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def examples(page: str | Path) -> list[str]:
+    return EXAMPLE.findall((ROOT / page).read_text(encoding="utf-8"))
+
+
+def example(page: str, word: str) -> str:
+    """The one example of a page that has a word."""
+    (found,) = (code for code in examples(page) if word in code)
+    return found
+
+
+async def run(code: str, names: dict[str, Any]) -> None:
+    """Run an example, which may await at its top level, with the names that it takes for given."""
+    names.setdefault("__name__", "shown")
+    result = eval(compile(code, "shown", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+    if inspect.isawaitable(result):
+        await asyncio.wait_for(result, 10)
+
+
+@contextlib.asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"ws://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def client_session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client_session:
+        yield client_session
+
+
+async def echo(session: RawWebSocketSession) -> None:
+    async for frame in session:
+        await session.send(frame)
+
+
+def echo_app(**options: Any) -> web.Application:
+    app = web.Application()
+    aiohttp_rawws.setup(app)
+    app.add_routes([aiohttp_rawws.raw_websocket("/{path:.*}", echo, **options)])
+    return app
+
+
+async def exchange(
+    client_session: aiohttp.ClientSession, url: str, *frames: Frame, **options: Any
+) -> list[Frame]:
+    """Send frames, and a Close behind them; all that comes back."""
+    async with aiohttp_rawws.connect(client_session, url, **options) as session:
+        for frame in (*frames, Frame.close(1000)):
+            await session.send(frame)
+        return [frame async for frame in session]
+
+
+async def told(caplog: pytest.LogCaptureFixture) -> None:
+    while not caplog.messages:
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_shown_compiles_and_names_what_there_is(page: Path) -> None:
+    for code in examples(page):
+        tree = compile(code, str(page), "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "aiohttp_rawws":
+                assert {name.name for name in node.names} <= set(aiohttp_rawws.__all__)
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                module, name = node.value.id, node.attr
+                assert module != "aiohttp_rawws" or name in aiohttp_rawws.__all__
+                assert module != "session" or hasattr(RawWebSocketSession, name)
+
+
+# -- README.md -------------------------------------------------------------------------------
+
+
+async def test_the_first_handler(client_session: aiohttp.ClientSession) -> None:
+    names: dict[str, Any] = {}
+    await run(example("README.md", "web.run_app(app)").replace("web.run_app(app)", ""), names)
+    async with serving(names["app"]) as url:
+        sent = [Frame.text("hello"), Frame.ping(b"4711"), Frame.close(1000)]
+        got = await exchange(client_session, f"{url}/ws", *sent[:2])
+    assert got == [Frame.text("hello"), Frame.pong(b"4711"), Frame.close(1000)]
+
+
+async def test_the_routes(client_session: aiohttp.ClientSession) -> None:
+    async def chat(session: RawWebSocketSession) -> None:
+        await session.send(Frame.text(f"chat {session.protocol}"))
+
+    async def any_chat(session: RawWebSocketSession) -> None:
+        await session.send(Frame.text("any chat"))
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text="page")
+
+    app = web.Application()
+    names: dict[str, Any] = {
+        "aiohttp_rawws": aiohttp_rawws,
+        "app": app,
+        "echo": echo,
+        "chat": chat,
+        "any_chat": any_chat,
+        "page": page,
+    }
+    await run(example("README.md", "RouteTableDef"), names)
+    app.add_routes(names["routes"])
+    origin = {"origin": "https://example.com"}
+    async with serving(app) as url:
+        rooms = f"{url}/rooms/1"
+        got = await exchange(client_session, rooms, protocols=["chat.v2"], **origin)
+        assert got == [Frame.text("chat chat.v2")]
+        assert await exchange(client_session, rooms, **origin) == [Frame.text("any chat")]
+        assert await exchange(client_session, f"{url}/ws2", protocols=["b", "a"], **origin) == []
+        async with client_session.get(rooms.replace("ws:", "http:")) as response:
+            assert await response.text() == "page"
+        with pytest.raises(HandshakeRefused, match="403"):
+            await exchange(client_session, rooms)
+
+
+async def test_accepting_by_hand(client_session: aiohttp.ClientSession) -> None:
+    class Dialled:
+        protocol = "b"
+
+    async def dial(request: web.Request) -> Dialled:
+        return Dialled()
+
+    names: dict[str, Any] = {"aiohttp_rawws": aiohttp_rawws, "web": web, "dial": dial}
+    await run(example("README.md", "accept("), names)
+    app = web.Application()
+    app.router.add_get("/", names["handler"])
+    async with serving(app) as url:
+        assert await exchange(client_session, url, Frame.text("hello"), protocols=["a", "b"]) == []
+        with pytest.raises(HandshakeRefused, match="400"):
+            await exchange(client_session, url, protocols=["a"])
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/client.md"])
+async def test_the_client(page: str, client_session: aiohttp.ClientSession) -> None:
+    protocols = []
+
+    async def greet(session: RawWebSocketSession) -> None:
+        protocols.append(session.protocol)
+        await session.send(Frame.text("hello"))
+        await session.close()
+
+    app = web.Application()
+    aiohttp_rawws.setup(app)
+    app.add_routes([aiohttp_rawws.raw_websocket("/ws", greet, "chat")])
+    names: dict[str, Any] = {"aiohttp_rawws": aiohttp_rawws, "client_session": client_session}
+    async with serving(app) as url:
+        code = example(page, 'protocols=["chat"]')
+        await run(code.replace("wss://example.com", url), names)
+        assert protocols == ["chat"]
+        assert names["session"].close_received == Frame.close(1000)
+
+
+async def test_the_ingress(client_session: aiohttp.ClientSession) -> None:
+    names: dict[str, Any] = {
+        "aiohttp_rawws": aiohttp_rawws,
+        "web": web,
+        "URL": URL,
+        "client_session": client_session,
+    }
+    async with serving(echo_app()) as upstream:
+        await run(example("README.md", "proxy(").replace("ws://addon:8099", upstream), names)
+        app = web.Application()
+        app.router.add_get("/{path:.*}", names["ingress"])
+        async with serving(app) as url:
+            got = await exchange(client_session, f"{url}/a?b", Frame.ping(b"4711"))
+    assert got == [Frame.ping(b"4711"), Frame.close(1000)]
+
+
+async def test_the_replies(client_session: aiohttp.ClientSession) -> None:
+    async def handler(session: RawWebSocketSession) -> None:
+        await run(example("README.md", "reply(frame)"), {**vars(layers), "session": session})
+
+    app = web.Application()
+    aiohttp_rawws.setup(app)
+    app.add_routes([aiohttp_rawws.raw_websocket("/", handler)])
+    async with serving(app) as url:
+        got = await exchange(client_session, url, Frame.text("hello"), Frame.ping(b"4711"))
+    assert got == [Frame.pong(b"4711"), Frame.close(1000)]
+
+
+# -- docs/ -----------------------------------------------------------------------------------
+
+
+async def test_a_session(
+    client_session: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names: dict[str, Any] = dict(vars(aiohttp_rawws))
+    await run(example("docs/sessions.md", "async def handler"), names)
+    app = web.Application()
+    aiohttp_rawws.setup(app)
+    app.add_routes([aiohttp_rawws.raw_websocket("/", names["handler"])])
+    async with serving(app) as url:
+        got = await exchange(client_session, url, Frame(1, b"hello", mask=b"mask"))
+    assert got == 2 * [Frame.text("thanks")]
+    assert " True False b'mask' b'hello'\n" in capsys.readouterr().out
+
+
+async def test_a_redirect_by_hand(client_session: aiohttp.ClientSession) -> None:
+    async def redirect(request: web.Request) -> web.Response:
+        raise web.HTTPFound(upstream.replace("ws:", "http:"))
+
+    app = web.Application()
+    app.router.add_get("/ws", redirect)
+    async with serving(echo_app()) as upstream, serving(app) as url:
+        names = {**vars(aiohttp_rawws), "client_session": client_session}
+        await run(example("docs/client.md", "Location").replace("wss://example.com", url), names)
+        assert not names["session"].closed
+        names["session"].abort()
+
+
+@pytest.mark.parametrize("handler", ["ingress", "watched"])
+async def test_the_proxy(
+    handler: str, client_session: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offers = []
+
+    def offered(offer: str) -> None:
+        offers.append(offer)
+
+    async with serving(echo_app(extensions=offered)) as upstream:
+        names: dict[str, Any] = {}
+        for code in examples("docs/proxy.md")[:2]:
+            await run(code.replace("ws://127.0.0.1:8099", upstream), names)
+        app = web.Application()
+        app.cleanup_ctx.append(names["upstream"])
+        app.router.add_get("/{path:.*}", names[handler])
+        async with serving(names["app"] if handler == "ingress" else app) as url:
+            got = await exchange(client_session, f"{url}/a?b", Frame.ping(), extensions="x")
+    assert got == [Frame.ping(), Frame.close(1000)]
+    assert offers == (["x"] if handler == "ingress" else [])
+    assert ("upstream" in capsys.readouterr().out) == (handler == "watched")
+
+
+async def test_two_sessions_by_hand(
+    client_session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(echo_app(protocol="chat")) as upstream:
+        names: dict[str, Any] = {
+            **vars(aiohttp_rawws),
+            "client_session": client_session,
+            "choose": lambda first: f"{upstream}/{first.payload.decode()}",
+            "log": logging.getLogger("shown"),
+        }
+        await run(example("docs/proxy.md", "choose(first)"), names)
+        app = web.Application()
+        aiohttp_rawws.setup(app)
+        app.add_routes([aiohttp_rawws.raw_websocket("/", names["handler"], "chat")])
+        with caplog.at_level(logging.INFO, "shown"):
+            async with serving(app) as url:
+                got = await exchange(client_session, url, Frame.text("room"), protocols=["chat"])
+                # A shutdown would cancel the handler.
+                await asyncio.wait_for(told(caplog), 10)
+    assert got == [Frame.text("room"), Frame.close(1000)]
+    assert "a ended first: close; {'a->b': 1, 'b->a': 2}" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["ws", "feed"])
+async def test_compression(path: str, client_session: aiohttp.ClientSession) -> None:
+    app = web.Application()
+    names: dict[str, Any] = {
+        **vars(aiohttp_rawws),
+        "app": app,
+        "feed": echo,
+        "partial": functools.partial,
+        "client_session": client_session,
+    }
+    server, frugal, client = examples("docs/compression.md")
+    await run(server, names)
+    await run(frugal, names)
+    async with serving(app) as url:
+        names["url"] = f"{url}/{path}"
+        await run(
+            client
+            + "    frame = Frame.text('hello' * 100)\n"
+            + "    await session.send(deflate.encode(frame))\n"
+            + "    got = deflate.decode(await session.receive())\n"
+            + "    extensions = session.extensions\n",
+            names,
+        )
+    assert names["got"] == Frame.text("hello" * 100)
+    assert ("no_context_takeover" in names["extensions"]) == (path == "feed")
