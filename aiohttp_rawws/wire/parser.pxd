@@ -79,7 +79,6 @@ cdef class Parser:
     @cython.locals(present=Py_ssize_t)
     cdef Py_ssize_t _forward(
         self,
-        Forwarding forwarding,
         unsigned char head,
         long long length,
         Py_ssize_t start,

@@ -297,12 +297,14 @@ class Parser:
                 length = data[start + 2] << 8 | data[start + 3]
             else:
                 length = long_length(data, start + 2)
-            violations |= judge_length(form, length)
+            # Most lengths need not be judged.
+            if form == 127 or length < 126:
+                violations |= judge_length(form, length)
             if violations & self.rules.reject or length < 0:
                 return self._fail(violations, start)
         if self.forwarding is not None and head & 0x0F != 8:
             position += 4 if second & 0x80 else 0
-            return self._forward(self.forwarding, head, length, start, position, end)
+            return self._forward(head, length, start, position, end)
         if length > self.max_frame_size and self._is_limited(head, length):
             self.stop = TOO_BIG
             self.error = FrameTooBig(length, self.max_frame_size)
@@ -366,9 +368,7 @@ class Parser:
             piece = part.cut()
             self.queue.put(piece, len(piece.payload))
 
-    def _forward(
-        self, forwarding: Forwarding, head: int, length: int, start: int, position: int, end: int
-    ) -> int:
+    def _forward(self, head: int, length: int, start: int, position: int, end: int) -> int:
         """Forward a frame, its payload from `position` on as far as it is there."""
         present = end - position
         if present < 0 or (head & 0x08 and present < length <= MAX_CONTROL_PAYLOAD):
@@ -378,9 +378,10 @@ class Parser:
         self.left = length - present
         if not head & 0x08:
             self.fragmented = not head & 0x80
-        forwarding.frames += 1
-        forwarding.octets += present
-        forwarding.passed = position + present
+        assert self.forwarding is not None
+        self.forwarding.frames += 1
+        self.forwarding.octets += present
+        self.forwarding.passed = position + present
         self.queue.cost += FRAME_COST
         return position + present
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tests.support.checkers import PYRIGHT_PACKAGE
 
 PACKAGE = ROOT / "aiohttp_rawws"
 #: The hot modules have their C types beside them.
@@ -24,7 +25,6 @@ HOT = sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in PACKA
 SWITCH = "AIOHTTP_RAWWS_NO_EXTENSIONS"
 SMOKE = ROOT / "tests" / "support" / "smoke.py"
 MAX_WHEEL_SIZE = 800_000
-PYRIGHT = "pyright@1.1.414"
 
 pytestmark = [
     # Which build is tested makes no difference to what is built.
@@ -241,9 +241,6 @@ def application() -> web.Application:
 WRONG = """
 from aiohttp_rawws import Frame
 
-from tests.support import ROOT
-
-
 text: str = Frame.ping().payload
 """
 
@@ -292,6 +289,6 @@ def test_pyright_follows_an_editable_install(editable: Path, project: Path) -> N
     if shutil.which("npx") is None:
         required = os.environ.get("AIOHTTP_RAWWS_REQUIRE_NODE") == "1"
         (pytest.fail if required else pytest.skip)("npx was not found: install npm")
-    pyright = ("npx", "--yes", PYRIGHT, "--pythonpath", editable)
+    pyright = ("npx", "--yes", PYRIGHT_PACKAGE, "--pythonpath", editable)
     assert "0 errors, 0 warnings" in run(*pyright, "app.py", cwd=project)
     assert '"bytes" is not assignable to "str"' in complaints(*pyright, "wrong.py", cwd=project)

@@ -1,10 +1,7 @@
 """Options are typed: checkers find a wrong one, and at run time the error names the nearest."""
 
 import inspect
-import os
 import re
-import shutil
-import subprocess
 import sys
 import typing
 from collections.abc import Callable
@@ -20,10 +17,7 @@ from aiohttp_rawws import RawWebSocketSession, RouteTableDef
 from aiohttp_rawws.server.accept import accept
 from aiohttp_rawws.server.setup import add_raw_websocket, raw_websocket, setup
 from aiohttp_rawws.session.options import OPTION_NAMES, Options, RouteOptions
-from tests.support import ROOT
-from tests.support.UNKNOWN import PYRIGHT, SWITCH
-
-ONCE = pytest.mark.skipif(bool(os.environ.get(SWITCH)), reason="both builds have the same types")
+from tests.support.checkers import CHECKED_ONCE, MYPY, PYRIGHT, check
 
 CODE = """
 # pyright: strict
@@ -71,42 +65,20 @@ routes.raw_websocket("/", lnger=1)  # wrong
 WRONG = [number for number, line in enumerate(CODE.split("\n"), 1) if line.endswith("# wrong")]
 
 
-@pytest.fixture
-def code(tmp_path: Path) -> Path:
-    path = tmp_path / "code.py"
-    path.write_text(CODE)
-    return path
-
-
-def complaints(code: Path, *command: str, **environment: str) -> list[int]:
-    """Return the lines that a checker finds an error in."""
-    done = subprocess.run(
-        [*command, code.name],
-        cwd=code.parent,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
-    return [int(line) for line in re.findall(r"code\.py:(\d+)\S* (?:- )?error", done.stdout)]
-
-
-@ONCE
-@pytest.mark.parametrize("version", ["3.10", "3.12"])
-def test_mypy_finds_wrong_options(code: Path, version: str) -> None:
-    mypy = (sys.executable, "-m", "mypy", "--strict", "--python-version", version)
-    assert complaints(code, *mypy, MYPYPATH=str(ROOT)) == WRONG
-
-
-@ONCE
-@pytest.mark.parametrize("version", ["3.10", "3.12"])
-def test_pyright_finds_wrong_options(code: Path, version: str) -> None:
-    if shutil.which("npx") is None:
-        required = os.environ.get("AIOHTTP_RAWWS_REQUIRE_NODE") == "1"
-        (pytest.fail if required else pytest.skip)("npx was not found: install npm")
-    code.with_name("pyrightconfig.json").write_text(f'{{"extraPaths": ["{ROOT}"]}}')
-    pyright = ("npx", "--yes", PYRIGHT, "--pythonpath", sys.executable, "--pythonversion", version)
-    assert complaints(code, *pyright) == WRONG
+@CHECKED_ONCE
+@pytest.mark.parametrize(
+    "checker",
+    [
+        (*checker, option, version)
+        for checker, option in ((MYPY, "--python-version"), (PYRIGHT, "--pythonversion"))
+        for version in ("3.10", "3.12")
+    ],
+    ids=["mypy-3.10", "mypy-3.12", "pyright-3.10", "pyright-3.12"],
+)
+def test_a_checker_finds_wrong_options(checker: tuple[str, ...], tmp_path: Path) -> None:
+    status, said = check(checker, CODE, tmp_path)
+    assert status == 1, said
+    assert [int(line) for line in re.findall(r"app\.py:(\d+)\S* (?:- )?error", said)] == WRONG
 
 
 # -- at run time ---------------------------------------------------------------------------

@@ -1,22 +1,16 @@
 """The request options of `connect`: typed, and named at run time where there is none such."""
 
 import inspect
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-import aiohttp_rawws
 from aiohttp_rawws import connect
 from aiohttp_rawws.client.request_options import RequestOptions
+from tests.support.checkers import CHECKED_ONCE, MYPY, PYRIGHT, check
 
-ROOT = Path(aiohttp_rawws.__file__).parent.parent
-PYRIGHT = "pyright@1.1.414"
 URL = "http://127.0.0.1:1/"
 
 RIGHT = """
@@ -58,32 +52,16 @@ def use(client: aiohttp.ClientSession) -> None:
     connect(client, "ws://a/", OPTION)
 """
 
-mypy = pytest.param((sys.executable, "-m", "mypy", "--strict", "--no-incremental"), id="mypy")
-pyright = pytest.param(("npx", "--yes", PYRIGHT, "--pythonpath", sys.executable), id="pyright")
 
-
-def check(checker: tuple[str, ...], code: str, folder: Path) -> "tuple[int, str]":
-    """The exit status of a type checker, and what it prints."""
-    if shutil.which(checker[0]) is None:
-        required = os.environ.get("AIOHTTP_RAWWS_REQUIRE_NODE") == "1"
-        (pytest.fail if required else pytest.skip)(f"{checker[0]} was not found: install npm")
-    (folder / "app.py").write_text(code)
-    # Pyright follows a path in its own configuration, mypy one in the environment.
-    (folder / "pyrightconfig.json").write_text(f'{{"extraPaths": ["{ROOT.as_posix()}"]}}')
-    environment = {**os.environ, "MYPYPATH": str(ROOT)}
-    done = subprocess.run(
-        [*checker, "app.py"], cwd=folder, env=environment, capture_output=True, text=True
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("checker", [mypy, pyright])
+@CHECKED_ONCE
+@pytest.mark.parametrize("checker", [MYPY, PYRIGHT], ids=["mypy", "pyright"])
 def test_right_options_are_clean(checker: tuple[str, ...], tmp_path: Path) -> None:
     status, said = check(checker, RIGHT, tmp_path)
     assert status == 0, said
 
 
-@pytest.mark.parametrize("checker", [mypy, pyright])
+@CHECKED_ONCE
+@pytest.mark.parametrize("checker", [MYPY, PYRIGHT], ids=["mypy", "pyright"])
 def test_wrong_options_are_errors(checker: tuple[str, ...], tmp_path: Path) -> None:
     head, call = CALL.rsplit("\n", 2)[:2]
     code = "\n".join([head, *(call.replace("OPTION", option) for option in WRONG)]) + "\n"

@@ -8,8 +8,7 @@ import pytest
 
 from aiohttp_rawws import Frame, Opcode, Violation
 from aiohttp_rawws.wire.frames import make_frame
-
-from .support.octets import MASK
+from tests.support.octets import MASK
 
 CONSTRUCTORS = ("binary", "close", "continuation", "ping", "pong", "text")
 
