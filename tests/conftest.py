@@ -1,4 +1,4 @@
-"""Real servers for the tests, on every event loop, plain and over TLS."""
+"""Fixtures for every test: real servers and clients, on each event loop, plain and over TLS."""
 
 import asyncio
 import gc
@@ -17,9 +17,11 @@ import pytest
 import pytest_asyncio
 import trustme
 from aiohttp import web
+from selenium import webdriver
 
 import aiohttp_rawws
 from tests.support import ROOT, npm
+from tests.support.browser import chromium
 from tests.support.handshakes import Opening, answer
 from tests.support.loops import LOOPS, eager
 from tests.support.servers import Serve, ingress, left
@@ -62,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Leave modules and tests out of every garbage collection: there are hundreds of thousands."""
+    """Exempt modules and collected tests from garbage collection, which they would slow down."""
     gc.collect()
     gc.freeze()
 
@@ -88,12 +90,18 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture(scope="session")
 def node() -> dict[str, str]:
-    """The environment in which `node` finds the package."""
+    """Return the environment in which `node` finds the packages of npm."""
     try:
         return npm.environment()
     except npm.NpmError as error:
         required = os.environ.get("AIOHTTP_RAWWS_REQUIRE_NODE") == "1"
         (pytest.fail if required else pytest.skip)(str(error))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="session")
@@ -119,7 +127,7 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
 def contexts(
     server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """For tests that run a server of their own."""
+    """Return the TLS contexts of a server and of its clients."""
     return server_tls, client_tls
 
 
@@ -190,7 +198,7 @@ def an_upstream_that_listens(heard: list[Opening]) -> Script:
 
 @pytest_asyncio.fixture
 async def http(client_tls: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSession]:
-    """The user's own client session; a test that is over has left nothing in it."""
+    """Yield a client session; wait at the end until no connection is in use."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_tls)) as session:
         yield session
         await until(lambda: not left(session))
@@ -198,7 +206,7 @@ async def http(client_tls: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSessio
 
 @pytest_asyncio.fixture
 async def bare(client_tls: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client session fit for a proxy; a test that is over has left nothing in it."""
+    """Yield a client session without cookies; wait at the end until no connection is in use."""
     connector = aiohttp.TCPConnector(ssl=client_tls)
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
@@ -221,14 +229,14 @@ async def through(serve: Serve, bare: aiohttp.ClientSession) -> Serve:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Any:
-    """What a test leaves to the garbage collector must not complain in a later one."""
+    """Collect garbage after each test, so that no warning about it shows up in a later one."""
     yield
     gc.collect(1)
 
 
 @pytest.fixture(scope="session")
 def memory_server() -> Iterator[tuple[str, int]]:
-    """Where `tests/support/memory_server.py` listens, a server in a process of its own."""
+    """Run `tests/support/memory_server.py` in a process of its own; yield its host and port."""
     root = Path(aiohttp_rawws.__file__).parent.parent
     with subprocess.Popen(
         [sys.executable, str(ROOT / "tests" / "support" / "memory_server.py")],

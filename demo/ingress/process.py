@@ -1,8 +1,8 @@
-"""A proxy as a process of its own, whose memory and CPU time can be measured.
+"""A proxy as a process of its own, whose CPU time can be measured.
 
-`python -m demo.ingress.process MODULE UPSTREAM SEND_BUFFER` serves `make_app(upstream)` of that
-module on a free port of 127.0.0.1, and prints the port. It ends with its standard input, so that
-it does not outlive the process that started it.
+`python -m demo.ingress.process MODULE UPSTREAM` serves `make_app(upstream)` of that module on a
+free port of 127.0.0.1, and prints the port. It ends with its standard input, so that it does not
+outlive the process that started it.
 """
 
 import asyncio
@@ -32,9 +32,6 @@ LOOPS = importlib.import_module("uvloop" if importlib.util.find_spec("uvloop") e
 #: The time for a proxy to start, in seconds.
 START_TIMEOUT = 20.0
 
-#: The send buffer of each connection that a narrow proxy accepts, in bytes.
-SEND_BUFFER = 32 * 1024
-
 
 @dataclass(frozen=True)
 class Proxy:
@@ -50,28 +47,16 @@ class Proxy:
         # The clock of a process, as clock_getcpuclockid(3) makes it from the process id.
         return time.clock_gettime(~self.pid << 3 | 2)
 
-    def resident(self) -> int | None:
-        """Return the bytes of memory that it occupies, or None if not on Linux."""
-        if sys.platform != "linux":
-            return None
-        pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
 
 @contextlib.asynccontextmanager
-async def running(module: str, upstream: URL, *, narrow: bool = False) -> AsyncIterator[Proxy]:
-    """Run the proxy of a module in front of `upstream` during the block.
-
-    A `narrow` proxy has small send buffers, and so soon notices a slow visitor. Otherwise the
-    system would take some mebibytes first.
-    """
+async def running(module: str, upstream: URL) -> AsyncIterator[Proxy]:
+    """Run the proxy of a module in front of `upstream` during the block."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         __spec__.name,
         module,
         str(upstream),
-        str(SEND_BUFFER if narrow else 0),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
@@ -90,15 +75,12 @@ async def running(module: str, upstream: URL, *, narrow: bool = False) -> AsyncI
         await process.wait()
 
 
-def serve(module: str, upstream: str, send_buffer: str) -> None:
+def serve(module: str, upstream: str) -> None:
     threading.Thread(target=end_with_input, daemon=True).start()
     # The probes tell what goes wrong in a proxy.
     logging.disable()
     app = importlib.import_module(module).make_app(URL(upstream))
     listener = socket.create_server(("127.0.0.1", 0))
-    if int(send_buffer):
-        # Accepted connections inherit it.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(send_buffer))
     print(listener.getsockname()[1], flush=True)
     web.run_app(app, sock=listener, print=None, access_log=None, loop=LOOPS.new_event_loop())
 

@@ -1,4 +1,4 @@
-"""What stands around the Autobahn|Testsuite, which `python -m tests.autobahn` runs."""
+"""The program around the Autobahn|Testsuite, `python -m tests.autobahn`."""
 
 import asyncio
 import json

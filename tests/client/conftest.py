@@ -28,7 +28,7 @@ def scripts_that_listen(heard: list[Opening]) -> Script:
     return script
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def real_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with tinyproxy(tmp_path_factory.mktemp("open")) as address:
         yield address
@@ -38,7 +38,7 @@ def real_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def behind(contexts: Contexts) -> AsyncIterator[Serve]:
     """`await behind(app, tls=False)` starts a server to be reached through a real proxy.
 
-    That passes the ends of the connections on a moment later; they are waited for.
+    At the end the fixture waits for its connections, whose ends the proxy passes on a moment later.
     """
     runners: list[web.AppRunner] = []
     async with contextlib.AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""What `connect` is given: a mistake is told at the call, with what to write instead."""
+"""Mistakes in a call of `connect`: each error says what to write instead."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Frames both ways over a client's session, those behind the 101 included, and their masking."""
+"""Frames over a client's session, both ways, masked, and behind the 101."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What leaves a block of `connect`, exception groups included, and how the connection ends."""
+"""Exceptions that leave a block of `connect`, groups included, and the end of the connection."""
 
 import asyncio
 import builtins

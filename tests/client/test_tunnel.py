@@ -24,14 +24,14 @@ async def assert_works(session: RawWebSocketSession) -> None:
     assert await soon(session.receive()) == Frame.close(1000)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def closed_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One that wants credentials."""
     with tinyproxy(tmp_path_factory.mktemp("closed"), "BasicAuth me secret") as address:
         yield address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def strict_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One that opens tunnels to HTTPS's port only."""
     with tinyproxy(tmp_path_factory.mktemp("strict"), "ConnectPort 443") as address:

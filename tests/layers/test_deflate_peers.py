@@ -1,7 +1,7 @@
-"""permessage-deflate with peers that were not written for this: aiohttp, websockets, ws, Chromium.
+"""permessage-deflate with other implementations: aiohttp, websockets, ws, Chromium.
 
-`AIOHTTP_RAWWS_REQUIRE_NODE=1` turns the skip without Node, npm or the package `ws` into a
-failure; `AIOHTTP_RAWWS_REQUIRE_BROWSER=1` that without a Chromium.
+`AIOHTTP_RAWWS_REQUIRE_NODE=1` makes the skip without Node, npm or the package `ws` a failure,
+`AIOHTTP_RAWWS_REQUIRE_BROWSER=1` that without Chromium.
 """
 
 import asyncio
@@ -26,7 +26,6 @@ from websockets.extensions.permessage_deflate import (
 from aiohttp_rawws import Frame, HandshakeRefused, Opcode, RawWebSocketSession, connect
 from aiohttp_rawws.layers import PermessageDeflate
 from tests.support import ROOT
-from tests.support.browser import FLAGS, program
 from tests.support.loops import ONE_LOOP
 from tests.support.servers import Serve, application, running
 from tests.support.waiting import PATIENCE, patience
@@ -372,17 +371,6 @@ socket.onmessage = ({data}) => {
 };
 socket.onclose = ({code}) => done(`${code} ${waiting.length} ${socket.extensions}`);
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = program("chromium", "chromium-browser", "google-chrome")
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    with webdriver.Chrome(options, webdriver.ChromeService(program("chromedriver"))) as driver:
-        driver.set_script_timeout(PATIENCE)
-        yield driver
 
 
 @EVERY_ANSWER

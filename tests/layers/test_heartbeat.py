@@ -1,4 +1,4 @@
-"""Pings, their pongs, and what happens when nothing comes."""
+"""Pings, their Pongs, and the silence of a peer."""
 
 import asyncio
 import contextlib

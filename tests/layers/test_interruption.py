@@ -1,4 +1,4 @@
-"""A block that is ended from outside, and what else may come to its task."""
+"""A block that is ended from outside, and cancellations of its task."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The layers together: what their documentation shows does what it says."""
+"""The examples of docs/layers.md."""
 
 import re
 from collections.abc import Awaitable, Callable

@@ -1,6 +1,6 @@
 """The programs of `benchmarks/`, run as a user runs them.
 
-`AIOHTTP_RAWWS_REQUIRE_LOAD=1` turns the skip without what the load generator needs into a failure.
+`AIOHTTP_RAWWS_REQUIRE_LOAD=1` makes the skip without the load generator's requirements a failure.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Which build runs: the compiled hot modules or their source, all of them or none."""
+"""The build that runs: all hot modules compiled, or all interpreted."""
 
 import importlib
 import json

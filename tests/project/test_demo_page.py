@@ -1,4 +1,8 @@
-"""TODO."""
+"""The page of the inspector in Chromium.
+
+`AIOHTTP_RAWWS_REQUIRE_BROWSER=1` makes the skip without Chromium a failure.
+`AIOHTTP_RAWWS_PICTURE=docs/images/demo.png` saves a picture of the page in `test_a_visit`.
+"""
 
 import os
 import re
@@ -11,7 +15,6 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.support.browser import FLAGS, program
 from tests.support.demos import address_of, line, running
 from tests.support.waiting import PATIENCE
 
@@ -29,18 +32,7 @@ IN_SIGHT = """
 """
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = program("chromium", "chromium-browser", "google-chrome")
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options, webdriver.ChromeService(program("chromedriver"))) as driver:
-        yield driver
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def url() -> Iterator[str]:
     with running("demo", "--port", "0") as process:
         yield address_of(process).url("/", "http")
@@ -120,6 +112,7 @@ class Page:
 @pytest.fixture
 def opened(browser: webdriver.Chrome, url: str) -> Iterator[Page]:
     """The page as it opens."""
+    browser.get_log("browser")  # type: ignore[no-untyped-call] # of other pages
     yield Page(browser, url)
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
 

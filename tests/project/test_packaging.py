@@ -1,7 +1,6 @@
-"""What is built and installed works: an sdist, a wheel, an editable install.
+"""Builds and installs: an sdist, wheels and an editable install, with a C compiler and without.
 
-Each with a C compiler and without. `AIOHTTP_RAWWS_REQUIRE_NODE=1` turns the skip without npx into
-a failure.
+`AIOHTTP_RAWWS_REQUIRE_NODE=1` makes the skip without npx a failure.
 """
 
 import email
@@ -58,7 +57,7 @@ def build(kind: str, source: Path, target: Path, **environment: str) -> tuple[Pa
     return target / out.splitlines()[-1], out
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tracked() -> list[str]:
     """The files that git tracks, or would if they were added."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -66,7 +65,7 @@ def tracked() -> list[str]:
     return [name for name in names if name and (ROOT / name).exists()]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def checkout(tracked: Sequence[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean checkout of the files as they are now, without what builds left in the folder."""
     checkout = tmp_path_factory.mktemp("checkout")
@@ -82,7 +81,7 @@ def checkout(tracked: Sequence[str], tmp_path_factory: pytest.TempPathFactory) -
     return checkout
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sdist(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("sdist", checkout, tmp_path_factory.mktemp("sdist"))[0]
 
@@ -93,7 +92,7 @@ def unpacked(sdist: Path, folder: Path) -> Path:
     return next(folder.iterdir())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = unpacked(sdist, tmp_path_factory.mktemp("unpacked"))
     return build("wheel", source, tmp_path_factory.mktemp("wheel"))[0]
@@ -246,7 +245,7 @@ text: str = Frame.ping().payload
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def editable(checkout: Path) -> Path:
     """The Python of an environment made by the README's command, without what follows it."""
     readme = (checkout / "README.md").read_text()

@@ -1,4 +1,4 @@
-"""What holds for every input: hypothesis looks for one for which it does not."""
+"""Properties of frames and of the parser that hold for every input."""
 
 from collections.abc import Callable
 from itertools import takewhile
@@ -46,8 +46,6 @@ FRAMES = st.builds(
     rsv3=st.booleans(),
     mask=MASKS,
 )
-
-
 #: How many bytes each read brings; the last one brings the rest.
 CUTS = st.lists(st.integers(1, 12) | st.integers(1, 100_000), max_size=30)
 

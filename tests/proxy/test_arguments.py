@@ -1,4 +1,4 @@
-"""What a caller of `proxy` and `relay` gets wrong is told before anything is dialled."""
+"""Mistakes in a call of `proxy` or `relay` raise before anything is dialled."""
 
 from typing import Any
 

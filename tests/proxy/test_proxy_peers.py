@@ -1,4 +1,4 @@
-"""`proxy` between peers that were not written for this."""
+"""`proxy` between clients and servers of other libraries."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""What `reject` lets pass goes through a relay as it stood on the wire, octet by octet."""
+"""Frames that `reject` lets pass go through a relay octet by octet."""
 
 import asyncio
 from typing import Any

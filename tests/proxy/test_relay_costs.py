@@ -1,4 +1,4 @@
-"""What a relay costs while it runs, and that nothing is left of it."""
+"""The memory of a proxy and its relay, and what is left of connections that break."""
 
 import asyncio
 import contextlib
@@ -44,20 +44,31 @@ def growth(server: Server) -> int:
 
 
 @contextlib.contextmanager
-def proxied(server: Server) -> "Iterator[tuple[socket.socket, socket.socket]]":
-    """Both ends of a connection through the proxy: the visitor's and the upstream's."""
+def dialled(server: Server) -> "Iterator[tuple[socket.socket, socket.socket]]":
+    """The visitor and the upstream of a proxy that waits for the upstream's answer."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         visitor = socket.create_connection(server, PATIENCE)
         visitor.sendall(request(f"/proxy/{listener.getsockname()[1]}"))
         upstream, _ = listener.accept()
     upstream.settimeout(PATIENCE)
     with visitor, upstream:
-        lines = head_of(upstream)
-        key = next(line[19:] for line in lines if line.startswith("Sec-WebSocket-Key"))
-        upstream.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
-        )
+        yield visitor, upstream
+
+
+def answer(upstream: socket.socket) -> None:
+    lines = head_of(upstream)
+    key = next(line[19:] for line in lines if line.startswith("Sec-WebSocket-Key"))
+    upstream.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
+    )
+
+
+@contextlib.contextmanager
+def proxied(server: Server) -> "Iterator[tuple[socket.socket, socket.socket]]":
+    """Both ends of a connection through the proxy: the visitor's and the upstream's."""
+    with dialled(server) as (visitor, upstream):
+        answer(upstream)
         assert head_of(visitor)[0].startswith("HTTP/1.1 101")
         yield visitor, upstream
 
@@ -123,6 +134,40 @@ def test_1_gib_of_small_frames_to_a_slow_reader_takes_next_to_nothing(
         growth(memory_server)
         thread = pour(upstream, b"", chunk, GIBIBYTE)
         assert drink(visitor, GIBIBYTE, slowly=1.5) == GIBIBYTE
+        thread.join()
+        assert growth(memory_server) < ALLOWED
+
+
+def send_until_stalled(peer: socket.socket, chunk: bytes, most: int) -> int:
+    """Send until nothing is taken any more; return how many bytes were."""
+    peer.settimeout(1)
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        while sent < most:
+            sent += peer.send(chunk)
+    return sent
+
+
+def test_empty_frames_to_a_stalled_reader_take_next_to_nothing(memory_server: Server) -> None:
+    """Each would cost a queue a hundred times its two bytes."""
+    most = 16 * MEBIBYTE
+    with proxied(memory_server) as (visitor, upstream):
+        # The system keeps little for it.
+        visitor.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
+        growth(memory_server)
+        assert send_until_stalled(upstream, b"\x82\x00" * 2**15, most) < most
+        assert growth(memory_server) < ALLOWED
+
+
+def test_frames_that_come_before_the_101_take_next_to_nothing(memory_server: Server) -> None:
+    chunk = masked(0x82, bytes(4096)) * 256
+    size = 64 * len(chunk)
+    with dialled(memory_server) as (visitor, upstream):
+        growth(memory_server)
+        thread = pour(visitor, b"", chunk, size)
+        time.sleep(0.5)
+        answer(upstream)
+        assert drink(upstream, size) == size
         thread.join()
         assert growth(memory_server) < ALLOWED
 

@@ -1,4 +1,4 @@
-"""Relays in which a side takes nothing any more: who gets how much time, and who gets all."""
+"""Relays one side of which takes nothing any more: who gets how much time."""
 
 import asyncio
 import contextlib

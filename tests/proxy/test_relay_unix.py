@@ -1,4 +1,4 @@
-"""Relays with Unix sockets, of which the kernel tells less: behind nginx, or a local upstream."""
+"""Relays with Unix sockets, of which the kernel tells less than of TCP."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""aiohttp-cors takes raw routes as any other, and their routing stays as it is."""
+"""aiohttp-cors takes raw routes like any others and leaves their routing alone."""
 
 import itertools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What ends a program ends it also where a task raises it that was woken by a read."""
+"""SystemExit and KeyboardInterrupt end the program, also from a task that a read has woken."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Handlers that run tasks of their own: what leaves them in exception groups, nested ones too."""
+"""Exception groups of handlers that run tasks of their own, nested ones included."""
 
 import asyncio
 import builtins

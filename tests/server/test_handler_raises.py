@@ -26,8 +26,6 @@ from tests.support.waiting import soon
 from tests.support.wire import Wire
 
 CLOSE = masked(0x88, b"\x03\xe8")
-
-
 #: Made where they are raised: an exception that was raised holds what it came through.
 ERRORS: dict[str, Callable[[], BaseException]] = {
     "an Exception": lambda: ValueError("broken"),

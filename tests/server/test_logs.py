@@ -1,4 +1,4 @@
-"""The log lines: bounded where a peer can cause them, and what they tell of a request."""
+"""The log lines: bounded where a peer can cause them, and their attributes."""
 
 import logging
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Mistakes of the caller: each is told what was wrong, and what to do."""
+"""Mistakes of a caller on the server: each error says what to do instead."""
 
 import functools
 import logging

@@ -1,6 +1,6 @@
-"""Peers that were not written for this: three WebSocket clients on raw routes.
+"""WebSocket clients of other libraries on raw routes.
 
-The handlers here do by hand what a well-behaved endpoint does.
+The handlers do by hand what a well-behaved endpoint does.
 """
 
 import asyncio

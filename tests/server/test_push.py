@@ -1,4 +1,4 @@
-"""Push and receive: the handlers that the documentation shows, and each way in which they end."""
+"""The handlers of docs/push.md, and each way in which they end."""
 
 import asyncio
 import logging

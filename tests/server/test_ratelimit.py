@@ -1,4 +1,4 @@
-"""So many at once, then so many a minute."""
+"""The rate limit of log lines: a burst, then so many a minute."""
 
 from aiohttp_rawws.server.ratelimit import RateLimit
 

@@ -1,4 +1,4 @@
-"""What docs/serving.md shows and says, run."""
+"""The examples and promises of docs/serving.md."""
 
 import asyncio
 import inspect

@@ -1,4 +1,4 @@
-"""What a shutdown of the server does to sessions, and to upgrades under way."""
+"""A shutdown of the server, with sessions and with upgrades under way."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What tools see of raw handlers: their names, their errors, and the lines of the log."""
+"""Raw handlers as tools see them: endpoint names, errors and log lines."""
 
 import asyncio
 import contextlib

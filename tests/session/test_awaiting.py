@@ -1,4 +1,4 @@
-"""What `receive`, `send` and the iteration give to be awaited: coroutines, or what behaves so."""
+"""The awaitables of `receive`, `send` and the iteration behave like coroutines."""
 
 import ast
 import asyncio

@@ -1,4 +1,4 @@
-"""Output for a peer that does not read: where it waits, what it costs, and that none is lost."""
+"""Output for a peer that does not read: where it waits, and what it costs."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""How a session ends its own side, and what it refuses to send then."""
+"""A session ends its own side, and refuses to send afterwards."""
 
 import asyncio
 import contextlib

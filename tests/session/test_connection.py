@@ -1,4 +1,4 @@
-"""What only a loop, or a transport, does to a connection: by hand, in the order they may do it."""
+"""Callbacks that a loop or a transport makes, in each order that they may come in."""
 
 import asyncio
 

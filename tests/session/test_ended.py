@@ -1,4 +1,4 @@
-"""What a session still tells once its connection has ended."""
+"""The attributes of a session whose connection has ended."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What the operating system tells of any kind of socket, and of one that is no more."""
+"""What the kernel tells of each kind of socket, and of a closed one."""
 
 import errno
 import os

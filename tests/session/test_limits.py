@@ -1,4 +1,4 @@
-"""How much a session holds: reading pauses and goes on, and memory stays bounded."""
+"""The memory of a session is bounded: reading pauses and goes on."""
 
 import asyncio
 import contextlib

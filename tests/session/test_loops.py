@@ -27,8 +27,6 @@ from tests.support.waiting import PATIENCE, soon, turns, until
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 EVERY_LOOP = pytest.mark.parametrize("new_loop", LOOPS.values(), ids=list(LOOPS))
 EVERY_ROLE = pytest.mark.parametrize("role", ["client", "server"])
-
-
 #: What aiohttp says of what is left of a program that does not close it.
 LEFT = pytest.mark.filterwarnings(
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"

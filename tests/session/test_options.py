@@ -1,4 +1,4 @@
-"""The options and the names of subprotocols: defaults, and what is refused."""
+"""The options and the names of subprotocols: defaults and mistakes."""
 
 import dataclasses
 import functools

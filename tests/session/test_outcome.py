@@ -1,4 +1,4 @@
-"""How a handler has ended, by what it raised."""
+"""The outcome of a handler, by the exception that it raises."""
 
 import asyncio
 import builtins

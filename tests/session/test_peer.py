@@ -1,4 +1,4 @@
-"""What a session knows of its peer without receiving: bytes, and that it has ended."""
+"""The peer's bytes and its end, as seen without receiving."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

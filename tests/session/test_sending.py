@@ -1,4 +1,4 @@
-"""What a session puts on the wire, when, and when it refuses to."""
+"""The bytes that a session sends, their order, and its system calls."""
 
 import array
 import asyncio

@@ -1,4 +1,4 @@
-"""Only transports that are known to be plain are written past; any other gets what is sent."""
+"""Only known plain transports are bypassed; all others get the bytes through `write`."""
 
 import asyncio
 import contextlib

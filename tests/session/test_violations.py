@@ -1,4 +1,4 @@
-"""Where a peer breaks the rules, or sends more than is let in: raised, told, or let pass."""
+"""A peer that breaks a rule or sends too much: the error, or the frame that is let pass."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Arguments that are none: each error says what was given, and what to write instead."""
+"""Wrong arguments: each error says what was given, and what to write instead."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

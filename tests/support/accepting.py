@@ -9,15 +9,13 @@ from tests.support.octets import masked
 from tests.support.servers import echo
 
 HELLO = masked(0x81, b"Hello")
-
-
 #: Behind a refused request: much, and some of it would pass for HTTP.
 FRAMES = (masked(0x81, b"x") + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") * 300
 WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def ordinary(handler: WebHandler, installed: bool = True) -> web.Application:
-    """An application with one ordinary handler, at "/"."""
+    """Return an application with one ordinary handler, at "/"."""
     app = web.Application()
     if installed:
         setup(app)

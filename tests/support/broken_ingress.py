@@ -1,7 +1,4 @@
-"""An ingress that would be right but for one fault, which the path names: `/{fault}/...`.
-
-The fault "none" is none. Whatever fails then is the fault's doing.
-"""
+"""An ingress with one fault, named by the path: `/{fault}/...`. The fault "none" is none."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator
@@ -43,8 +40,8 @@ def make_app(upstream: URL) -> web.Application:
             headers={} if fault == "no cookies" else cookie,
             max_frame_size=(16 if fault == "16 MiB at most" else 64) * 2**20,
         )
-        if fault in ("early 101", "a list while dialling", "forgetful while dialling"):
-            return await early(request, connecting, fault)
+        if fault == "early 101":
+            return await early(request, connecting)
         # aiohttp 3.13 would keep whatever comes too early.
         assert request.transport is not None
         request.transport.pause_reading()
@@ -77,27 +74,13 @@ def refusal(refused: HandshakeRefused, fault: str) -> web.Response:
 
 
 async def early(
-    request: web.Request, connecting: Awaitable[RawWebSocketSession], fault: str
+    request: web.Request, connecting: Awaitable[RawWebSocketSession]
 ) -> web.StreamResponse:
     """Accept first, then dial."""
     async with accept(request) as visitor:
-        dialling = asyncio.ensure_future(one(connecting))
-        waiting: list[Frame] = []
-        while not dialling.done() and fault != "early 101":
-            frame = visitor.receive_nowait()
-            if frame is None:
-                await asyncio.sleep(0)
-            elif fault == "a list while dialling":
-                waiting.append(frame)
-        server = await dialling
-        for frame in waiting:
-            await server.send(frame)
-        await both(visitor, server, fault)
+        server = await connecting
+        await both(visitor, server, "early 101")
     return visitor.response
-
-
-async def one(connecting: Awaitable[RawWebSocketSession]) -> RawWebSocketSession:
-    return await connecting
 
 
 async def both(visitor: RawWebSocketSession, server: RawWebSocketSession, fault: str) -> None:
@@ -108,33 +91,11 @@ async def both(visitor: RawWebSocketSession, server: RawWebSocketSession, fault:
 
 
 async def forward(source: RawWebSocketSession, target: RawWebSocketSession, fault: str) -> None:
-    if fault == "unbounded":
-        await queue(source, target)
-    else:
-        fragments: list[Frame] = []
-        async for frame in source:
-            for changed in change(frame, fault, fragments):
-                await target.send(changed)
-        end(source, target, fault)
-
-
-async def queue(source: RawWebSocketSession, target: RawWebSocketSession) -> None:
-    """Read whatever comes, send when there is room."""
-    # With a kibibyte for each frame, so that it shows soon on any machine.
-    waiting: asyncio.Queue[tuple[Frame, bytearray]] = asyncio.Queue()
-
-    async def send() -> None:
-        while True:
-            frame, _ = await waiting.get()
-            await target.send(frame)
-
-    sending = asyncio.ensure_future(send())
-    try:
-        async for frames in source.batches():
-            for frame in frames:
-                waiting.put_nowait((frame, bytearray(1024)))
-    finally:
-        sending.cancel()
+    fragments: list[Frame] = []
+    async for frame in source:
+        for changed in change(frame, fault, fragments):
+            await target.send(changed)
+    end(source, target, fault)
 
 
 def change(frame: Frame, fault: str, fragments: list[Frame]) -> Iterator[Frame]:

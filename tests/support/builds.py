@@ -15,8 +15,6 @@ from typing import Any
 import aiohttp_rawws
 
 FOLDER = Path(aiohttp_rawws.__file__).parent
-
-
 #: The modules that know no I/O, each behind those that it imports.
 WIRE = (
     "native",
@@ -37,7 +35,7 @@ WIRE = (
 
 
 class Build:
-    """The modules that know no I/O, of one build, as attributes."""
+    """The modules of `wire`, of one build, as attributes."""
 
     native: Any
     names: Any
@@ -64,7 +62,7 @@ def load(name: str, loader: Any) -> ModuleType:
 
 
 def from_source(package: str) -> Build:
-    """The interpreted build, whatever else is loaded, as a package of that name."""
+    """Load the interpreted modules as a package of that name, whatever else is loaded."""
     sys.modules[package] = ModuleType(package)
     modules = {}
     for name in WIRE:
@@ -75,7 +73,7 @@ def from_source(package: str) -> Build:
 
 
 def built(name: str) -> "Path | None":
-    """The extension of a hot module that fits this Python, None where it was not built."""
+    """Return the path of a hot module's extension for this Python, or None if it was not built."""
     for suffix in importlib.machinery.EXTENSION_SUFFIXES:
         path = FOLDER / f"{name}{suffix}"
         if path.exists():
@@ -91,7 +89,7 @@ INTERPRETED = from_source("rawws_from_source") if aiohttp_rawws.COMPILED else RU
 
 
 def compiled_native() -> Any:
-    """The compiled `native`, in an interpreted process too; None where it was not built."""
+    """Return the compiled `native`, in an interpreted process too, or None if it was not built."""
     path = built("wire/native")
     if aiohttp_rawws.COMPILED or path is None:
         return RUNNING.native if aiohttp_rawws.COMPILED else None

@@ -1,4 +1,4 @@
-"""Three WebSocket clients that were not written for this, behind one interface."""
+"""Three WebSocket clients of other libraries, behind one interface."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from tests.support.wire import Address
 
 
 class Peer:
-    """What the clients have in common, for these tests."""
+    """The interface of the clients."""
 
     async def send(self, data: "str | bytes") -> None:
         """Send a message."""
@@ -25,19 +25,19 @@ class Peer:
         pytest.skip("this client sends no fragments")
 
     async def receive(self) -> "str | bytes":
-        """The next message."""
+        """Return the next message."""
         raise NotImplementedError
 
     async def ping(self, payload: bytes) -> None:
-        """Send a Ping, and wait for its Pong."""
+        """Send a Ping and wait for its Pong."""
         raise NotImplementedError
 
     async def close(self, code: int, reason: str) -> None:
-        """Begin the close sequence, and see it through."""
+        """Start the closing handshake and wait for its end."""
         raise NotImplementedError
 
     async def closed(self) -> "tuple[int | None, str]":
-        """Wait for the peer's Close; the code and the reason of it."""
+        """Wait for the peer's Close; return its code and reason."""
         raise NotImplementedError
 
 

@@ -26,7 +26,7 @@ End = tuple[int, str, str]
 
 
 class Command:
-    """The command while it runs."""
+    """The running command."""
 
     def __init__(self, process: "asyncio.subprocess.Process", told: str) -> None:
         self.process = process
@@ -36,7 +36,7 @@ class Command:
         self.address = Address(found[1].strip("[]"), int(found[2]))
 
     async def line(self) -> str:
-        """The next line of its standard output, without the time; "" at its end."""
+        """Return the next line of standard output without its time, "" at the end."""
         assert self.process.stdout is not None
         async with patience():
             line = (await self.process.stdout.readline()).decode()
@@ -46,7 +46,7 @@ class Command:
         return [await self.line() for _ in range(number)]
 
     async def stop(self, number: int = signal.SIGTERM) -> End:
-        """Send a signal, and wait: the exit status, the rest of its output, its errors."""
+        """Send a signal and wait; return the exit status, the rest of the output, the errors."""
         self.process.send_signal(number)
         return await self.wait()
 
@@ -65,7 +65,7 @@ async def proxying(
     stdout: Any = subprocess.PIPE,
     env: "dict[str, str] | None" = None,
 ) -> AsyncIterator[Command]:
-    """The command, in front of an upstream."""
+    """Run the command in front of an upstream."""
     url = upstream if isinstance(upstream, str) else upstream.url("")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "aiohttp_rawws", "proxy", listen, url),
@@ -86,7 +86,7 @@ async def proxying(
 
 
 async def sink(session: RawWebSocketSession) -> None:
-    """An upstream that answers nothing but a Close."""
+    """Answer a Close, and nothing else."""
     async for frame in session:
         if session.close_received is not None:
             await session.send(frame)
@@ -111,7 +111,7 @@ def name(wire: Wire) -> str:
 
 
 def opened(line: str) -> str:
-    """An open line without the address, which must be one of this machine."""
+    """Return an open line without its address, which must be on this machine."""
     short, found = re.subn(r" from 127\.0\.0\.1:\d+,", "", line)
     assert found == 1, line
     return short
@@ -143,6 +143,6 @@ PAYLOADS = [
 
 
 def without_uvloop(folder: Path) -> dict[str, str]:
-    """An environment in which uvloop cannot be imported."""
+    """Return an environment in which uvloop cannot be imported."""
     (folder / "uvloop.py").write_text("raise ImportError")
     return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}

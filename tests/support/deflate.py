@@ -33,7 +33,7 @@ NAME = "permessage-deflate"
 
 
 class Session:
-    """What `of` looks at."""
+    """The attributes of a session that `PermessageDeflate.of` reads."""
 
     def __init__(self, answer: "str | None", *offers: str, is_client: bool = True) -> None:
         self.extensions = answer
@@ -50,7 +50,7 @@ def of(answer: "str | None", *offers: str, **options: Any) -> "PermessageDeflate
 
 @contextlib.contextmanager
 def traced() -> Iterator[Callable[[], int]]:
-    """Have memory traced; gives a function for the peak within, in bytes."""
+    """Trace memory; yield a function that returns the peak within the block, in bytes."""
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
@@ -61,7 +61,7 @@ def traced() -> Iterator[Callable[[], int]]:
 
 
 def pair(**options: Any) -> tuple[PermessageDeflate, PermessageDeflate]:
-    """Both ends of a connection: the server's and the client's."""
+    """Return both ends of a connection: the server's and the client's."""
     return (
         PermessageDeflate(is_client=False, **options),
         PermessageDeflate(is_client=True, **options),
@@ -73,13 +73,13 @@ def reader(max_size: int = 2**20, **options: Any) -> PermessageDeflate:
 
 
 def deflated(data: bytes, level: int = -1) -> bytes:
-    """A message's payload, by zlib alone (RFC 7692 section 7.2.1)."""
+    """Return a message's payload, compressed by zlib alone (RFC 7692 section 7.2.1)."""
     deflater = zlib.compressobj(level, zlib.DEFLATED, -15)
     return (deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
 def finished(data: bytes) -> bytes:
-    """A whole DEFLATE stream: its last block has BFINAL."""
+    """Return a whole DEFLATE stream, the last block of which has BFINAL."""
     deflater = zlib.compressobj(wbits=-15)
     return deflater.compress(data) + deflater.flush(zlib.Z_FINISH)
 
@@ -113,7 +113,7 @@ data = st.one_of(
 
 
 def bomb(size: int) -> bytes:
-    """A message of zeroes, about a thousandth of `size`."""
+    """Return a compressed message of `size` zeroes, about a thousandth of its size."""
     deflater = zlib.compressobj(9, wbits=-15)
     block = bytes(2**20)
     parts = [deflater.compress(block) for _ in range(size // len(block))]

@@ -18,7 +18,7 @@ CLOSE_1000 = b"\x03\xe8"
 
 
 class Visit:
-    """What the page does: a control channel, and a watched socket written by hand."""
+    """A visitor of the inspector: the control channel, and a watched socket written by hand."""
 
     def __init__(self, address: Address, control: aiohttp.ClientWebSocketResponse) -> None:
         self.address = address
@@ -30,7 +30,7 @@ class Visit:
         return report
 
     async def shown(self, count: int = 1) -> list[tuple[str, str, int]]:
-        """Direction, name and length of the next frames that are reported."""
+        """Return direction, name and length of the next frames that are reported."""
         reports = [await self.report() for _ in range(count)]
         return [(report["direction"], report["name"], report["length"]) for report in reports]
 
@@ -66,7 +66,7 @@ def running(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
 
 
 def address_of(process: "subprocess.Popen[str]") -> Address:
-    """Where a demo says that it listens."""
+    """Return the address that a demo prints."""
     assert process.stdout is not None
     line = process.stdout.readline()
     found = re.search(r"http://(\S+):(\d+)", line)
@@ -77,6 +77,6 @@ def address_of(process: "subprocess.Popen[str]") -> Address:
 
 
 def line(row: dict[str, str]) -> str:
-    """A row in one line, with a mask of which only its being there is known."""
+    """Return a row as one line; a mask is shown as present, not by value."""
     mask = re.sub("([0-9a-f]{2} ?){4}", "masked", row["mask"])
     return f"{row['direction']} {row['opcode']} {row['fin']} {row['rsv']} {mask} {row['payload']}"

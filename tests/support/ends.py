@@ -20,10 +20,10 @@ async def both_ends(
     handler_cancellation: bool = False,
     **options: Any,
 ) -> AsyncIterator[tuple[RawWebSocketSession, Wire]]:
-    """A session that the test plays with itself, and its peer.
+    """Yield a session that the test plays with itself, and its peer.
 
-    The session's handler returns at the end of the block. `behind` are bytes in the segment of
-    the request.
+    The session's handler returns at the end of the block. `behind` is sent in the segment of the
+    request.
     """
     given: asyncio.Future[RawWebSocketSession] = asyncio.get_running_loop().create_future()
     released = asyncio.Event()

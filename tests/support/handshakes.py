@@ -11,7 +11,7 @@ ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 def request(path: str = "/", method: str = "GET", version: str = "1.1", **changes: str) -> bytes:
-    """An opening handshake; `changes` replace headers (`Sec_WebSocket_Key="x"`), "" drops one."""
+    """Return an opening handshake. `changes` replace headers (`Origin="x"`); "" drops one."""
     headers = CIMultiDict(
         {
             "Host": "example.test",
@@ -30,7 +30,7 @@ def request(path: str = "/", method: str = "GET", version: str = "1.1", **change
 
 @dataclass(frozen=True)
 class Opening:
-    """An opening handshake, as it came."""
+    """An opening handshake as it was received."""
 
     line: str
     headers: "CIMultiDict[str]"
@@ -41,7 +41,7 @@ class Opening:
 
 
 def answer(opening: Opening, **changes: "str | list[str]") -> bytes:
-    """A 101; `changes` replace headers, "" drops one, a list gives several lines."""
+    """Return a 101. `changes` replace headers; "" drops one, a list gives several lines."""
     headers: dict[str, str | list[str]] = {
         "Upgrade": "websocket",
         "Connection": "Upgrade",
@@ -56,5 +56,5 @@ def answer(opening: Opening, **changes: "str | list[str]") -> bytes:
 
 
 def asks(*lines: str, path: str = "/") -> bytes:
-    """An opening handshake with more header lines, as they are; Latin-1 for any byte."""
+    """Return an opening handshake with more header lines, encoded in Latin-1."""
     return request(path)[:-2] + "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"\r\n"

@@ -1,4 +1,4 @@
-"""Connections with a heartbeat."""
+"""Constants and clocks for the tests of the heartbeat."""
 
 import contextlib
 import socket
@@ -11,8 +11,6 @@ import pytest
 from tests.support.wire import Wire
 
 LONG = 3600
-
-
 #: Much longer than a loop takes to get to something, much shorter than a test may take.
 SHORT = 0.05
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
@@ -20,14 +18,14 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 
 @contextlib.asynccontextmanager
 async def ends_between(least: float, most: float) -> AsyncIterator[None]:
-    """How long the block takes, in seconds; `most` leaves room for a busy machine."""
+    """Check that the block takes `least` to `most` seconds, with two more for a busy machine."""
     start = time.monotonic()
     yield
     assert least - 0.01 < time.monotonic() - start < most + 2
 
 
 async def read_some(wire: Wire, size: int) -> int:
-    """Take so many bytes from the system, past the transport of a wire that does not read."""
+    """Read up to `size` bytes from the socket of a wire, past its paused transport."""
     with socket.socket(fileno=socket.dup(wire.writer.get_extra_info("socket").fileno())) as sock:
         sock.setblocking(False)
         try:
@@ -37,7 +35,7 @@ async def read_some(wire: Wire, size: int) -> int:
 
 
 async def next_ping(wire: Wire) -> bytes:
-    """The payload of the next frame, which is a Ping."""
+    """Return the payload of the next frame, which must be a Ping."""
     head, payload = await wire.read_frame()
     assert head == 0x89
     return payload

@@ -32,7 +32,7 @@ LogLevel Critical
 
 @contextlib.contextmanager
 def tinyproxy(folder: Path, *more: str) -> Iterator[str]:
-    """Run tinyproxy with more lines of configuration; gives its address, "host:port"."""
+    """Run tinyproxy with more lines of configuration; yield its address, "host:port"."""
     program = shutil.which("tinyproxy")
     if program is None:
         required = os.environ.get("AIOHTTP_RAWWS_REQUIRE_PROXY") == "1"
@@ -69,7 +69,7 @@ def wait_for(port: int) -> None:
 
 
 class Proxy:
-    """A small HTTP proxy, for CONNECT and for plain requests; `heard` are the requests to it."""
+    """A small HTTP proxy for CONNECT and plain requests; `heard` holds the requests."""
 
     def __init__(self) -> None:
         self.heard: list[Opening] = []
@@ -119,7 +119,7 @@ CREDENTIALS = "Basic " + base64.b64encode(b"me:secret").decode()
 
 
 class Recorder:
-    """A proxy that answers every CONNECT, and a server behind it; both note what they hear."""
+    """A proxy that answers every CONNECT, and a server behind it; both record what they receive."""
 
     def __init__(self, answers: bytes = ESTABLISHED) -> None:
         self.answers = answers

@@ -22,14 +22,14 @@ import pytest
 
 
 def eager(factory: "Callable[[], asyncio.AbstractEventLoop]") -> asyncio.AbstractEventLoop:
-    """A loop on which a task begins to run where it is made."""
+    """Return a loop that starts each task at once."""
     loop = factory()
     loop.set_task_factory(begun)
     return loop
 
 
 def begun(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
-    """As `asyncio.eager_task_factory`; some take no `eager_start`, which uvloop passes."""
+    """Do as `asyncio.eager_task_factory`, which does not take uvloop's `eager_start` everywhere."""
     options["eager_start"] = True
     return asyncio.Task(coroutine, loop=loop, **options)
 
@@ -39,7 +39,7 @@ def run(
 ) -> Result:
     """Run a program as `asyncio.run` does, on a loop of that kind, and leave nothing behind.
 
-    What ends the program may be raised again by each task that waits for one that raised it.
+    An exception that ends the program may be raised again by each task that waits for its source.
     """
     loop = new_loop()
     try:

@@ -1,9 +1,11 @@
-"""A server in a process of its own, which tells how much memory one connection took.
+"""A server in a process of its own that reports its memory (Linux).
 
-Started by path, it prints its port. At "/frames" it takes one frame, at "/pieces" the pieces of
-one; then it sends a Text: the bytes of payload that came, and by how many bytes the resident
-memory of the process had grown at its peak (Linux). "/proxy/PORT" is a proxy to that port, and
-"/growth" answers by how much the memory had grown at most since it last was asked.
+Started by path, it prints its port.
+
+- "/frames" takes one frame, "/pieces" the pieces of one. Each then sends a Text: the size of the
+  payload, and by how much the resident memory had grown at its peak, in bytes.
+- "/proxy/PORT" is a proxy to that port.
+- "/growth" returns the growth of the memory at its peak since the last request for it, in bytes.
 """
 
 import asyncio
@@ -18,14 +20,14 @@ from aiohttp_rawws import Frame, RawWebSocketSession, add_raw_websocket, proxy, 
 
 
 def memory(field: str) -> int:
-    """A field of the process's memory status, in bytes."""
+    """Return a field of the process's memory status, in bytes."""
     found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return int(found[1]) * 1024
 
 
 def forget_peak() -> int:
-    """Make the peak what is resident now, and tell that."""
+    """Reset the peak to the resident memory, and return that."""
     Path("/proc/self/clear_refs").write_text("5")
     return memory("VmRSS")
 
@@ -64,7 +66,7 @@ async def pass_on(request: web.Request) -> web.StreamResponse:
 
 
 class Growth:
-    """How much memory was taken since the last question."""
+    """The growth of the memory since the last request."""
 
     before = 0
 

@@ -1,4 +1,4 @@
-"""Messages in frames and pieces, and what an assembler makes of them."""
+"""Messages in frames and pieces, and an assembler for them."""
 
 import itertools
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ Item: TypeAlias = Frame | Piece
 
 
 def pieces(frame: Frame, *sizes: int) -> list[Piece]:
-    """A data frame in pieces of these sizes, and one with the rest if there is any."""
+    """Return a data frame in pieces of these sizes, then the rest as one piece if there is any."""
     found = []
     offset, length = 0, len(frame.payload)
     for size in (*sizes, length):
@@ -33,7 +33,7 @@ def assemble(items: Iterable[Item], **options: Any) -> list[Message]:
 
 
 def refused(assembler: MessageAssembler, item: Item) -> ProtocolError:
-    """The error that an item makes, told again and again, but not to control frames."""
+    """Return the error that an item raises. It is raised again, but not for control frames."""
     with pytest.raises(ProtocolError) as caught:
         assembler.feed(item)
     for other in (item, Frame.binary(b""), Frame.continuation(b"")):
@@ -48,8 +48,6 @@ def refused(assembler: MessageAssembler, item: Item) -> ProtocolError:
 
 
 HELLO = [Frame.text("Hel", False), Frame.continuation(b"lo ", False), Frame.continuation(b"you")]
-
-
 #: Enough to continue whatever can be continued.
 TAILS = [bytes(tail) for n in range(4) for tail in itertools.product(b"\x80\x90\xa0", repeat=n)]
 
@@ -63,7 +61,7 @@ def is_utf8(data: bytes) -> bool:
 
 
 def wrong_byte(data: bytes) -> int | None:
-    """The first byte after which nothing could make a text of this; None if there is none."""
+    """Return the index of the first byte that makes invalid UTF-8, or None."""
     for end in range(1, len(data) + 1):
         if not any(is_utf8(data[:end] + tail) for tail in TAILS):
             return end - 1

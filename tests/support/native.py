@@ -1,4 +1,4 @@
-"""The memory of frames in the hands of a test."""
+"""Output and payload memory, filled as a transport fills it."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def output(mask: Any, data: bytes = b"") -> Any:
 
 
 def arrive(payload: Any, wire: bytes) -> None:
-    """Read bytes in place, as a transport does, in as few reads as there is room for."""
+    """Read bytes in place, in as few reads as there is room for."""
     while wire:
         view = payload.view()
         count = min(len(view), len(wire))
@@ -28,7 +28,7 @@ def arrive(payload: Any, wire: bytes) -> None:
 
 
 def rooms(payload: Any, wire: bytes) -> "list[int]":
-    """Read bytes in place; how much room there was for each read."""
+    """Read bytes in place; return the room before each read."""
     seen = []
     while wire:
         view = payload.view()

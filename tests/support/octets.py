@@ -7,19 +7,19 @@ MASK = b"\x37\xfa\x21\x3d"  # the masking key of the examples of RFC 6455 sectio
 
 
 def xor(payload: bytes, mask: bytes = MASK) -> bytes:
-    """Masking as RFC 6455 section 5.3 spells it out."""
+    """Mask as RFC 6455 section 5.3 describes it."""
     return bytes(octet ^ mask[i % 4] for i, octet in enumerate(payload))
 
 
 def masked(head: int, payload: bytes = b"") -> bytes:
-    """A client's frame of up to 65535 bytes: first octet `head`, masked with MASK."""
+    """Return a client's frame of up to 65535 bytes: first octet `head`, masked with MASK."""
     size = len(payload)
     length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
     return bytes([head]) + length + MASK + xor(payload)
 
 
 def long_frame(head: int, payload: bytes) -> bytes:
-    """A client's frame of any size: first octet `head`, a 64-bit length, masked with MASK."""
+    """Return a client's frame of any size, with a 64-bit length, masked with MASK."""
     size = len(payload)
     key = (MASK * (size // 4 + 1))[:size]
     mixed = int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")

@@ -1,4 +1,4 @@
-"""A reader that uses a parser as a session does, and notes what comes out as values."""
+"""A reader that drives a parser as a session does, and records what comes out as values."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -18,7 +18,7 @@ LIMITS: dict[str, Any] = {"max_frame_size": 16 * 2**20, "limit": 256 * 2**10}
 
 
 def values(item: Any) -> Values:
-    """A frame or a piece of any build: everything that can be seen of it."""
+    """Return all attributes of a frame or a piece, whichever build it is of."""
     flags = (item.opcode, item.fin, item.rsv1, item.rsv2, item.rsv3)
     rest = (item.payload, item.mask, item.violations.value)
     if isinstance(item, tuple):
@@ -27,7 +27,7 @@ def values(item: Any) -> Values:
 
 
 def error_values(error: "Exception | None") -> "Values | None":
-    """A protocol error of any build, everything that can be seen of it."""
+    """Return all attributes of a protocol error, whichever build it is of, or None."""
     if error is None:
         return None
     seen = (type(error).__name__, error.violation.value, error.close_code)  # type: ignore[attr-defined]
@@ -35,9 +35,9 @@ def error_values(error: "Exception | None") -> "Values | None":
 
 
 class Reader:
-    """Takes from a parser what a session would, and notes it as `items`.
+    """Drive a parser as a session does, and record frames and pieces in `items`.
 
-    `read` is what the transport does; `take` and `rest` are what `receive` and `pieces` do.
+    `read` does what the transport does; `take` and `rest` do what `receive` and `pieces` do.
     """
 
     def __init__(self, build: Build = RUNNING, **options: Any) -> None:
@@ -47,7 +47,7 @@ class Reader:
         self.items: list[Values] = []
 
     def read(self, data: bytes) -> None:
-        """Bytes from the network, in as few reads as the parser has room for."""
+        """Read bytes in as few reads as the parser has room for."""
         while data:
             view = self.parser.writable()
             count = min(len(view), len(data))
@@ -56,7 +56,7 @@ class Reader:
             data = data[count:]
 
     def take(self, pieces: bool = False) -> bool:
-        """Take one frame or piece; whether there was one."""
+        """Take one frame or piece; return False if there is none."""
         item = self._piece() if pieces else self._frame()
         if item is None:
             return False
@@ -64,7 +64,7 @@ class Reader:
         return True
 
     def rest(self, pieces: bool = False) -> None:
-        """Take all there is."""
+        """Take all that is complete."""
         parser = self.parser
         while True:
             while self.take(pieces):
@@ -97,13 +97,13 @@ class Reader:
 
     @property
     def half_read(self) -> bool:
-        """Whether a frame was given away in part."""
+        """True if a part of a frame was taken."""
         parser = self.parser
         return bool(parser.is_cutting or isinstance(parser.queue.first, self.build.frames.Piece))
 
     @property
     def state(self) -> Values:
-        """Everything else that can be seen of the parser."""
+        """All other state of the parser that can be seen."""
         parser = self.parser
         names = "stop pieces fragmented after_close is_partial is_cutting"
         return (
@@ -117,13 +117,13 @@ class Reader:
 
     @property
     def outcome(self) -> "tuple[list[Values], Values | None]":
-        """The frames that came out, pieces put together, and the error behind them."""
+        """The frames that came out, put together from pieces, and the error behind them."""
         broken = self.parser.stop == Stop.VIOLATION
         return list(joined(self.items)), error_values(self.parser.error if broken else None)
 
 
 def joined(items: Iterable[Values]) -> Iterator[Values]:
-    """Put pieces together again to frames; an incomplete one at the end is left out."""
+    """Yield frames put together from pieces; leave out an incomplete one at the end."""
     payload = b""
     for item in items:
         payload += item[5]
@@ -139,7 +139,7 @@ both_roles = pytest.mark.parametrize("is_client", [False, True], ids=["server", 
 
 
 def length_of(size: int) -> bytes:
-    """A payload length in its shortest form (RFC 6455 section 5.2)."""
+    """Return a payload length in its shortest form (RFC 6455 section 5.2)."""
     if size < 126:
         return bytes([size])
     if size < 65536:
@@ -148,13 +148,13 @@ def length_of(size: int) -> bytes:
 
 
 def header(head: int, size: int, is_client: bool = False, length: bytes = b"") -> bytes:
-    """All that stands before the masking key; a server receives masked frames, a client bare."""
+    """Return all bytes before the masking key. Only a server receives masked frames."""
     length = length or length_of(size)
     return bytes([head, length[0] | (0 if is_client else 0x80)]) + length[1:]
 
 
 def octets(head: int, payload: bytes = b"", is_client: bool = False, length: bytes = b"") -> bytes:
-    """A whole frame as that role receives it."""
+    """Return a whole frame as that role receives it."""
     start = header(head, len(payload), is_client, length)
     return start + (payload if is_client else MASK + xor(payload))
 
@@ -164,7 +164,7 @@ def parser(**options: Any) -> Any:
 
 
 def reader(data: bytes = b"", pieces: bool = False, **options: Any) -> Reader:
-    """A reader that has read `data`, and taken all it could."""
+    """Return a reader that has read `data` and taken all that is complete."""
     it = Reader(**{**SERVER, **options})
     it.read(data)
     it.rest(pieces)

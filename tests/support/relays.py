@@ -1,4 +1,4 @@
-"""A relay between two peers in the hands of a test: a visitor, and the upstream of it."""
+"""A relay between two peers in the hands of a test: a visitor and an upstream."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ NOTHING_ELSE = b""
 
 @dataclass
 class Between:
-    """Both peers, both sessions of the relay, and what becomes of it."""
+    """Both peers, both sessions of the relay, and its task."""
 
     visitor: Wire
     upstream: Wire
@@ -38,7 +38,7 @@ class Between:
 async def listening(
     contexts: "Contexts | None", extensions: str = "", path: str = ""
 ) -> AsyncIterator["tuple[Address, asyncio.Queue[Wire]]"]:
-    """A server that answers 101 and gives the wires of its connections."""
+    """Run a server that answers 101; yield its address and a queue of its connections."""
     wires: asyncio.Queue[Wire] = asyncio.Queue()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,10 +76,10 @@ async def between(
     paths: tuple[str, str] = ("", ""),
     **relay_options: Any,
 ) -> AsyncIterator[Between]:
-    """A relay from a raw route to a raw client.
+    """Run a relay from a raw route to a raw client.
 
-    `before` is sent by the visitor with its request, `options` are those of both sessions, and
-    `paths` those of Unix sockets for the two legs.
+    The visitor sends `before` with its request. `options` are those of both sessions, `paths` those
+    of Unix sockets for the two legs.
     """
     options = {"linger": 2.0} | (options or {})
     offered = {"Sec_WebSocket_Extensions": extensions}
@@ -117,7 +117,7 @@ async def between(
 
 
 def look(direction: str, frame: Frame) -> None:
-    """A tap that sees and says nothing."""
+    """Be a tap that does nothing."""
 
 
 #: As they stand, assembled for a tap, and under fresh masking keys.
@@ -167,7 +167,7 @@ TALK = [
 
 
 def bare(head: int, payload: bytes) -> bytes:
-    """A server's frame of up to 65535 bytes."""
+    """Return a server's frame of up to 65535 bytes."""
     size = len(payload)
     return (
         bytes([head])
@@ -177,7 +177,7 @@ def bare(head: int, payload: bytes) -> bytes:
 
 
 async def unmasked(wire: Wire) -> "tuple[int, bytes]":
-    """A masked frame of up to 65535 bytes."""
+    """Read a masked frame of up to 65535 bytes; return its first octet and its payload."""
     head, size = await wire.read(2)
     assert size & 0x80
     size &= 0x7F

@@ -67,7 +67,7 @@ async def upgrade(
     version: str = "1.1",
     **changes: str,
 ) -> Answer:
-    """What a server says to one upgrade request, to the end of the connection if it closes."""
+    """Return the answer to one upgrade request, up to the end of the connection if it closes."""
     changes = {"Sec-WebSocket-Protocol": protocol} | changes
     wire = await Wire.open(address)
     try:
@@ -83,7 +83,7 @@ async def upgrade(
 
 
 async def ask(address: Address, path: str, **changes: Any) -> Answer:
-    """The same for an ordinary request."""
+    """Return the answer to an ordinary request."""
     return await upgrade(address, path, **PLAIN | changes)
 
 

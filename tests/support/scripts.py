@@ -12,7 +12,7 @@ from tests.support.wire import Script, Wire
 
 
 async def until_end(wire: Wire, opening: Opening) -> None:
-    """A script: 101, then wait for the client to end the connection."""
+    """Answer 101, then wait for the client to end the connection."""
     wire.send(answer(opening))
     await wire.read_to_end()
 
@@ -22,7 +22,7 @@ HEAD = b"HTTP/1.1 403 No\r\n"
 
 
 def slow_tracing(*held: asyncio.Event) -> aiohttp.TraceConfig:
-    """A trace that holds the response back until the events have come, one for each."""
+    """Return a trace that holds each response back until its event is set."""
     events = iter(held)
 
     async def hold(*args: Any) -> None:
@@ -37,7 +37,7 @@ JUNK = masked(0x81, b"Hello") * 1000
 
 
 def says(data: bytes) -> Script:
-    """An upstream that answers `data` and ends the connection."""
+    """Return a script that answers `data` and ends the connection."""
 
     async def script(wire: Wire, opening: Opening) -> None:
         wire.send(data)

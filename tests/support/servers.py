@@ -1,4 +1,4 @@
-"""Servers of raw routes, and their handlers."""
+"""Servers of raw routes, and handlers for them."""
 
 import asyncio
 import contextlib
@@ -18,19 +18,15 @@ from tests.support.wire import Address
 
 Serve = Callable[..., Awaitable[Address]]
 BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-
-
 #: aiohttp's option, which must make no difference.
 CANCELLATION = pytest.mark.parametrize("handler_cancellation", [False, True])
 Handler: TypeAlias = Callable[[RawWebSocketSession], Awaitable[None]]
-
-
 #: The server's and the client's.
 Contexts: TypeAlias = tuple[ssl.SSLContext, ssl.SSLContext]
 
 
 def application(handler: Handler, protocol: "str | None" = None, **options: Any) -> web.Application:
-    """An application with one raw route, at "/"."""
+    """Return an application with one raw route, at "/"."""
     app = web.Application()
     setup(app, **options)
     add_raw_websocket(app.router, "/", handler, protocol)
@@ -43,7 +39,7 @@ async def running(
     tls: "Contexts | None" = None,
     **options: Any,
 ) -> AsyncIterator[tuple[web.AppRunner, Address]]:
-    """A server that the test may look into, and stop when it likes; `path` is a Unix socket's."""
+    """Run a server, on a Unix socket if there is a `path`; yield its runner and its address."""
     path = options.pop("path", "")
     runner = web.AppRunner(app, **{"access_log": None, "shutdown_timeout": PATIENCE} | options)
     await runner.setup()
@@ -62,7 +58,7 @@ async def running(
 
 
 def connector_to(address: Address) -> aiohttp.BaseConnector:
-    """A connector of a client session for that server."""
+    """Return a connector for that server."""
     if address.path:
         return aiohttp.UnixConnector(address.path)
     return aiohttp.TCPConnector(ssl=address.ssl or True)
@@ -82,24 +78,24 @@ async def echo(session: RawWebSocketSession) -> None:
 
 
 async def receive_on(session: RawWebSocketSession) -> None:
-    """Receive until that raises."""
+    """Receive until `receive` raises."""
     while True:
         await session.receive()
 
 
 def handler_tasks() -> list[str]:
-    """The tasks of aiohttp's server that still run a handler."""
+    """Return the tasks of aiohttp's server that still run a handler."""
     return [repr(task) for task in asyncio.all_tasks() if "_handle_request" in repr(task)]
 
 
 def left(session: aiohttp.ClientSession) -> int:
-    """How many connections of a client session are in use."""
+    """Return how many connections of a client session are in use."""
     connector: Any = session.connector
     return len(connector._acquired) if connector is not None else 0
 
 
 def ingress(http: aiohttp.ClientSession, upstream: Address, **options: Any) -> web.Application:
-    """An application that is nothing but a proxy to `upstream`."""
+    """Return an application that is a proxy to `upstream`."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         url = URL(upstream.url(request.rel_url.raw_path_qs), encoded=True)

@@ -1,4 +1,7 @@
-"""One echo through a raw route, by what is installed. With `compiled`, by the compiled core."""
+"""Send one echo through a raw route of the installed package.
+
+With the argument `compiled`, fail if the extensions are missing.
+"""
 
 import asyncio
 import sys

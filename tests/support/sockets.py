@@ -1,4 +1,4 @@
-"""The sockets of a connection: their buffers, their resets, and what the kernel counts."""
+"""The sockets of a connection: their buffers, their resets, and the kernel's counts."""
 
 import asyncio
 import fcntl
@@ -14,15 +14,13 @@ from tests.support.wire import Wire
 #: More than the buffers of a narrow connection hold. Over TLS it takes two: asyncio does not count
 #: what the transport below the encryption holds, and that takes one write of any size.
 BIG = 4 * 2**20
-
-
 #: More than a connection takes while its peer does not read.
 MEGABYTES = 8 * 2**20
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 def unread(session: RawWebSocketSession) -> int:
-    """How many bytes wait in the kernel for the session to read."""
+    """Return how many bytes wait in the kernel for the session to read."""
     sock = session.get_extra_info("socket")
     assert sock is not None
     answer = fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4))
@@ -38,7 +36,7 @@ async def taken(session: RawWebSocketSession, wire: Wire) -> None:
 
 
 def segments(wire: Wire) -> int:
-    """How many segments with data have come to the wire (Linux: tcpi_data_segs_in)."""
+    """Return how many segments with data the wire has received (Linux: tcpi_data_segs_in)."""
     sock = wire.writer.get_extra_info("socket")
     number: int = struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, 11, 256), 152)[0]
     return number
@@ -56,7 +54,7 @@ def narrow(
     *ends: RawWebSocketSession | asyncio.StreamWriter | asyncio.BaseTransport,
     size: int = 64 * 1024,
 ) -> None:
-    """Have the system hold little for the ends of a connection: at least what it must."""
+    """Reduce the kernel's buffers of these ends."""
     for end in ends:
         sock = end.get_extra_info("socket")
         assert sock is not None
@@ -65,7 +63,7 @@ def narrow(
 
 
 def refuse_to_read(session: RawWebSocketSession, wire: Wire) -> None:
-    """Have the peer read nothing, so that little fits the connection to it."""
+    """Stop the peer's reading, and reduce the buffers between it and the session."""
     narrow(session, wire.writer)
     wire.transport.pause_reading()
 
@@ -75,9 +73,9 @@ def read_again(wire: Wire) -> None:
 
 
 async def send_until_full(wire: Wire, chunk: bytes, limit: int) -> int:
-    """Send until nothing moves any more, or `limit` is passed; how many bytes went through.
+    """Send until nothing moves any more, or more than `limit` was sent; return the bytes that left.
 
-    A whole number of `chunk`s is sent; what does not go through waits in the wire.
+    Whole `chunk`s are sent; the transport of the wire holds the rest.
     """
     transport = wire.writer.transport
     written, quiet, before = 0, 0, -1

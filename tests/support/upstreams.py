@@ -1,4 +1,4 @@
-"""An upstream that answers when the test lets it."""
+"""An upstream that answers when the test says so."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from tests.support.wire import Address, Wire
 
 
 class Upstream:
-    """An upstream that the test plays: its end of the connection, and when it answers."""
+    """An upstream's end of the connection, and the events that rule it."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -27,7 +27,7 @@ class Upstream:
 
 
 async def opened(upstream: Upstream, ours: Address) -> Wire:
-    """A visitor whose upgrade is done."""
+    """Return a visitor whose upgrade is done."""
     upstream.answers.set()
     wire = await Wire.upgrade(ours)
     await soon(upstream.asked.wait())
@@ -35,7 +35,7 @@ async def opened(upstream: Upstream, ours: Address) -> Wire:
 
 
 async def end_of(wire: Wire) -> str:
-    """How a connection ends, without a byte before."""
+    """Return "FIN" or "RST", by which the connection ends; no byte may come before."""
     try:
         assert await wire.read_to_end() == b""
     except ConnectionResetError:

@@ -1,4 +1,4 @@
-"""Waits that are bounded: no await of a test lasts longer than PATIENCE."""
+"""Bounded waits: no await of a test lasts longer than PATIENCE."""
 
 import asyncio
 import contextlib
@@ -12,13 +12,13 @@ Result = TypeVar("Result")
 
 
 async def soon(awaitable: Awaitable[Result]) -> Result:
-    """Its result, which no test should wait for any longer than this."""
+    """Return the result of `awaitable`, or raise TimeoutError after PATIENCE."""
     return await asyncio.wait_for(awaitable, PATIENCE)
 
 
 @contextlib.asynccontextmanager
 async def patience() -> AsyncIterator[None]:
-    """A bound for everything that is awaited inside, without a task of its own."""
+    """Bound all that is awaited in the block, without a task of its own."""
     task = asyncio.current_task()
     assert task is not None
     expired = asyncio.Event()
@@ -39,20 +39,20 @@ async def patience() -> AsyncIterator[None]:
 
 
 async def turns(number: int = 20) -> None:
-    """Let the loop run; enough for whatever is ready, and for what that makes ready."""
+    """Run the loop for some iterations, enough for what is ready and what that makes ready."""
     for _ in range(number):
         await asyncio.sleep(0)
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """For what no event tells."""
+    """Wait for a condition that no event signals."""
     async with patience():
         while not condition():
             await asyncio.sleep(0)
 
 
 def is_cancelled() -> bool:
-    """Whether a cancellation of this task is left over."""
+    """Return True if a cancellation of the current task is pending."""
     task = asyncio.current_task()
     assert task is not None
     return sys.version_info >= (3, 11) and task.cancelling() > 0

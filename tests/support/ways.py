@@ -1,4 +1,4 @@
-"""The ways to receive, as one: each gives the frames of a session, to its end."""
+"""Each way to receive as a function that yields the frames of a session up to its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -42,7 +42,7 @@ async def by_batches(session: RawWebSocketSession) -> AsyncIterator[Frame]:
 
 
 async def by_pieces(session: RawWebSocketSession) -> AsyncIterator[Frame]:
-    """The frames that pieces add up to."""
+    """Yield the frames that the pieces add up to."""
     payload = b""
     async for piece in session.pieces():
         if isinstance(piece, Frame):

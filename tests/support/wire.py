@@ -1,4 +1,4 @@
-"""A peer whose every byte is written by hand, over a real socket."""
+"""A peer that writes and reads every byte by hand, over a real socket."""
 
 import asyncio
 import contextlib
@@ -16,9 +16,9 @@ from tests.support.waiting import PATIENCE
 
 @dataclass(frozen=True)
 class Address:
-    """Where a test server listens; `ssl` is the context for its clients, or None.
+    """The address of a test server, and the TLS context for its clients or None.
 
-    With a `path` that is a Unix socket, and host and port are those to write into a URL.
+    If `path` is set, the server listens on that Unix socket; host and port are for its URLs.
     """
 
     host: str
@@ -65,7 +65,7 @@ class Wire:
         self.writer.write(data)
 
     async def read_head(self) -> "tuple[int, CIMultiDict[str]]":
-        """The status and the headers of a response."""
+        """Return the status and the headers of a response."""
         head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)
         status, *lines = head.decode("latin-1").split("\r\n")
         headers: CIMultiDict[str] = CIMultiDict()
@@ -75,11 +75,11 @@ class Wire:
         return int(status.split(" ")[1]), headers
 
     async def read(self, size: int) -> bytes:
-        """Exactly `size` bytes."""
+        """Return exactly `size` bytes."""
         return await asyncio.wait_for(self.reader.readexactly(size), PATIENCE)
 
     async def read_frame(self) -> "tuple[int, bytes]":
-        """The first octet and the payload of an unmasked frame."""
+        """Return the first octet and the payload of an unmasked frame."""
         head, size = await self.read(2)
         if size == 126:
             size = int.from_bytes(await self.read(2), "big")
@@ -88,7 +88,7 @@ class Wire:
         return head, await self.read(size)
 
     async def read_to_end(self) -> bytes:
-        """All there is until the peer's FIN; ConnectionResetError after a RST."""
+        """Return all bytes up to the peer's FIN. Raises ConnectionResetError after a RST."""
         return await asyncio.wait_for(self.reader.read(), PATIENCE)
 
     def end(self) -> None:
@@ -117,7 +117,7 @@ NOWHERE = Address("127.0.0.1", 1)
 
 
 async def tell(address: Address, data: bytes) -> tuple[int, "CIMultiDict[str]"]:
-    """What a visitor gets to `data`, who leaves then."""
+    """Send `data` and leave; return the status and headers of the answer."""
     wire = await Wire.open(address)
     wire.send(data)
     head = await wire.read_head()
@@ -126,7 +126,7 @@ async def tell(address: Address, data: bytes) -> tuple[int, "CIMultiDict[str]"]:
 
 
 async def raw_bytes(address: Address, data: bytes) -> bytes:
-    """All that a server answers to `data` until it ends the connection."""
+    """Send `data`; return all bytes up to the end of the connection."""
     wire = await Wire.open(address)
     wire.send(data)
     answer = await wire.read_to_end()
@@ -135,7 +135,7 @@ async def raw_bytes(address: Address, data: bytes) -> bytes:
 
 
 def only_response(data: bytes) -> tuple[int, bytes]:
-    """The status and the body of the one HTTP response that `data` is."""
+    """Return the status and the body of the one HTTP response in `data`."""
     head, _, body = data.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
     assert length is not None

@@ -1,4 +1,4 @@
-"""What can go wrong, and how it is told."""
+"""The exceptions, their attributes and their messages."""
 
 import copy
 import pickle

@@ -16,8 +16,6 @@ SURROGATE = "\ud800"  # half a character: not encodable as UTF-8
 
 
 HELLO_MASKED = b"\x7f\x9f\x4d\x51\x58"
-
-
 #: RFC 6455 section 5.7
 EXAMPLES = [
     (Frame(1, b"Hello"), b"\x81\x05Hello"),

@@ -1,4 +1,4 @@
-"""What one opening handshake may cost: long lists are refused, the others are split once."""
+"""The cost of one opening handshake: long lists are refused, others are split once."""
 
 from collections.abc import Iterable
 from typing import Any

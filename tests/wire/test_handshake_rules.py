@@ -1,4 +1,4 @@
-"""The rules of the opening handshake that devices break: each refused, or let pass if asked to."""
+"""The rules of the opening handshake that devices break: refused, or let pass on request."""
 
 import base64
 from typing import Any

@@ -1,4 +1,4 @@
-"""Frames that are checked but not taken apart: what the sink of a parser gets, and when."""
+"""Frames that are checked but not taken apart: what the parser passes to its sink, and when."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The rules that a frame breaks: which are told, and when."""
+"""The rules that a frame breaks: which are reported, and when."""
 
 import itertools
 from dataclasses import dataclass

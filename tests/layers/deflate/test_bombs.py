@@ -10,7 +10,7 @@ from aiohttp_rawws import Frame, FrameTooBig
 from tests.support.deflate import bomb, broken, deflated, reader, text, traced
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gigabyte() -> bytes:
     payload = bomb(2**30)
     assert len(payload) < 1.1 * 2**20

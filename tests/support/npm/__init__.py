@@ -1,4 +1,4 @@
-"""npm's `ws` on Node, and the scripts of the tests that need it."""
+"""npm's `ws` on Node, installed once in the user's cache."""
 
 import hashlib
 import os
