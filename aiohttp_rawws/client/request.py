@@ -149,16 +149,16 @@ def begin_request(
         found = UNEXPECTED.search(str(error))
         if found is None:
             raise
-        raise unknown_option(found[1], parameters) from error
+        raise unknown_option("connect", found[1], parameters) from error
 
 
-def unknown_option(name: str, parameters: Iterable[str]) -> TypeError:
-    """Return the error for an option that neither `connect` nor aiohttp has."""
+def unknown_option(function: str, name: str, parameters: Iterable[str]) -> TypeError:
+    """Return the error for an option that neither `function` nor aiohttp has."""
     known = sorted({*parameters, *RequestOptions.__optional_keys__})
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return TypeError(
-        f"connect has no option {name!r}, nor has aiohttp's ClientSession.request(){hint}"
+        f"{function} has no option {name!r}, nor has aiohttp's ClientSession.request(){hint}"
     )
 
 

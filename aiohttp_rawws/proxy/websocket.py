@@ -14,7 +14,14 @@ from aiohttp.typedefs import LooseHeaders, StrOrURL
 from multidict import CIMultiDict
 from yarl import URL
 
-from ..client.request import OWN_OPTIONS, check_client_session, check_url, middlewares_of
+from ..client.request import (
+    OWN_OPTIONS,
+    check_client_session,
+    check_url,
+    middlewares_of,
+    unknown_option,
+)
+from ..client.request_options import DialOptions, RequestOptions
 from ..client.takeover import close_connection, take_over
 from ..client.tunnel import tunnel
 from ..server.installed import options_of
@@ -23,7 +30,7 @@ from ..server.refusals import Disconnected, PassedRefusal, unanswered
 from ..server.response import UpgradeResponse
 from ..server.upgrade import Upgrade
 from ..session.ending import end
-from ..session.options import OPTION_NAMES, Options
+from ..session.options import OPTION_NAMES, Options, RouteOptions, Unpack
 from ..session.session import RawClientSession, RawServerSession, RawWebSocketSession, connection_of
 from ..wire.handshake import HandshakeRule, Refusal, wrong_answer
 from .headers import (
@@ -36,7 +43,7 @@ from .headers import (
 )
 from .relay import RelayStats, Tap, check_tap, join
 
-__all__ = ("ProxyResponse", "proxy")
+__all__ = ("ProxyOptions", "ProxyResponse", "proxy")
 
 #: How to call `proxy`, for error messages.
 CALL = "proxy(request, client_session, url)"
@@ -51,6 +58,10 @@ NOT_TAKEN = OWN_OPTIONS | {
     "cookies",
     "skip_auto_headers",
 }
+
+
+class ProxyOptions(RouteOptions, DialOptions, total=False):
+    """The options of both sessions, and those of the request to the upstream."""
 
 
 class ProxyResponse(UpgradeResponse):
@@ -68,7 +79,7 @@ async def proxy(
     headers: LooseHeaders | None = None,
     tap: Tap | None = None,
     remask: bool = False,
-    **options: Any,
+    **options: Unpack[ProxyOptions],
 ) -> web.StreamResponse:
     """Answer an upgrade request by what the WebSocket server at `url` answers, and relay.
 
@@ -124,7 +135,7 @@ async def proxy(
     check_cookies(client_session)
     check_tap(tap)
     extra = extra_headers(headers)
-    taken, request_options = divide(options)
+    taken, request_options = divide(dict(options))
     session_options = options_of(request).replace(**taken)
     upgrade = Upgrade(request, session_options)
     with upgrade:
@@ -179,6 +190,9 @@ def divide(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     refused = sorted(NOT_TAKEN.intersection(options))
     if refused:
         raise TypeError(f"proxy takes no {', '.join(refused)}: what the visitor sent is passed on")
+    for name in options:
+        if name not in OPTION_NAMES and name not in RequestOptions.__optional_keys__:
+            raise unknown_option("proxy", name, ("headers", "remask", "tap", *OPTION_NAMES))
     taken = {name: value for name, value in options.items() if name in OPTION_NAMES}
     return taken, {name: value for name, value in options.items() if name not in taken}
 

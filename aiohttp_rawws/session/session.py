@@ -310,13 +310,10 @@ class RawWebSocketSession(Awaiting):
             await connection.changes.wait()
 
 
-@iterate_directly
-class RawServerSession(RawWebSocketSession):
-    """The session of a server, which has a request. For annotations, and what is more precise."""
+if TYPE_CHECKING:
 
-    __slots__ = ()
-
-    if TYPE_CHECKING:
+    class RawServerSession(RawWebSocketSession):
+        """The session of a server."""
 
         @property
         def request(self) -> web.Request: ...
@@ -324,20 +321,18 @@ class RawServerSession(RawWebSocketSession):
         @property
         def response(self) -> web.StreamResponse: ...
 
-
-@iterate_directly
-class RawClientSession(RawWebSocketSession):
-    """The session of a client, which `connect` returns."""
-
-    __slots__ = ()
-
-    if TYPE_CHECKING:
+    class RawClientSession(RawWebSocketSession):
+        """The session of a client."""
 
         @property
         def request(self) -> None: ...
 
         @property
         def response(self) -> aiohttp.ClientResponse: ...
+
+else:
+    # Names for annotations. There is one class of sessions.
+    RawServerSession = RawClientSession = RawWebSocketSession
 
 
 def connection_of(session: RawWebSocketSession) -> Connection:

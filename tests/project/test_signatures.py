@@ -76,7 +76,7 @@ def other_build() -> Table:
     if aiohttp_rawws.COMPILED:
         environment[SWITCH] = "1"
     code = (
-        "import json, aiohttp_rawws; from tests import test_signatures as tests;"
+        "import json, aiohttp_rawws; from tests.project import test_signatures as tests;"
         "print(json.dumps([aiohttp_rawws.COMPILED, tests.table()]))"
     )
     answer = subprocess.run(

@@ -21,6 +21,7 @@ from tests.support.checkers import CHECKED_ONCE, MYPY, PYRIGHT, check
 
 CODE = """
 # pyright: strict
+import aiohttp
 from aiohttp import web
 
 from aiohttp_rawws import (
@@ -30,6 +31,7 @@ from aiohttp_rawws import (
     Violation,
     accept,
     add_raw_websocket,
+    proxy,
     raw_websocket,
     setup,
 )
@@ -59,6 +61,15 @@ setup(app, max_frame_sze=1)  # wrong
 add_raw_websocket(app.router, "/", handler, lnger=1)  # wrong
 raw_websocket("/", handler, lnger=1)  # wrong
 raw_websocket("/", handler, reject=0)  # wrong
+HTTP: aiohttp.ClientSession
+
+
+async def ingress(request: web.Request) -> web.StreamResponse:
+    await proxy(request, HTTP, "ws://a", cookies={})  # wrong
+    await proxy(request, HTTP, "ws://a", lnger=1)  # wrong
+    return await proxy(request, HTTP, "ws://a", linger=1, ssl=False, extensions=lambda offer: None)
+
+
 routes.raw_websocket("/", lnger=1)  # wrong
 """
 
