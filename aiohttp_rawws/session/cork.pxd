@@ -1,6 +1,6 @@
 import cython
 
-from ..wire.parser cimport ReadBuffer
+from ..wire.native cimport ReadBuffer
 
 cdef Py_ssize_t KEYS
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 from weakref import WeakKeyDictionary
 
-from ..wire.parser import ReadBuffer
+from ..wire.native import ReadBuffer
 
 __all__ = ("Cork", "Corked", "MaskingKeys", "cork_of")
 

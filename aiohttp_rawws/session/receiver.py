@@ -138,7 +138,10 @@ class Receiver:
         """Return True if nothing more will come. ProtocolError if the peer broke a rule."""
         parser = self._parser
         if parser.stop == VIOLATION:
-            raise parser.fresh_error()
+            error = parser.error
+            assert error is not None
+            # A new one each time: an exception that is raised again grows its traceback.
+            raise type(error)(*error.args)
         if parser.stop == CLOSED:
             return True
         return self.reader.is_over() and parser.stop != LIMIT

@@ -29,6 +29,11 @@ cdef class Output:
     cpdef Py_ssize_t write_with(self, int fd, bytes payload) except -1
 
 
+cdef class ReadBuffer:
+    cdef readonly bytearray data
+    cdef readonly object view
+
+
 cdef class Payload:
     cdef PyObject *_memory
     cdef Py_ssize_t _arrived

@@ -119,6 +119,19 @@ def run_in(context: Context, callback: "Callable[[Any], object]", argument: Any)
     context.run(callback, argument)
 
 
+class ReadBuffer:
+    """The memory of reads before they are parsed: one for all the connections of a thread.
+
+    It may be shared because each read is parsed before the next one begins.
+    """
+
+    __slots__ = ("data", "view")
+
+    def __init__(self) -> None:
+        self.data = bytearray(READ_SIZE)
+        self.view = memoryview(self.data)
+
+
 class Payload:
     """The payload of one frame while it arrives in more than one read.
 

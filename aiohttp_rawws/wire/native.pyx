@@ -273,6 +273,13 @@ cpdef run_in(context, callback, argument):
         PyContext_Exit(context)
 
 
+@cython.final
+cdef class ReadBuffer:
+    def __init__(self):
+        self.data = bytearray(READ_SIZE)
+        self.view = memoryview(self.data)
+
+
 cdef class Payload:
     # The memory is the bytes object that `take` will hand over, so that a payload of any size is
     # never copied. Nobody else sees the object before that: growing and writing it is allowed.

@@ -1,7 +1,7 @@
 import cython
 
 from .frames cimport Frame, make_frame
-from .native cimport Payload, copy_out, key_at
+from .native cimport Payload, ReadBuffer, copy_out, key_at
 from .partial cimport Forwarding, PartialFrame
 from .queue cimport FrameQueue
 from .rules cimport Rules, judge_close, judge_length, size_limited
@@ -9,11 +9,6 @@ from .rules cimport Rules, judge_close, judge_length, size_limited
 cdef unsigned int AFTER_CLOSE, LENGTH_ENCODING
 cdef unsigned char NONE, LIMIT, TOO_BIG, CLOSED, VIOLATION
 cdef Py_ssize_t READ_SIZE, SMALL_PAYLOAD, FRAME_COST, MAX_CONTROL_PAYLOAD
-
-
-cdef class ReadBuffer:
-    cdef readonly bytearray data
-    cdef readonly object view
 
 
 @cython.final
@@ -64,7 +59,6 @@ cdef class Parser:
         part=PartialFrame,
     )
     cdef Py_ssize_t _frame(self, Py_ssize_t start, Py_ssize_t end) except -1
-    cdef bint _is_limited(self, unsigned char head, long long length) except -1
     cdef Py_ssize_t _complete(
         self,
         unsigned char head,

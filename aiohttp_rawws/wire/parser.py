@@ -8,14 +8,14 @@ from .errors import FrameTooBig, ProtocolError
 from .explanations import violation_error
 from .frames import FRAME_COST, make_frame
 from .names import MAX_CONTROL_PAYLOAD, Violation
-from .native import READ_SIZE, copy_out, key_at
+from .native import READ_SIZE, ReadBuffer, copy_out, key_at
 from .partial import Forwarding, PartialFrame
 from .pieces import Piece
 from .queue import FrameQueue
 from .rules import judge_close, judge_length, rules_of, size_limited
 from .stops import Stop
 
-__all__ = ("Parser", "ReadBuffer")
+__all__ = ("Parser",)
 
 AFTER_CLOSE = Violation.AFTER_CLOSE.value
 LENGTH_ENCODING = Violation.LENGTH_ENCODING.value
@@ -28,19 +28,6 @@ VIOLATION = Stop.VIOLATION.value
 #: An incomplete frame up to this size waits among the unparsed bytes and is parsed anew with the
 #: next read. A bigger one is read into its own memory.
 SMALL_PAYLOAD = 16 * 1024
-
-
-class ReadBuffer:
-    """The memory of reads before they are parsed: one for all the connections of a thread.
-
-    It may be shared because each read is parsed before the next one begins.
-    """
-
-    __slots__ = ("data", "view")
-
-    def __init__(self) -> None:
-        self.data = bytearray(READ_SIZE)
-        self.view = memoryview(self.data)
 
 
 class Parser:
@@ -132,11 +119,6 @@ class Parser:
     def is_between_frames(self) -> bool:
         """True if all that is complete was taken, and no data frame has begun."""
         return self.queue.first is None and self.part is None and self.left == 0
-
-    def fresh_error(self) -> ProtocolError:
-        """Return a copy of `error`: an exception that is raised again grows its traceback."""
-        assert self.error is not None
-        return type(self.error)(*self.error.args)
 
     def _at_limit(self) -> bool:
         if self.queue.cost >= self.limit:
@@ -306,7 +288,9 @@ class Parser:
         if self.forwarding is not None and head & 0x0F != 8:
             position += 4 if second & 0x80 else 0
             return self._forward(head, length, start, position, end)
-        if length > self.max_frame_size and self._is_limited(head, length):
+        if length > self.max_frame_size and size_limited(
+            head, length, self.pieces, self.forwarding is not None
+        ):
             self.stop = TOO_BIG
             self.error = FrameTooBig(length, self.max_frame_size)
             return start
@@ -330,9 +314,6 @@ class Parser:
             self.part = part
             return end
         return start
-
-    def _is_limited(self, head: int, length: int) -> bool:
-        return size_limited(head, length, self.pieces, self.forwarding is not None)
 
     def _complete(
         self,

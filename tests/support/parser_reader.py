@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import ProtocolError, Violation
-from aiohttp_rawws.wire.parser import Parser, ReadBuffer
+from aiohttp_rawws.wire.native import ReadBuffer
+from aiohttp_rawws.wire.parser import Parser
 from aiohttp_rawws.wire.stops import Stop
 from tests.support.builds import RUNNING, Build
 from tests.support.octets import MASK, xor
@@ -43,7 +44,7 @@ class Reader:
     def __init__(self, build: Build = RUNNING, **options: Any) -> None:
         self.build = build
         options["reject"] = build.names.Violation(int(options.pop("reject", 2047)))
-        self.parser = build.parser.Parser(build.parser.ReadBuffer(), **{**LIMITS, **options})
+        self.parser = build.parser.Parser(build.native.ReadBuffer(), **{**LIMITS, **options})
         self.items: list[Values] = []
 
     def read(self, data: bytes) -> None:

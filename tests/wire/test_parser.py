@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import Frame, Opcode, Violation
-from aiohttp_rawws.wire.native import READ_SIZE
-from aiohttp_rawws.wire.parser import Parser, ReadBuffer
+from aiohttp_rawws.wire.native import READ_SIZE, ReadBuffer
+from aiohttp_rawws.wire.parser import Parser
 from aiohttp_rawws.wire.stops import Stop
 from tests.support.octets import MASK
 from tests.support.parser_reader import (
