@@ -1,9 +1,9 @@
 """The errors for arguments that are not frames, not bytes, or not opcodes."""
 
-from .names import Opcode
+from .names import Opcode, opcode_name
 from .pieces import Piece
 
-__all__ = ("not_a_frame", "not_an_opcode", "not_octets", "shown")
+__all__ = ("not_a_frame", "not_a_text", "not_an_opcode", "not_octets", "shown")
 
 #: A longer argument is shown in an error by the name of its type, in characters.
 MAX_SHOWN = 64
@@ -47,3 +47,21 @@ def not_a_frame(function: str, item: object, *, pieces: bool = False) -> TypeErr
         hint = "; send_piece(piece) sends a Piece"
     wanted = "a Frame or a Piece" if pieces else "a Frame"
     return TypeError(f"{function} takes {wanted}, got {type(item).__name__}{hint}")
+
+
+def not_a_text(opcode: int, reserved_bits: bool) -> Exception:
+    """Return the error for a frame whose payload is no text, or only a part of one."""
+    if opcode not in (Opcode.TEXT, Opcode.CONTINUATION):
+        return TypeError(
+            f"payload_text is the text of a Text frame, this one is {opcode_name(opcode)}; "
+            "frame.payload has its bytes"
+        )
+    if reserved_bits:
+        return ValueError(
+            "the frame has a reserved bit set: the extension it belongs to must decode it first, "
+            "as layers.PermessageDeflate does"
+        )
+    return ValueError(
+        "the frame is a fragment, which may end within a character: "
+        "layers.MessageAssembler joins fragments"
+    )

@@ -30,8 +30,6 @@ cdef Frame checked(kind, unsigned char head, bytes payload)
 
 cdef bint are_equal(Frame one, Frame other)
 
-cdef bytes encoded(Frame frame)
-
 @cython.locals(prepared=Frame)
 cdef Frame with_encoding(Frame frame)
 

@@ -12,12 +12,12 @@ from operator import index
 from types import EllipsisType, MethodType
 from typing import Any, TypeVar
 
-from .arguments import not_a_frame, not_an_opcode, not_octets
+from .arguments import not_a_frame, not_a_text, not_an_opcode, not_octets
 from .close import close_payload
 from .introspection import ConstructorSignature
-from .names import MAX_CONTROL_PAYLOAD, Opcode, Violation
+from .names import MAX_CONTROL_PAYLOAD, OPCODES, Opcode, Violation, opcode_name
 from .native import Output
-from .pieces import Piece
+from .pieces import Piece, make_piece
 
 __all__ = ("FRAME_COST", "LENGTH_64", "Frame", "make_frame", "octets", "prepare")
 
@@ -48,10 +48,6 @@ ALL = Violation.ALL.value
 
 #: How much of a payload a repr shows, in bytes.
 REPR_BYTES = 64
-
-OPCODES: tuple[int, ...] = tuple(
-    Opcode(number) if number in (0, 1, 2, 8, 9, 10) else number for number in range(16)
-)
 
 
 class NamedConstructor:
@@ -199,7 +195,7 @@ class Frame:
         """
         if self._head == FIN | TEXT:
             return self._payload.decode()
-        raise self._not_a_text()
+        raise not_a_text(self.opcode, self._head & (RSV1 | RSV2 | RSV3) != 0)
 
     @property
     def fin(self) -> bool:
@@ -278,7 +274,9 @@ class Frame:
 
     def encode(self) -> bytes:
         """Return the bytes of the frame on the wire, masked if it has a masking key."""
-        return encoded(self)
+        out = Output()
+        out.put_frame(self._head, self._payload, self._mask)
+        return out.take()
 
     def __eq__(self, other: object) -> bool:
         return are_equal(self, other) if isinstance(other, Frame) else NotImplemented
@@ -291,34 +289,13 @@ class Frame:
         shown = repr(self._payload[:REPR_BYTES])
         if len(self._payload) > REPR_BYTES:
             shown += "..."
-        words = [self._name(), *flags, f"{len(self._payload)} bytes", shown]
+        words = [opcode_name(self.opcode), *flags, f"{len(self._payload)} bytes", shown]
         if self._violations:
             words.append(str(self.violations))
         return f"<Frame {' '.join(words)}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return make_frame, parts_of(self)
-
-    def _name(self) -> str:
-        opcode = self.opcode
-        return opcode.name if isinstance(opcode, Opcode) else f"opcode {opcode}"
-
-    def _not_a_text(self) -> Exception:
-        """Return the error for a frame whose payload is no text, or only a part of one."""
-        if self._head & OPCODE not in (0, TEXT):
-            return TypeError(
-                f"payload_text is the text of a Text frame, this one is {self._name()}; "
-                "frame.payload has its bytes"
-            )
-        if self._head & (RSV1 | RSV2 | RSV3):
-            return ValueError(
-                "the frame has a reserved bit set: the extension it belongs to must decode it "
-                "first, as layers.PermessageDeflate does"
-            )
-        return ValueError(
-            "the frame is a fragment, which may end within a character: "
-            "layers.MessageAssembler joins fragments"
-        )
 
 
 def make_frame(head: int, payload: bytes, mask: bytes | None, violations: int) -> Frame:
@@ -348,12 +325,6 @@ def are_equal(one: Frame, other: Frame) -> bool:
     return one._head == other._head and one._payload == other._payload
 
 
-def encoded(frame: Frame) -> bytes:
-    out = Output()
-    out.put_frame(frame._head, frame._payload, frame._mask)
-    return out.take()
-
-
 def prepare(frame: Frame) -> Frame:
     """Return the same frame with its encoding, so that it is encoded once for many sessions.
 
@@ -367,27 +338,8 @@ def prepare(frame: Frame) -> Frame:
 
 def with_encoding(frame: Frame) -> Frame:
     prepared = make_frame(frame._head, frame._payload, None, frame._violations)
-    prepared._wire = encoded(prepared)
+    prepared._wire = prepared.encode()
     return prepared
-
-
-def make_piece(
-    head: int, length: int, offset: int, payload: bytes, mask: bytes | None, violations: int
-) -> Piece:
-    """Return a piece of what stood on the wire, unchecked."""
-    return Piece(
-        OPCODES[head & OPCODE],
-        head & FIN != 0,
-        head & RSV1 != 0,
-        head & RSV2 != 0,
-        head & RSV3 != 0,
-        length,
-        offset,
-        payload,
-        offset + len(payload) == length,
-        mask,
-        Violation(violations & ALL),
-    )
 
 
 def whole_piece(frame: Frame) -> Piece:

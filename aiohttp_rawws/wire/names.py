@@ -2,7 +2,7 @@
 
 import enum
 
-__all__ = ("MAX_CONTROL_PAYLOAD", "CloseCode", "Opcode", "Violation")
+__all__ = ("MAX_CONTROL_PAYLOAD", "OPCODES", "CloseCode", "Opcode", "Violation", "opcode_name")
 
 #: The largest payload of a control frame, in bytes (RFC 6455 section 5.5).
 MAX_CONTROL_PAYLOAD = 125
@@ -17,6 +17,17 @@ class Opcode(enum.IntEnum):
     CLOSE = 8
     PING = 9
     PONG = 10
+
+
+#: All opcodes by their number: those that are reserved are plain ints.
+OPCODES: tuple[int, ...] = tuple(
+    Opcode(number) if number in (0, 1, 2, 8, 9, 10) else number for number in range(16)
+)
+
+
+def opcode_name(opcode: int) -> str:
+    """Return the name of an opcode, as errors and reprs show it."""
+    return opcode.name if isinstance(opcode, Opcode) else f"opcode {opcode}"
 
 
 class CloseCode(enum.IntEnum):

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from .frames import make_piece
 from .native import Payload
-from .pieces import Piece
+from .pieces import Piece, make_piece
 
 __all__ = ("Forwarding", "PartialFrame")
 

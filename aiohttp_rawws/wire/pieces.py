@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 from .introspection import describe_fields
-from .names import Violation
+from .names import OPCODES, Violation
 
-__all__ = ("Piece",)
+__all__ = ("Piece", "make_piece")
 
 
 class Piece(NamedTuple):
@@ -42,3 +42,22 @@ describe_fields(
     mask="The masking key of the frame, None if it is unmasked.",
     violations="The rules that the frame broke and the session let pass.",
 )
+
+
+def make_piece(
+    head: int, length: int, offset: int, payload: bytes, mask: bytes | None, violations: int
+) -> Piece:
+    """Return a piece of what stood on the wire, unchecked. `head` is the first octet."""
+    return Piece(
+        OPCODES[head & 0x0F],
+        head & 0x80 != 0,
+        head & 0x40 != 0,
+        head & 0x20 != 0,
+        head & 0x10 != 0,
+        length,
+        offset,
+        payload,
+        offset + len(payload) == length,
+        mask,
+        Violation(violations & Violation.ALL.value),
+    )

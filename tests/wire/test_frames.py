@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import Frame, Opcode, Piece, Violation
-from aiohttp_rawws.wire.frames import FRAME_COST, make_frame, make_piece, whole_piece
+from aiohttp_rawws.wire.frames import FRAME_COST, make_frame, whole_piece
+from aiohttp_rawws.wire.pieces import make_piece
 from tests.support.octets import MASK
 
 KNOWN = (0x0, 0x1, 0x2, 0x8, 0x9, 0xA)
