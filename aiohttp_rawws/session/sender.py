@@ -2,7 +2,7 @@
 
 from ..wire.arguments import not_a_frame
 from ..wire.errors import SessionClosed
-from ..wire.frames import LENGTH_64, Frame, header_octets, octets
+from ..wire.frames import LENGTH_64, Frame, octets
 from ..wire.names import Violation
 from ..wire.native import rotate
 from ..wire.pieces import Piece
@@ -239,3 +239,12 @@ def check_piece(piece: Piece, offset: int, length: int, size: int) -> None:
             f"a piece must end within its frame, and `last` tell whether it ends it: "
             f"got {piece.offset} to {end} of {length}, last={piece.last}"
         )
+
+
+def header_octets(head: int, length: int, mask: bytes | None, form: int) -> bytes:
+    """Return a header whose length has a longer form than it needs (section 5.2).
+
+    `form` is the 7-bit length that announces it: 126 for 16 bits, 127 for 64.
+    """
+    second = form if mask is None else form | 0x80
+    return bytes((head, second)) + length.to_bytes(2 if form == 126 else 8, "big") + (mask or b"")

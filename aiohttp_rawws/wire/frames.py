@@ -96,6 +96,8 @@ class Frame:
     constructors (`Frame.text`, `Frame.ping`, `Frame.close`...) also keep the rules of RFC 6455.
     """
 
+    # The parser, the sender and the layers use these five: compiled, they are fields of C, which a
+    # user does not see. Plain names would be attributes of an immutable object, to be assigned.
     __slots__ = ("_head", "_mask", "_payload", "_violations", "_wire")
 
     __signature__ = ConstructorSignature()
@@ -354,15 +356,6 @@ def without_mask(item: Frame | Piece) -> Any:
         return item._replace(mask=None)
     frame = item
     return make_frame(frame._head, frame._payload, None, frame._violations)
-
-
-def header_octets(head: int, length: int, mask: bytes | None, form: int) -> bytes:
-    """Return a header whose length has a longer form than it needs (section 5.2).
-
-    `form` is the 7-bit length that announces it: 126 for 16 bits, 127 for 64.
-    """
-    second = form if mask is None else form | 0x80
-    return bytes((head, second)) + length.to_bytes(2 if form == 126 else 8, "big") + (mask or b"")
 
 
 def octets(data: BytesLike, name: str) -> bytes:
