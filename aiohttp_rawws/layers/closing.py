@@ -8,8 +8,8 @@ from ..wire.arguments import shown
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
 from ..wire.names import CloseCode
+from .cancel_scope import CancelScope
 from .checks import check_seconds
-from .interruption import Interruption
 
 __all__ = ("close_handshake",)
 
@@ -36,8 +36,8 @@ async def close_handshake(
         raise TypeError(f"close_handshake takes a session, got {shown(session)}")
     check_seconds("timeout", timeout)
     loop = asyncio.get_running_loop()
-    with Interruption() as block:
-        timer = loop.call_later(timeout, block.interrupt)
+    with CancelScope() as block:
+        timer = loop.call_later(timeout, block.cancel)
         try:
             await session.close(code, reason)
             if session.close_received is None:

@@ -14,8 +14,8 @@ from ..wire.errors import EndOfStream, SessionClosed
 from ..wire.frames import Frame
 from ..wire.names import Opcode
 from ..wire.pieces import Piece
+from .cancel_scope import CancelScope
 from .checks import check_seconds
-from .interruption import Interruption
 
 __all__ = ("Heartbeat",)
 
@@ -82,7 +82,7 @@ class Heartbeat:
         self._session = session
         self._interval = interval
         self._timeout = timeout
-        self._block = Interruption()
+        self._block = CancelScope()
         # The timer of the next Ping. It is set inside the block, and None outside.
         self._next: asyncio.TimerHandle | None = None
         # The timer that ends the block. It runs from the first Ping after a sign of life, or from
@@ -190,7 +190,7 @@ class Heartbeat:
             self._end()
         elif not self._is_alive():
             self._silent = True
-            self._block.interrupt()
+            self._block.cancel()
         # Otherwise the time runs from the next Ping on.
 
     def _end(self) -> None:
@@ -198,7 +198,7 @@ class Heartbeat:
         if self._next is not None and not self._ended:
             self._ended = True
             self._cancel_timers()
-            self._set_alarm(self._timeout, self._block.interrupt)
+            self._set_alarm(self._timeout, self._block.cancel)
 
     def _set_alarm(self, delay: float, callback: Callable[[], None]) -> None:
         if self._alarm is not None:

@@ -33,13 +33,16 @@ Tap: TypeAlias = Callable[[str, Frame], object]
 
 @dataclass(frozen=True, slots=True)
 class RelayStats:
-    """What went through a relay, and how it ended.
+    """The result of a relay.
 
-    `frames` and `bytes` (of payload) are counted by direction, "a->b" and "b->a". `ended_first`
-    is the side whose peer ended first, "a" or "b", and `reason` says how: "close" (it sent a
-    Close), "end of stream" (a FIN without one), "lost" (a reset, say) or "violation" (it broke the
-    protocol); `error` is the exception behind the last two. In a proxy, the sides and directions
-    are both called "client" and "upstream".
+    - `frames` and `bytes`: how many frames, and bytes of payload, have passed in each direction,
+      "a->b" and "b->a".
+    - `ended_first`: the side whose peer ended first, "a" or "b".
+    - `reason`: how that peer ended. "close": it sent a Close. "end of stream": a FIN without one.
+      "lost": its connection was lost, by a reset for example. "violation": it broke the protocol.
+    - `error`: the exception of a loss or a violation, else None.
+
+    In a proxy the sides and the directions are both called "client" and "upstream".
     """
 
     frames: dict[str, int]
@@ -56,36 +59,37 @@ async def relay(
     tap: Tap | None = None,
     remask: bool = False,
 ) -> RelayStats:
-    """Join two sessions until both have ended, and tell what went through.
+    """Join two sessions until both have ended.
 
-    Every frame passes, in order, with its boundaries, RSV bits and payload, one of any size while
-    it is still arriving: `max_frame_size` does not apply. A slow side slows the other, memory is
-    bounded by `receive_limit` and the write buffers. What one peer does to its connection is done
-    to the other's: a FIN (a full close, where TLS has no halves) or a reset, behind what was sent
-    before. After a violation of the protocol the frames before it are flushed, both connections
-    dropped, and the logger `aiohttp_rawws` says why. What `reject` lets pass passes as it stood:
-    unmasked or masked, its length in a longer form, behind a Close.
+    Every frame passes, in order, with its boundaries, RSV bits and payload. A frame of any size
+    passes while it is still arriving: `max_frame_size` does not apply. A slow side slows the other.
+    `receive_limit` and the write buffers bound the memory.
 
-    `tap(direction, frame)` is called with each frame before it goes on, `direction` being "a->b"
-    or "b->a". Frames are then assembled for it, and `max_frame_size` does apply. What it raises
-    ends the relay. It must not keep the loop for long.
+    The end of one peer's connection becomes the end of the other's, behind all that was sent
+    before: a FIN is a FIN (a full close over TLS, which has no halves), a reset is a reset. After a
+    violation of the protocol the frames before it are flushed, both connections are dropped, and
+    the logger `aiohttp_rawws` tells the reason. Frames that `reject` lets pass go on as they stood:
+    unmasked or masked, with a longer form of their length, behind a Close.
 
-    Towards a server frames keep the masking key they came with. `remask=True` draws fresh ones
-    (RFC 6455 section 10.3): for clients that are not trusted, where something that takes the
-    octets for another protocol may stand between this relay and the server.
+    - `tap(direction, frame)` is called with each frame before it goes on. `direction` is "a->b" or
+      "b->a". Frames are assembled for it, so `max_frame_size` applies. An exception of the tap ends
+      the relay. It must not keep the loop for long.
+    - `remask=True` gives the frames towards a server fresh masking keys. By default they keep the
+      keys they came with. Ask for it where clients are not trusted, and something may stand before
+      the server that takes the octets for another protocol (RFC 6455 section 10.3).
 
-    Once one side has ended, the other gets all that was sent for it, however slowly it reads. If
-    it takes nothing for ten times `linger`, both are reset. A side that has closed one half of its
-    connection may go on receiving for as long as both peers are there; over TCP its system is
-    asked, so that the end of a peer that has left shows within minutes. (On Linux; elsewhere an
-    end behind what is not read yet shows once that is read.)
+    Once one side has ended, the other gets all that was sent for it, however slowly it reads. If it
+    takes nothing for ten times `linger`, both are reset. A side that has closed one half of its
+    connection may receive for as long as both peers are there. Over TCP its system is asked, so
+    that a peer that has left is noticed within minutes. (This holds on Linux. Elsewhere an end that
+    stands behind unread input is noticed once the input is read.)
 
-    Neither session may be received from meanwhile; both still belong to the caller, and what is
-    left of them ends as always. A relay that is cancelled leaves them as they are, except that
-    one in the middle of a frame can only be ended.
+    Neither session may be received from meanwhile. Both still belong to the caller, who ends them.
+    A relay that is cancelled leaves them as they are, except that a session in the middle of a
+    frame can only be ended.
 
-    Raises TypeError for anything but sessions, ValueError for twice the same one, or two that
-    have not negotiated the same extensions (frames of one mean nothing to the other).
+    Raises TypeError for anything but sessions, ValueError for the same session twice, and for
+    sessions that have not negotiated the same extensions: frames of one mean nothing to the other.
     """
     return await join(a, b, tap=tap, remask=remask, names=("a", "b"), directions=("a->b", "b->a"))
 

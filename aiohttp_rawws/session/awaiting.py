@@ -1,4 +1,4 @@
-"""What a handler awaits for every frame: the interpreted twin.
+"""The awaitables of every frame: the interpreted twin.
 
 `awaiting.pyx` is the compiled twin: the same names and meaning. A coroutine is the quickest thing
 that Python code can await, but one costs more than all that happens in it; so only these three,

@@ -1,4 +1,4 @@
-"""What a handler awaits for every frame: the compiled twin of `awaiting.py`, which says what for.
+"""The awaitables of every frame: the compiled twin of `awaiting.py`.
 
 Each await is an object that behaves as a coroutine, without a frame of Python. It is driven through
 the slot `am_send`, as coroutines are, or where Python does not ask for that through `tp_iternext`.

@@ -1,4 +1,4 @@
-"""Questions to the operating system about one socket, and what it is told.
+"""Questions to the operating system about one socket, and orders to it.
 
 TCP, Unix sockets and whatever else a transport may have: a question that a socket does not answer
 has the answer of nothing to tell, and is never an OSError.
@@ -90,7 +90,7 @@ def reset_on_close(sock: Any) -> None:
 
 
 def has_ended(sock: Any) -> bool:
-    """Tell whether the peer has ended its stream or is lost, though input may wait unread.
+    """Return True if the peer has ended its stream or is lost, though input may wait unread.
 
     Linux tells; elsewhere only of a peer that is lost or closed.
     """
@@ -98,12 +98,12 @@ def has_ended(sock: Any) -> bool:
 
 
 def is_gone(sock: Any) -> bool:
-    """Tell whether a connection is over in both directions, though input may wait unread."""
+    """Return True if a connection is over in both directions, though input may wait unread."""
     return bool(events(sock) & (POLLHUP | POLLERR))
 
 
 def error_of(sock: Any) -> int:
-    """Return the number of the error that has ended a connection, 0 for none; it tells once."""
+    """Return the number of the error that has ended a connection, 0 for none. It tells once."""
     number = 0
     if sock is not None:
         with contextlib.suppress(*NO_ANSWER):
@@ -123,7 +123,7 @@ def probe(sock: Any) -> None:
 
 
 def events(sock: Any) -> int:
-    """What the kernel tells of the end of a connection, as events of `poll`."""
+    """Return what the kernel tells of the end of a connection, as events of `poll`."""
     if sys.platform == "win32" or sock is None or sock.fileno() < 0:
         return 0
     poll = select.poll()
@@ -132,10 +132,10 @@ def events(sock: Any) -> int:
 
 
 def is_tcp(sock: Any) -> bool:
-    """Tell whether it is a TCP socket."""
+    """Return True for a TCP socket."""
     return sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6)
 
 
 def is_unix(sock: Any) -> bool:
-    """Tell whether it is a Unix socket; Windows has none."""
+    """Return True for a Unix socket. Windows has none."""
     return sock is not None and sock.family == getattr(socket, "AF_UNIX", None)

@@ -107,7 +107,7 @@ class Link:
         return self.fd < 0 and has_failed(self.transport)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """As `asyncio.BaseTransport.get_extra_info`; see `RawWebSocketSession`."""
+        """Return what the transport tells. Once it is lost only what was kept is known."""
         if not self.is_lost() and not self.has_failed():
             return self.transport.get_extra_info(name, default)
         kept = {

@@ -1,4 +1,4 @@
-"""How the user of a session has ended: what an exception, or a group of them, says about it."""
+"""The outcome of a handler or a block: its return, or the exceptions that it raised."""
 
 import asyncio
 import enum
@@ -11,7 +11,7 @@ __all__ = ("Outcome", "leaves", "outcome_of")
 
 
 class Outcome(enum.IntEnum):
-    """How the user of a session has ended, the more serious the greater."""
+    """The outcomes, the more serious the greater."""
 
     RETURNED = 0
     #: It was cancelled, and by nothing else.
@@ -27,12 +27,12 @@ class Outcome(enum.IntEnum):
 
     @property
     def is_orderly(self) -> bool:
-        """Whether what was sent is still to arrive; else the connection is aborted."""
+        """True if what was sent must still arrive. Otherwise the connection is aborted."""
         return self <= Outcome.ENDED
 
 
 def outcome_of(error: "BaseException | None", ended: bool) -> Outcome:
-    """Tell how the user of a session has ended that raised `error`.
+    """Return the outcome of a handler or a block that raised `error`, or returned (None).
 
     `ended` tells whether the peer has ended the session: the connection is lost or closing, or
     the peer's Close was received; SessionClosed is no fault then. It must be asked before an
@@ -54,7 +54,7 @@ def outcome_of_one(error: BaseException, ended: bool) -> Outcome:
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions of a group, those of its groups too; or `error`, if it is no group."""
+    """Iterate over the exceptions of a group and of its groups, or over `error` alone."""
     if not is_group(error):
         yield error
         return

@@ -1,4 +1,4 @@
-"""What has moved on a connection, as far as its session and the operating system tell."""
+"""The bytes that have moved on a connection, as its session and the operating system tell."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ __all__ = ("Traffic", "traffic_of")
 
 
 class Traffic(NamedTuple):
-    """Two numbers that grow: bytes that came, and bytes that the peer's system has taken.
+    """Two counters: bytes that came, and bytes that the peer's system has taken.
 
     `waiting` tells whether bytes were left that could not be sent yet. What the system tells is
     better than what the session knows: it counts bytes that are not read, or not decrypted.
@@ -21,7 +21,7 @@ class Traffic(NamedTuple):
 
 
 def traffic_of(session: RawWebSocketSession) -> Traffic:
-    """What has moved on the connection of a session until now; both counts are of no beginning."""
+    """Return the counters of a session. Only their growth means something."""
     sock = session.get_extra_info("socket")
     backlog = session.write_backlog
     if (counts := tcp_counts(sock)) is not None:

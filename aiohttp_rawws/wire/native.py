@@ -33,19 +33,19 @@ def _xor(data: bytes | bytearray, key: bytes) -> bytes:
 
 
 def key_at(data: bytearray, start: int) -> bytes:
-    """The masking key that stands there."""
+    """Return the masking key that stands at `start`."""
     key: bytes = four_octets(data, start)[0]
     return key
 
 
 def rotate(key: bytes, offset: int) -> bytes:
-    """The key as it applies from `offset` on: octet i is masked with octet i modulo 4."""
+    """Return the key for a payload from `offset` on: octet i is masked with key octet i modulo 4."""
     offset &= 3
     return key[offset:] + key[:offset]
 
 
 def copy_out(data: bytearray, start: int, end: int, key: "bytes | None") -> bytes:
-    """Copy `data[start:end]`, unmasked if there is a key."""
+    """Return a copy of `data[start:end]`, unmasked if there is a key."""
     piece = data[start:end]
     return bytes(piece) if key is None else _xor(piece, key)
 
@@ -81,18 +81,18 @@ class Output(bytearray):
         self += payload if key is None else _xor(payload, key)
 
     def take(self) -> bytes:
-        """All that waits, removed."""
+        """Remove all that waits and return it."""
         data = bytes(self)
         self.clear()
         return data
 
     def write(self, fd: int) -> bool:
-        """Write what fits now, and remove it, in one system call; whether that was all."""
+        """Write what fits now, and remove it, in one system call. Return True if that was all."""
         del self[: write_some(fd, self, len(self))]
         return not self
 
     def write_with(self, fd: int, payload: bytes) -> int:
-        """Likewise with a payload behind it, of which so many bytes were written."""
+        """Write with a payload behind it. Return how many bytes of the payload were written."""
         try:
             sent = os.writev(fd, (self, payload))
         except OSError:
@@ -103,7 +103,7 @@ class Output(bytearray):
 
 
 def write_some(fd: int, data: bytearray, size: int) -> int:
-    """Write to a socket what fits now of `data[:size]`, in one system call.
+    """Write to a socket what fits now of `data[:size]`, in one system call. Return its size.
 
     0 if it is full, or broken.
     """
@@ -115,7 +115,7 @@ def write_some(fd: int, data: bytearray, size: int) -> int:
 
 
 def run_in(context: Context, callback: "Callable[[Any], object]", argument: Any) -> None:
-    """Call back in a context; RuntimeError if somebody is in it already."""
+    """Call a function in a context. RuntimeError if the context is entered already."""
     context.run(callback, argument)
 
 
@@ -157,7 +157,7 @@ class Payload:
         self._note(end - start, 0)
 
     def view(self) -> memoryview:
-        """Where the next bytes go; never empty while `missing` is not 0."""
+        """Return the memory for the next bytes. It is never empty while `missing` is not 0."""
         if self.filled == self._capacity:
             room = max(self.filled, min(self._arrived, READ_SIZE), 4096)
             size = min(self.missing, room)
@@ -182,7 +182,7 @@ class Payload:
         self._arrived += count
 
     def take(self) -> bytes:
-        """Hand over what has arrived since the last call."""
+        """Return what has arrived since the last call."""
         spare = self._capacity - self.filled
         if spare:
             self._chunks[-1] = self._chunks[-1][: len(self._chunks[-1]) - spare]

@@ -62,7 +62,7 @@ cdef void xor(char *target, const char *source, Py_ssize_t size, const char *key
 
 
 cdef inline const char *part(bytearray data, Py_ssize_t start, Py_ssize_t end) except NULL:
-    """Where `data[start:end]` begins; IndexError unless all of it is there."""
+    """Return where `data[start:end]` begins. IndexError unless all of it is there."""
     if data is None or not 0 <= start <= end <= PyByteArray_GET_SIZE(data):
         refuse_part(data, start, end)
     return PyByteArray_AS_STRING(data) + start
@@ -108,7 +108,7 @@ cdef int refuse_length(long long length) except -1:
 
 
 cdef inline Py_ssize_t header_size(long long length, bytes key) except -1:
-    """How many octets the header of a frame has; ValueError if there is no such frame."""
+    """Return the size of a frame's header. ValueError if there is no such frame."""
     if length < 0:
         refuse_length(length)
     check_key(key)

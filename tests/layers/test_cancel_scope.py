@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aiohttp_rawws.layers.interruption import Interruption
+from aiohttp_rawws.layers.cancel_scope import CancelScope
 from tests.support.waiting import is_cancelled, soon
 
 LONG = 3600
@@ -16,8 +16,8 @@ LONG = 3600
 async def test_an_interruption_that_comes_in_time() -> None:
     loop = asyncio.get_running_loop()
     passed = False
-    with Interruption() as block:
-        loop.call_soon(block.interrupt)
+    with CancelScope() as block:
+        loop.call_soon(block.cancel)
         await asyncio.sleep(LONG)
         passed = True
     assert not passed
@@ -25,18 +25,18 @@ async def test_an_interruption_that_comes_in_time() -> None:
 
 
 async def test_none_comes() -> None:
-    with Interruption():
+    with CancelScope():
         await asyncio.sleep(0)
-    with pytest.raises(KeyError), Interruption():
+    with pytest.raises(KeyError), CancelScope():
         raise KeyError
-    with pytest.raises(asyncio.CancelledError), Interruption():
+    with pytest.raises(asyncio.CancelledError), CancelScope():
         raise asyncio.CancelledError
 
 
 async def test_a_block_that_turns_an_interruption_into_an_error() -> None:
     loop = asyncio.get_running_loop()
-    with pytest.raises(KeyError), Interruption() as block:
-        loop.call_soon(block.interrupt)
+    with pytest.raises(KeyError), CancelScope() as block:
+        loop.call_soon(block.cancel)
         try:
             await asyncio.sleep(LONG)
         except asyncio.CancelledError:
@@ -46,11 +46,11 @@ async def test_a_block_that_turns_an_interruption_into_an_error() -> None:
 
 async def test_a_block_that_does_not_heed_it_is_interrupted_again() -> None:
     loop = asyncio.get_running_loop()
-    with Interruption() as block:
-        loop.call_soon(block.interrupt)
+    with CancelScope() as block:
+        loop.call_soon(block.cancel)
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(LONG)
-        loop.call_soon(block.interrupt)
+        loop.call_soon(block.cancel)
         await asyncio.sleep(LONG)
     assert not is_cancelled()
 
@@ -61,10 +61,10 @@ async def test_another_cancellation_goes_on(first: bool) -> None:
     """Also in the same turn of the loop."""
 
     async def run() -> None:
-        with Interruption() as block:
+        with CancelScope() as block:
             task = asyncio.current_task()
             assert task is not None
-            calls: list[Callable[[], object]] = [block.interrupt, task.cancel]
+            calls: list[Callable[[], object]] = [block.cancel, task.cancel]
             for call in calls if first else reversed(calls):
                 loop.call_soon(call)
             await asyncio.sleep(LONG)
@@ -82,8 +82,8 @@ async def test_a_task_that_was_cancelled_before() -> None:
         try:
             await asyncio.sleep(LONG)
         except asyncio.CancelledError:
-            with Interruption() as block:
-                loop.call_soon(block.interrupt)
+            with CancelScope() as block:
+                loop.call_soon(block.cancel)
                 await asyncio.sleep(LONG)
             raise KeyError from None
 
@@ -98,14 +98,14 @@ async def test_one_within_another() -> None:
     """The outer one ends the outer block, whatever the inner one waits for."""
     loop = asyncio.get_running_loop()
     reached = []
-    with Interruption() as outer:
-        with Interruption():
-            loop.call_soon(outer.interrupt)
+    with CancelScope() as outer:
+        with CancelScope():
+            loop.call_soon(outer.cancel)
             await asyncio.sleep(LONG)
         reached.append("between")
-    with Interruption():
-        with Interruption() as inner:
-            loop.call_soon(inner.interrupt)
+    with CancelScope():
+        with CancelScope() as inner:
+            loop.call_soon(inner.cancel)
             await asyncio.sleep(LONG)
         reached.append("behind")
     assert reached == ["behind"]
@@ -117,7 +117,7 @@ async def test_only_a_task_can_be_interrupted() -> None:
 
     def callback() -> None:
         try:
-            Interruption().__enter__()
+            CancelScope().__enter__()
         except RuntimeError as error:
             told.set_exception(error)
 
