@@ -14,6 +14,14 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+#: Of all modules that do not say otherwise. Only public functions need the signatures of `binding`.
+DIRECTIVES = {
+    "annotation_typing": False,
+    "auto_pickle": False,
+    "binding": False,
+    "language_level": 3,
+}
+
 HOME = "https://github.com/aiohttp-rawws/aiohttp_rawws"
 
 # The core uses CPython's own structures. The variable asks for a build in pure Python.
@@ -50,10 +58,15 @@ class BuildExtensions(build_ext):
     def build_extension(self, ext: Extension) -> None:
         # Cython is not safe to run in two threads. The C compiler is a process of its own.
         with self.cython:
-            ext.sources = cythonize(ext, force=self.force)[0].sources
+            ext.sources = cythonize(ext, force=self.force, compiler_directives=DIRECTIVES)[
+                0
+            ].sources
         # MSVC has another flag for this, and does not set it by default.
         if self.compiler.compiler_type == "unix" and not self.debug:
             ext.extra_compile_args.append("-g0")
+            if sys.platform == "linux" and not self.inplace:
+                # A checkout keeps the names that profilers show.
+                ext.extra_link_args.append("-Wl,--strip-all")
         super().build_extension(ext)
 
 

@@ -15,7 +15,7 @@ from .proxy.websocket import proxy
 from .server.accept import accept
 from .server.routes import RawWebSocketRoute
 from .server.setup import RouteTableDef, add_raw_websocket, raw_websocket, setup
-from .session.session import RawWebSocketSession
+from .session.session import RawClientSession, RawServerSession, RawWebSocketSession
 from .wire.close import truncate_reason
 from .wire.errors import EndOfStream, FrameTooBig, ProtocolError, RawWebSocketError, SessionClosed
 from .wire.frames import Frame
@@ -34,6 +34,8 @@ __all__ = (
     "Opcode",
     "Piece",
     "ProtocolError",
+    "RawClientSession",
+    "RawServerSession",
     "RawWebSocketError",
     "RawWebSocketRoute",
     "RawWebSocketSession",

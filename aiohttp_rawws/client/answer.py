@@ -42,7 +42,9 @@ class HandshakeRefused(RawWebSocketError, aiohttp.WSServerHandshakeError):
         headers: MultiMapping[str] | None = None,
         body: bytes = b"",
     ) -> None:
-        super().__init__(request_info, history, status=status, message=message, headers=headers)
+        aiohttp.WSServerHandshakeError.__init__(
+            self, request_info, history, status=status, message=message, headers=headers
+        )
         self._body = body
 
     @property

@@ -13,7 +13,7 @@ from aiohttp.typedefs import LooseHeaders, StrOrURL
 from ..session.ending import end
 from ..session.options import Options
 from ..session.outcome import outcome_of
-from ..session.session import RawWebSocketSession, connection_of
+from ..session.session import RawClientSession, connection_of
 from ..wire.handshake import HandshakeRule
 from ..wire.names import Violation
 from .answer import check_answer
@@ -114,7 +114,7 @@ def connect(
     return Connecting(coroutine, redirects, options)
 
 
-class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[RawWebSocketSession]):
+class Connecting(AbstractAsyncContextManager[RawClientSession], Awaitable[RawClientSession]):
     """One connection of `connect`, to be awaited or entered, once."""
 
     _begun = True
@@ -129,7 +129,7 @@ class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[Raw
         self._redirects = redirects
         self._options = options
         self._begun = False
-        self._session: RawWebSocketSession | None = None
+        self._session: RawClientSession | None = None
 
     def __del__(self, warn: Any = warnings.warn) -> None:
         if not self._begun:
@@ -141,10 +141,10 @@ class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[Raw
                 source=self,
             )
 
-    def __await__(self) -> Generator[Any, Any, RawWebSocketSession]:
+    def __await__(self) -> Generator[Any, Any, RawClientSession]:
         return self._connect().__await__()
 
-    async def __aenter__(self) -> RawWebSocketSession:
+    async def __aenter__(self) -> RawClientSession:
         self._session = await self
         return self._session
 
@@ -162,7 +162,7 @@ class Connecting(AbstractAsyncContextManager[RawWebSocketSession], Awaitable[Raw
         else:
             session.abort()
 
-    async def _connect(self) -> RawWebSocketSession:
+    async def _connect(self) -> RawClientSession:
         if self._begun:
             raise RuntimeError("one connect() is one connection, once: call connect() for each")
         self._begun = True

@@ -23,13 +23,13 @@ from multidict import MultiMapping
 from ..session.connection import Connection
 from ..session.ending import end
 from ..session.options import Options
-from ..session.session import RawWebSocketSession, connection_of
+from ..session.session import RawClientSession, connection_of
 from ..wire.handshake import chosen_protocol, extension_names, lines
 
 __all__ = ("close_connection", "take_over")
 
 
-def take_over(response: aiohttp.ClientResponse, options: Options) -> RawWebSocketSession:
+def take_over(response: aiohttp.ClientResponse, options: Options) -> RawClientSession:
     """Return a session over the connection of a 101.
 
     Raises aiohttp.ServerDisconnectedError if the connection is lost already.
@@ -49,7 +49,7 @@ def take_over(response: aiohttp.ClientResponse, options: Options) -> RawWebSocke
         extended=extensions is not None,
         write_paused=protocol.writing_paused,
     )
-    session = RawWebSocketSession(
+    session = RawClientSession(
         connection,
         request=None,
         response=response,
@@ -98,7 +98,7 @@ class DetachedTransport(asyncio.Transport):
     `linger`.
     """
 
-    def __init__(self, session: RawWebSocketSession, protocol: ResponseHandler) -> None:
+    def __init__(self, session: RawClientSession, protocol: ResponseHandler) -> None:
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._session = session

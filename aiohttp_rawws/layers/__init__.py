@@ -1,11 +1,11 @@
 """The duties of RFC 6455, in parts that a handler puts together.
 
-Each part takes frames and returns values. None sends or closes behind the handler's back;
-`close_handshake`, `Heartbeat` and `broadcast` send what their names say. docs/layers.md shows a
-fully conforming handler.
+Each part takes frames and returns values. None sends or closes on its own, but for
+`close_handshake`, `Heartbeat` and `broadcast`, which send what their names say. docs/layers.md
+shows a fully conforming handler.
 
-A handler that sends a Close of its own, `close_handshake(session)` included, and then goes on
-receiving asks `session.close_sent is None` before it answers anything.
+A handler that sends a Close of its own, and then goes on receiving, must look at
+`session.close_sent` before it answers anything. That includes `close_handshake(session)`.
 """
 
 from ..wire.frames import prepare

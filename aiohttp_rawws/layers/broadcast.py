@@ -17,14 +17,15 @@ def broadcast(
     max_backlog: int = 2**20,
     laggard: Callable[[RawWebSocketSession], object] | None = None,
 ) -> int:
-    """Send a frame to each of the sessions, serialized once; how many it was sent to.
+    """Send a frame to each of the sessions. Return the number of those it was sent to.
 
-    Never waits. A session that has more than `max_backlog` bytes still to hand to the system is a
-    laggard, and so is one that has sent half a frame in pieces: it is left out, and
-    `laggard(session)` is called, which may drop it (`laggard=RawWebSocketSession.abort`) or note
-    that it missed something; None does nothing.
-    Sessions that have sent a Close, or are closed, are left out. `sessions` may change meanwhile.
-    TypeError for anything but a frame.
+    The frame is encoded once. Nothing waits. Sessions that are closed or have sent a Close are
+    left out, and so are laggards: sessions with more than `max_backlog` bytes (1 MiB) still to
+    hand to the system, or in the middle of a frame in pieces. `laggard(session)` is called for
+    each laggard. It may drop the session (`laggard=RawWebSocketSession.abort`) or note that a
+    frame was missed.
+
+    `sessions` may change meanwhile. TypeError for anything but a frame and sessions.
     """
     if not isinstance(frame, Frame):
         raise not_a_frame("broadcast(sessions, frame)", frame)

@@ -1,4 +1,4 @@
-"""The arguments of layers, checked where they are given."""
+"""Checks of the arguments of layers."""
 
 import math
 
@@ -8,7 +8,7 @@ __all__ = ("check_int", "check_seconds")
 
 
 def check_int(name: str, value: object, *, least: int = 1) -> None:
-    """TypeError for what is no int, ValueError for one below `least`."""
+    """Raise TypeError for anything but an int, ValueError for one below `least`."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} must be an int, got {shown(value)}")
     if value < least:
@@ -16,7 +16,10 @@ def check_int(name: str, value: object, *, least: int = 1) -> None:
 
 
 def check_seconds(name: str, value: object, *, positive: bool = False) -> None:
-    """TypeError for what is no number, ValueError for one that is negative or not finite."""
+    """Raise TypeError for anything but a number, ValueError for a negative or infinite one.
+
+    With `positive`, ValueError for 0, too.
+    """
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number of seconds, got {shown(value)}")
     if not math.isfinite(value) or value < 0 or (positive and not value):

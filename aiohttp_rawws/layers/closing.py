@@ -21,16 +21,16 @@ async def close_handshake(
     *,
     timeout: float = 10.0,
 ) -> Frame | None:
-    """Send a Close, unless one was sent, and read on until the peer's; that Close frame.
+    """Send a Close, unless one was sent, and read on until the peer's. Return the peer's Close.
 
-    None if there is none within `timeout` seconds (which bound the sending too), or if there
-    will be none: the peer ended its stream, was lost, or broke the protocol (what comes then can
-    be read no further, section 7.1.7; whoever reads on gets the ProtocolError). What comes
-    before the peer's Close is thrown away, frames of any size included. If the peer's was
-    received before, ours is the answer to it, and nothing is waited for.
+    None if the peer's Close does not come within `timeout` seconds, in which ours is sent, too.
+    None also if it cannot come: the peer ended its stream, was lost, or broke the protocol.
+    After a violation nothing more can be read (section 7.1.7), and `receive` raises the
+    ProtocolError. Frames before the peer's Close are thrown away, whatever their size. If the
+    peer's Close was received before, ours answers it, and nothing is waited for.
 
-    ValueError as `session.close` has it; RuntimeError if another task is receiving, once the
-    Close was sent: that task will get the peer's.
+    ValueError for a code or reason, as `session.close` has it. RuntimeError if another task is
+    receiving: our Close was sent then, and that task gets the peer's.
     """
     if not isinstance(session, RawWebSocketSession):
         raise TypeError(f"close_handshake takes a session, got {shown(session)}")
@@ -49,7 +49,7 @@ async def close_handshake(
 
 async def read_to_close(session: RawWebSocketSession) -> None:
     with contextlib.suppress(ProtocolError):
-        # In pieces, so that no frame is too big, nor half of one in the way.
+        # In pieces no frame is too big, and the rest of one that was begun in pieces is read.
         async for _ in session.pieces():
             if session.close_received is not None:
                 return

@@ -13,6 +13,7 @@ from ..wire.close import truncate_reason
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame, make_frame, parts_of
 from ..wire.handshake import raw_lines
+from ..wire.introspection import ConstructorSignature
 from ..wire.names import CloseCode, Violation
 from .deflate_coding import Compressor, Decompressor, broken
 from .deflate_negotiation import (
@@ -60,6 +61,8 @@ class PermessageDeflate:
     """
 
     __slots__ = ("_compressor", "_decompressor", "_error")
+
+    __signature__ = ConstructorSignature()
 
     def __new__(cls, *args: Any, **settings: Any) -> "PermessageDeflate":
         if args or "is_client" not in settings:
@@ -197,7 +200,8 @@ class PermessageDeflate:
         sent: Sequence[str] = ()
         if session.is_client:
             # The headers that were sent: a middleware may have written them.
-            sent = raw_lines(session.response.request_info.headers, HEADER)
+            response: Any = session.response
+            sent = raw_lines(response.request_info.headers, HEADER)
         try:
             agreed = answer_of(session.extensions)
             if agreed is not None and session.is_client:

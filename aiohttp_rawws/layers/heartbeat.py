@@ -1,4 +1,4 @@
-"""Telling whether a peer is still there."""
+"""Pings that find out if a peer is still there."""
 
 import asyncio
 import os
@@ -20,10 +20,10 @@ from .interruption import Interruption
 __all__ = ("Heartbeat",)
 
 PONG = Opcode.PONG
-#: How many unanswered pings are remembered.
+#: The number of unanswered pings that are remembered.
 PINGS = 64
-#: How long after the timeout what comes still counts, in seconds. A loop that was held up runs its
-#: timers before it reads what came meanwhile: it must get to that first.
+#: The time after the timeout in which a sign of life still counts, in seconds. A loop that was held
+#: up runs its timers before it reads what came meanwhile. It has to read that first.
 GRACE = 0.01
 
 
@@ -34,29 +34,28 @@ class Heartbeat:
             async for frame in session:
                 heartbeat.feed(frame)
 
-    A Ping is sent every `interval` seconds. When nothing moves for `timeout` seconds after one,
-    whatever the block awaits is broken off, as by `asyncio.timeout`, and the block raises
-    TimeoutError. Any byte that comes is a sign of life, whether or not it was received as a
-    frame; so is any that leaves of bytes that had to wait for the peer.
+    A Ping is sent every `interval` seconds. If the peer gives no sign of life for `timeout` seconds
+    after a Ping, the block is interrupted, as by `asyncio.timeout`, and raises TimeoutError. A sign
+    of life is any byte that comes, whether or not it was received as a frame, and any byte that
+    leaves of those that had to wait for the peer.
 
     Where no Ping can be sent, the time runs as if one had been: after a Close of ours, after
-    `write_eof`, and within a frame that is sent in pieces. There every byte that the peer takes is
-    a sign of life.
+    `write_eof`, and within a frame that is sent in pieces. There every byte that the peer takes
+    is a sign of life.
 
-    The block raises EndOfStream if it is still there `timeout` seconds after the peer has ended
-    (`session.peer_ended`): time to read and handle what came before. From the end on nothing is
-    sent, and no silence told of.
+    The block raises EndOfStream if it still runs `timeout` seconds after the peer has ended
+    (`session.peer_ended`). That is the time to read and handle what came before. After the end no
+    Ping is sent, and no silence is told of.
 
-    While `receive_limit` holds the reading back (`session.reading_paused`) nothing is known of
-    the peer, and it is not called silent; the end of its stream is seen at the next Ping, where
-    the system tells (Linux).
+    While `receive_limit` holds reading back (`session.reading_paused`), nothing is known of the
+    peer, and no silence is told of. The end of its stream is seen at the next Ping, where the
+    system tells (Linux).
 
-    It tells, it does not close: the session is left as it is. At most one Ping waits behind
-    unsent bytes. `feed` matches pongs to pings: `rtt` is the time from the last answered Ping to
-    its Pong, in seconds, None before the first.
+    The session is left as it is: a heartbeat closes nothing. At most one Ping waits behind unsent
+    bytes. `feed` matches pongs to pings, for `rtt`.
 
-    TypeError or ValueError unless `interval` and `timeout` are positive numbers; RuntimeError if
-    entered twice at a time.
+    TypeError or ValueError unless `interval` and `timeout` are positive numbers. RuntimeError if
+    the block is entered twice at a time.
     """
 
     __slots__ = (
@@ -67,12 +66,12 @@ class Heartbeat:
         "_interval",
         "_loop",
         "_next",
+        "_rtt",
         "_seen",
         "_session",
         "_silent",
         "_timeout",
         "_unanswered",
-        "rtt",
     )
 
     def __init__(self, session: RawWebSocketSession, interval: float, timeout: float) -> None:
@@ -84,18 +83,23 @@ class Heartbeat:
         self._interval = interval
         self._timeout = timeout
         self._block = Interruption()
-        # The timer of the next Ping; set from the beginning of the block to its end.
+        # The timer of the next Ping. It is set inside the block, and None outside.
         self._next: asyncio.TimerHandle | None = None
-        # The timer that ends the block: for a silence since the first Ping after the last sign of
-        # life, or since the peer has ended.
+        # The timer that ends the block. It runs from the first Ping after a sign of life, or from
+        # the end of the peer.
         self._alarm: asyncio.TimerHandle | None = None
         self._ended = False
         self._silent = False
-        # Whether the last Ping that was due could be sent.
+        # True if the last Ping that was due could be sent.
         self._asked = True
-        # Payloads, and when they were sent, in that order.
+        # The payloads of unanswered pings and the times they were sent, oldest first.
         self._unanswered: list[tuple[bytes, float]] = []
-        self.rtt: float | None = None
+        self._rtt: float | None = None
+
+    @property
+    def rtt(self) -> float | None:
+        """The seconds from the last answered Ping to its Pong, None before the first."""
+        return self._rtt
 
     async def __aenter__(self) -> "Heartbeat":
         if self._next is not None:
@@ -127,7 +131,7 @@ class Heartbeat:
         raise EndOfStream(f"the peer ended {self._timeout:g} s ago") from error
 
     def feed(self, frame: Frame | Piece) -> None:
-        """Take note of a Pong that was received; anything else may be fed, and changes nothing."""
+        """Note a received Pong. Any other frame or piece may be fed, and changes nothing."""
         if not isinstance(frame, (Frame, Piece)):
             raise not_a_frame("feed", frame, pieces=True)
         if frame.opcode is PONG:
@@ -136,8 +140,8 @@ class Heartbeat:
     def _answered(self, payload: bytes) -> None:
         for number, (sent, moment) in enumerate(self._unanswered):
             if sent == payload:
-                self.rtt = time.perf_counter() - moment
-                # Section 5.5.3: a peer may leave those before it unanswered.
+                self._rtt = time.perf_counter() - moment
+                # Section 5.5.3: a peer may leave earlier pings unanswered.
                 del self._unanswered[: number + 1]
                 return
         # Section 5.5.3: a Pong that answers nothing is legal.
@@ -155,25 +159,25 @@ class Heartbeat:
             self._set_alarm(self._timeout, self._expire)
 
     def _ping(self) -> bool:
-        """Send a Ping; whether one could be sent."""
+        """Send a Ping. Return False if none can be sent."""
         if self._unanswered and self._session.write_backlog:
-            # One that waits in front of the same backlog is as good as another.
+            # A Ping waits in this backlog already, and a second one would tell no more.
             return True
         payload = os.urandom(8)
         try:
             self._session.send_nowait(Frame.ping(payload))
         except (SessionClosed, RuntimeError):
-            # Nothing can be sent any more; or a frame is half sent, and nothing may stand in it.
+            # Nothing can be sent any more, or a frame in pieces is not complete.
             return False
         self._unanswered.append((payload, time.perf_counter()))
         del self._unanswered[:-PINGS]
         return True
 
     def _is_alive(self) -> bool:
-        """Whether there was a sign of life since this was asked last."""
+        """Tell whether there was a sign of life since the last call."""
         before, now = self._seen, traffic_of(self._session)
         self._seen = now
-        # What the peer's system takes at once tells nothing of the peer: it takes our pings, too.
+        # Bytes that the peer's system takes at once are no sign: it takes our pings, too.
         taking = now.taken > before.taken and (before.waiting or not self._asked)
         return taking or now.received > before.received or self._session.reading_paused
 
@@ -187,10 +191,10 @@ class Heartbeat:
         elif not self._is_alive():
             self._silent = True
             self._block.interrupt()
-        # Else the time runs from the next Ping on.
+        # Otherwise the time runs from the next Ping on.
 
     def _end(self) -> None:
-        """The peer has ended; a callback of the session, which may come behind the block."""
+        """Note that the peer has ended. The session may call this after the block, too."""
         if self._next is not None and not self._ended:
             self._ended = True
             self._cancel_timers()

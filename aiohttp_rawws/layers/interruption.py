@@ -1,4 +1,4 @@
-"""Breaking off what a task does inside a block, as `asyncio.timeout` does; Python 3.10 has none."""
+"""Interrupting a task inside a block, as `asyncio.timeout` does, which Python 3.10 has not."""
 
 import asyncio
 import sys
@@ -10,8 +10,8 @@ __all__ = ("Interruption",)
 class Interruption:
     """A block that `interrupt` ends from outside, by cancelling the task that runs it.
 
-    The cancellation ends where the block does, if no other came to it. Python 3.10 does not
-    count cancellations: there another one that comes on top ends with it.
+    The cancellation ends with the block, unless the task was cancelled by others, too. Python 3.10
+    does not count cancellations: there those of others end with the block, too.
     """
 
     __slots__ = ("_count", "_others", "_task")
@@ -27,7 +27,7 @@ class Interruption:
         return self
 
     def interrupt(self) -> None:
-        """End the block; from a callback of the loop."""
+        """End the block. Call this from a callback of the loop."""
         self._count += 1
         self._task.cancel()
 
@@ -37,7 +37,7 @@ class Interruption:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        """Whether the block ended because of `interrupt`; the exception then goes no further."""
+        """Return True if `interrupt` ended the block. The exception ends here then."""
         if sys.version_info >= (3, 11):
             for _ in range(self._count):
                 self._task.uncancel()

@@ -1,4 +1,4 @@
-# cython: language_level=3, annotation_typing=False
+# cython: binding=True
 """Frames to messages and back, and the replies to control frames. Knows no I/O."""
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import NoReturn
 from ..session.options import check_size
 from ..wire.arguments import not_a_frame
 from ..wire.errors import FrameTooBig, ProtocolError
+from ..wire.explanations import EXPLANATIONS
 from ..wire.frames import Frame
 from ..wire.introspection import ConstructorSignature
 from ..wire.names import MAX_CONTROL_PAYLOAD, CloseCode, Opcode, Violation
 from ..wire.pieces import Piece
-from ..wire.rules import EXPLANATIONS
 from .checks import check_int
 from .message import Message
 

@@ -6,7 +6,7 @@ the extensions that it chose, or its refusal with status, headers and body.
 
 import asyncio
 import functools
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp import web
@@ -24,7 +24,7 @@ from ..server.response import UpgradeResponse
 from ..server.upgrade import Upgrade
 from ..session.ending import end
 from ..session.options import OPTION_NAMES, Options
-from ..session.session import RawWebSocketSession, connection_of
+from ..session.session import RawClientSession, RawServerSession, RawWebSocketSession, connection_of
 from ..wire.handshake import HandshakeRule, Refusal, wrong_answer
 from .headers import (
     end_to_end,
@@ -238,7 +238,7 @@ async def dial(
 
 def upstream_session(
     upgrade: Upgrade, answer: aiohttp.ClientResponse, options: Options
-) -> RawWebSocketSession:
+) -> RawClientSession:
     """Make the connection of the upstream's 101 a session; raise a 502 if it cannot be one."""
     try:
         wrong = wrong_switch(upgrade.request, answer, options.reject_handshake)
@@ -300,8 +300,8 @@ def reason(error: BaseException) -> str:
 
 
 async def join_and_end(
-    visitor: RawWebSocketSession,
-    upstream: RawWebSocketSession,
+    visitor: RawServerSession,
+    upstream: RawClientSession,
     *,
     tap: Tap | None,
     remask: bool,
@@ -311,7 +311,7 @@ async def join_and_end(
     try:
         stats = await join(visitor, upstream, tap=tap, remask=remask, names=sides, directions=sides)
         logger.debug("Proxied to %s: %s", origin(upstream.response.url), stats)
-        visitor.response.relay_stats = stats
+        cast(ProxyResponse, visitor.response).relay_stats = stats
     except asyncio.CancelledError:
         await end_both(visitor, upstream)
         raise
@@ -321,6 +321,6 @@ async def join_and_end(
     await end_both(visitor, upstream)
 
 
-async def end_both(visitor: RawWebSocketSession, upstream: RawWebSocketSession) -> None:
+async def end_both(visitor: RawServerSession, upstream: RawClientSession) -> None:
     """End both connections at the same time, each as a handler's return does."""
     await asyncio.gather(end(connection_of(visitor)), end(connection_of(upstream)))

@@ -11,9 +11,10 @@ from multidict import CIMultiDict
 
 from ..session.options import RouteOptions, Unpack, protocol_names
 from ..session.outcome import Outcome
-from ..session.session import RawWebSocketSession
+from ..session.session import RawServerSession
 from .handler_logs import log_failure
 from .installed import options_of
+from .response import upgrade_response
 from .upgrade import Upgrade
 
 __all__ = ("accept",)
@@ -25,7 +26,7 @@ def accept(
     protocol: str | Sequence[str] | None = None,
     headers: "dict[str, str] | CIMultiDict[str] | None" = None,
     **overrides: Unpack[RouteOptions],
-) -> "AbstractAsyncContextManager[RawWebSocketSession]":
+) -> "AbstractAsyncContextManager[RawServerSession]":
     """Upgrade a request inside an ordinary handler or `web.View`.
 
         async with accept(request) as session:
@@ -62,7 +63,7 @@ def accept(
 HOW_TO_ACCEPT = "accept() is a context manager: write `async with accept(request) as session:`"
 
 
-class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
+class Accepting(AbstractAsyncContextManager[RawServerSession]):
     """The context manager that `accept` returns."""
 
     #: The block was entered, or an error has told the caller to enter it.
@@ -71,9 +72,9 @@ class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
     def __init__(self, upgrade: Upgrade, headers: CIMultiDict[str]) -> None:
         self._upgrade = upgrade
         self._headers = headers
-        self._session: RawWebSocketSession | None = None
+        self._session: RawServerSession | None = None
 
-    async def __aenter__(self) -> RawWebSocketSession:
+    async def __aenter__(self) -> RawServerSession:
         self._used = True
         with self._upgrade as upgrade:
             self._session = await upgrade.accept(self._headers)
@@ -92,7 +93,7 @@ class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
             log_failure(self._upgrade.request, error)
         if outcome is Outcome.VIOLATED:
             # Middlewares do not see an exception that ends here.
-            self._session.response.handler_exception = error
+            upgrade_response(self._session).handler_exception = error
         return outcome in (Outcome.ENDED, Outcome.VIOLATED)
 
     def __await__(self) -> NoReturn:
@@ -101,7 +102,7 @@ class Accepting(AbstractAsyncContextManager[RawWebSocketSession]):
 
     def __getattr__(self, name: str) -> NoReturn:
         hint = ""
-        if hasattr(RawWebSocketSession, name):
+        if hasattr(RawServerSession, name):
             self._used = True
             hint = f"; {HOW_TO_ACCEPT}"
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")

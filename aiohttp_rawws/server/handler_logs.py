@@ -5,7 +5,7 @@ import logging
 from aiohttp import web
 
 from ..session.outcome import Outcome, leaves
-from ..session.session import RawWebSocketSession
+from ..session.session import RawServerSession
 from ..wire.errors import EndOfStream, ProtocolError, SessionClosed
 from .logs import describe, logger, warn
 
@@ -14,7 +14,7 @@ __all__ = ("log_end", "log_failure", "log_result")
 
 def log_end(
     request: web.Request,
-    session: RawWebSocketSession,
+    session: RawServerSession,
     outcome: Outcome,
     error: BaseException | None,
 ) -> None:

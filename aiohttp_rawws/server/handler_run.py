@@ -8,12 +8,13 @@ from aiohttp import web
 
 from ..session.ending import end
 from ..session.outcome import Outcome, outcome_of
-from ..session.session import RawWebSocketSession, connection_of
+from ..session.session import RawServerSession, connection_of
 from .handler_logs import log_end, log_failure, log_result
+from .response import upgrade_response
 
 __all__ = ("HandlerRun", "SessionHandler")
 
-SessionHandler = Callable[[RawWebSocketSession], Awaitable[None]]
+SessionHandler = Callable[[RawServerSession], Awaitable[None]]
 
 #: The shortest time after which the connection of a stopped handler is looked at, in seconds.
 SHORTEST_DELAY = 0.1
@@ -27,12 +28,12 @@ class HandlerRun:
     def __init__(self, request: web.Request) -> None:
         self._request = request
         self._task = asyncio.current_task()
-        self._session: RawWebSocketSession | None = None
+        self._session: RawServerSession | None = None
         self._timer: asyncio.TimerHandle | None = None
         #: True once a shutdown has cancelled the task.
         self.stopped = False
 
-    def attach(self, session: RawWebSocketSession) -> None:
+    def attach(self, session: RawServerSession) -> None:
         """Note the session of the handler."""
         self._session = session
         if self.stopped:
@@ -61,11 +62,11 @@ class HandlerRun:
             self._timer.cancel()
             self._timer = None
 
-    def _abort_later(self, session: RawWebSocketSession) -> None:
+    def _abort_later(self, session: RawServerSession) -> None:
         delay = max(connection_of(session).linger, SHORTEST_DELAY)
         self._timer = asyncio.get_running_loop().call_later(delay, self._abort_if_held, session)
 
-    def _abort_if_held(self, session: RawWebSocketSession) -> None:
+    def _abort_if_held(self, session: RawServerSession) -> None:
         """Abort the connection if its peer still does not read; look again later."""
         if session.write_backlog:
             session.abort()
@@ -74,7 +75,7 @@ class HandlerRun:
     # -- the run and its end ---------------------------------------------------------------
 
     async def run(
-        self, handler: Callable[[RawWebSocketSession], Awaitable[object]]
+        self, handler: Callable[[RawServerSession], Awaitable[object]]
     ) -> web.StreamResponse:
         """Run the handler, end the connection, and return the 101.
 
@@ -94,7 +95,7 @@ class HandlerRun:
             outcome = await self.finish(error)
             if error is not None:
                 if outcome in (Outcome.VIOLATED, Outcome.FAILED):
-                    session.response.handler_exception = error
+                    upgrade_response(session).handler_exception = error
                 if outcome is Outcome.FAILED:
                     log_failure(self._request, error)
                 elif outcome is Outcome.INTERRUPTED or (
@@ -104,8 +105,7 @@ class HandlerRun:
         finally:
             # Its traceback refers to this frame.
             del error
-        response: web.StreamResponse = session.response
-        return response
+        return session.response
 
     async def finish(self, error: "BaseException | None") -> Outcome:
         """End the connection of a handler that has returned, or raised `error`."""
@@ -122,6 +122,6 @@ class HandlerRun:
             else:
                 session.abort()
         finally:
-            session.response.note_sent(session.bytes_sent)
+            upgrade_response(session).note_sent(session.bytes_sent)
             connection_of(session).when_lost(self._request.protocol.connection_lost)
         return outcome

@@ -1,9 +1,13 @@
 """The 101 that a server answers an upgrade with."""
 
+from typing import cast
+
 from aiohttp import web
 from multidict import CIMultiDict
 
-__all__ = ("UpgradeResponse",)
+from ..session.session import RawServerSession
+
+__all__ = ("UpgradeResponse", "upgrade_response")
 
 
 class UpgradeResponse(web.StreamResponse):
@@ -30,3 +34,8 @@ class UpgradeResponse(web.StreamResponse):
         self._req = None
         # Its traceback refers to the session, which refers to this response.
         self.handler_exception = None
+
+
+def upgrade_response(session: RawServerSession) -> UpgradeResponse:
+    """Return the 101 of a session. It is always one of this kind."""
+    return cast(UpgradeResponse, session.response)

@@ -24,7 +24,7 @@ from multidict import CIMultiDict
 from ..session.connection import Connection
 from ..session.options import DEFAULTS, Options
 from ..session.outcome import Outcome
-from ..session.session import RawWebSocketSession
+from ..session.session import RawServerSession
 from ..wire.handshake import (
     HandshakeRequest,
     Refusal,
@@ -177,7 +177,7 @@ class Upgrade:
 
     # -- the answer ------------------------------------------------------------------------
 
-    async def accept(self, headers: "CIMultiDict[str] | None" = None) -> RawWebSocketSession:
+    async def accept(self, headers: "CIMultiDict[str] | None" = None) -> RawServerSession:
         """Answer 101 with the subprotocol and the extensions that the options choose."""
         return await self.accept_as(
             UpgradeResponse,
@@ -193,7 +193,7 @@ class Upgrade:
         protocol: str | None,
         extensions: str | None,
         headers: CIMultiDict[str],
-    ) -> RawWebSocketSession:
+    ) -> RawServerSession:
         """Answer 101 with a response of that kind, and make the connection a session.
 
         `headers` are added to those of the handshake. Raise Disconnected if the client has left.
@@ -219,7 +219,7 @@ class Upgrade:
             extended=extensions is not None,
             write_paused=request.protocol.writing_paused,
         )
-        session = RawWebSocketSession(
+        session = RawServerSession(
             connection,
             request=request,
             response=response,

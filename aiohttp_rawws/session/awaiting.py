@@ -72,5 +72,5 @@ class Awaiting:
 
 
 def iterate_directly(kind: type[Session]) -> type[Session]:
-    """Have the iteration over a subclass go to `Awaiting` directly, not by a lookup each time."""
+    """Have `async for` call the iteration of `Awaiting`, with no lookup for each frame."""
     return kind

@@ -1,11 +1,9 @@
-# cython: language_level=3, annotation_typing=False, binding=False
 """What a handler awaits for every frame: the compiled twin of `awaiting.py`, which says what for.
 
 Each await is an object that behaves as a coroutine, without a frame of Python. It is driven through
 the slot `am_send`, as coroutines are, or where Python does not ask for that through `tp_iternext`.
 """
 
-import asyncio.coroutines
 import inspect
 import warnings
 
@@ -38,6 +36,13 @@ cdef extern from "Python.h":
     Py_ssize_t refcount "Py_REFCNT"(PyObject *)
     void PyErr_SetObject(object, object)
     void PyErr_Restore(PyObject *, PyObject *, PyObject *)
+
+cdef extern from *:
+    """
+    #define mark_for_asyncio(function) \\
+        (((__pyx_CyFunctionObject *)(function))->flags |= __Pyx_CYFUNCTION_COROUTINE)
+    """
+    void mark_for_asyncio(object function)
 
 cdef enum:
     NEW, WAITING, ENDED
@@ -237,7 +242,8 @@ def mark_awaitable(function):
         # Python 3.12 and later.
         inspect.markcoroutinefunction(function)
     else:
-        function._is_coroutine = asyncio.coroutines._is_coroutine
+        # asyncio's mark, which Cython gives to its coroutine functions.
+        mark_for_asyncio(function)
 
 
 mark_awaitable(Awaiting.receive)

@@ -8,14 +8,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from .callbacks import ReadCallbacks
+from .changes import Changes
 from .kernel import reset_on_close
 from .link import Link
 from .options import Options
-from .reader import Reader
+from .reader import ReadCallbacks, Reader
 from .receiver import Receiver
 from .sender import Sender
-from .waiting import Changes
 from .writer import Writer
 
 __all__ = ("Connection",)

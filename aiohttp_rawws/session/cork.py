@@ -1,4 +1,3 @@
-# cython: language_level=3, annotation_typing=False, binding=False
 """The state that the connections of one event loop share."""
 
 import asyncio

@@ -1,4 +1,3 @@
-# cython: language_level=3, annotation_typing=False, binding=False
 """The transport of a connection, and what is known of it."""
 
 import asyncio

@@ -44,3 +44,12 @@ cdef class Reader:
     cpdef stop_forwarding(self)
     @cython.locals(target=Sender)
     cpdef _forward(self, bytearray data, Py_ssize_t size)
+
+
+cdef class ReadCallbacks:
+    cdef readonly Reader reader
+
+    @cython.locals(reader=Reader)
+    cpdef get_buffer(self, sizehint)
+    @cython.locals(reader=Reader)
+    cpdef buffer_updated(self, Py_ssize_t nbytes)

@@ -1,4 +1,3 @@
-# cython: language_level=3, annotation_typing=False, binding=False
 """Bytes from the transport: parsed as they come, and when to read on."""
 
 from asyncio import current_task
@@ -12,7 +11,7 @@ from .options import Options
 from .sender import Sender
 from .waiting import Waiter
 
-__all__ = ("Reader",)
+__all__ = ("ReadCallbacks", "Reader")
 
 AFTER_CLOSE = Violation.AFTER_CLOSE.value
 LIMIT = Stop.LIMIT.value
@@ -210,6 +209,24 @@ class Reader:
         self._stalling = False
         if self.target is not None and self.target.writer.paused:
             self.waiter.wake(False)
+
+
+class ReadCallbacks:
+    """Give the transport memory to read into, and have what was read parsed."""
+
+    __slots__ = ("reader",)
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        reader = self.reader
+        return reader.link.cork.buffer.view if reader.discarding else reader.parser.writable()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        reader = self.reader
+        if not reader.discarding:
+            reader.read(nbytes)
 
 
 def reraise(error: BaseException) -> None:

@@ -1,4 +1,3 @@
-# cython: language_level=3, annotation_typing=False, binding=False
 """Frames and pieces for whoever receives, and why there are no more."""
 
 from ..wire.errors import EndOfStream

@@ -1,4 +1,3 @@
-# cython: language_level=3, annotation_typing=False, binding=False
 """Frames to bytes."""
 
 from ..wire.arguments import not_a_frame

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from ..wire.arguments import not_a_frame
 from ..wire.errors import SessionClosed
@@ -15,7 +15,20 @@ from .connection import Connection
 from .options import check_size
 from .receiver import Receiver
 
-__all__ = ("RawWebSocketSession", "Stream", "connection_of")
+if TYPE_CHECKING:
+    import ssl
+    from asyncio.trsock import TransportSocket
+
+    import aiohttp
+    from aiohttp import web
+
+__all__ = (
+    "RawClientSession",
+    "RawServerSession",
+    "RawWebSocketSession",
+    "Stream",
+    "connection_of",
+)
 
 Item = TypeVar("Item")
 
@@ -42,8 +55,8 @@ class RawWebSocketSession(Awaiting):
         self,
         connection: Connection,
         *,
-        request: Any,
-        response: Any,
+        request: "web.Request | None",
+        response: "web.StreamResponse | aiohttp.ClientResponse",
         protocol: str | None,
         extensions: str | None,
     ) -> None:
@@ -58,17 +71,17 @@ class RawWebSocketSession(Awaiting):
         role = "client" if self.is_client else "server"
         state = "closed" if self.closed else "open"
         peer = self.get_extra_info("peername")
-        return f"<{type(self).__name__} {role} {state} peer={peer!r}>"
+        return f"<RawWebSocketSession {role} {state} peer={peer!r}>"
 
     # -- the handshake ---------------------------------------------------------------------
 
     @property
-    def request(self) -> Any:
+    def request(self) -> "web.Request | None":
         """The `web.Request` that was upgraded, on the server; None on a client."""
         return self._request
 
     @property
-    def response(self) -> Any:
+    def response(self) -> "web.StreamResponse | aiohttp.ClientResponse":
         """The 101: a server's `web.StreamResponse`, a client's `aiohttp.ClientResponse`."""
         return self._response
 
@@ -159,6 +172,29 @@ class RawWebSocketSession(Awaiting):
         """How many bytes were accepted but not yet handed to the operating system."""
         return self._connection.writer.waiting()
 
+    @overload
+    def get_extra_info(
+        self, name: Literal["socket"], default: None = None
+    ) -> "TransportSocket | None": ...
+
+    @overload
+    def get_extra_info(
+        self, name: Literal["peername", "sockname"], default: None = None
+    ) -> "tuple[Any, ...] | str | None": ...
+
+    @overload
+    def get_extra_info(
+        self, name: Literal["sslcontext"], default: None = None
+    ) -> "ssl.SSLContext | None": ...
+
+    @overload
+    def get_extra_info(
+        self, name: Literal["ssl_object"], default: None = None
+    ) -> "ssl.SSLObject | None": ...
+
+    @overload
+    def get_extra_info(self, name: str, default: Any = None) -> Any: ...
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return what `asyncio.BaseTransport.get_extra_info` does.
 
@@ -181,6 +217,7 @@ class RawWebSocketSession(Awaiting):
 
         async def receive(self) -> Frame: ...
         async def send(self, frame: Frame) -> None: ...
+        def __aiter__(self) -> "RawWebSocketSession": ...
         async def __anext__(self) -> Frame: ...
 
     def receive_nowait(self) -> Frame | None:
@@ -271,6 +308,36 @@ class RawWebSocketSession(Awaiting):
         connection = self._connection
         while not (connection.reader.eof_received or (self.closed and connection.link.lost)):
             await connection.changes.wait()
+
+
+@iterate_directly
+class RawServerSession(RawWebSocketSession):
+    """The session of a server, which has a request. For annotations, and what is more precise."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def request(self) -> web.Request: ...
+
+        @property
+        def response(self) -> web.StreamResponse: ...
+
+
+@iterate_directly
+class RawClientSession(RawWebSocketSession):
+    """The session of a client, which `connect` returns."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def request(self) -> None: ...
+
+        @property
+        def response(self) -> aiohttp.ClientResponse: ...
 
 
 def connection_of(session: RawWebSocketSession) -> Connection:

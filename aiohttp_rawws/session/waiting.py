@@ -1,5 +1,4 @@
-# cython: language_level=3, annotation_typing=False, binding=False
-"""The ways in which tasks wait for a connection."""
+"""The wait of a task for a frame."""
 
 import asyncio
 from collections.abc import Generator
@@ -7,7 +6,7 @@ from typing import Any, cast
 
 from ..wire.native import run_in
 
-__all__ = ("Changes", "Waiter")
+__all__ = ("Waiter",)
 
 
 class Waiter:
@@ -97,45 +96,3 @@ class NoLoop:
 #: The argument of a task's wake-up. The task takes the result of a real future without any lookup.
 DONE: "asyncio.Future[None]" = asyncio.Future(loop=cast(asyncio.AbstractEventLoop, NoLoop()))
 DONE.set_result(None)
-
-
-class Changes:
-    """Tasks that wait for a change: the end of a stream, of the connection, or of a write pause."""
-
-    __slots__ = ("_futures", "_loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._futures: list[asyncio.Future[None]] | None = None
-
-    @property
-    def waiting(self) -> int:
-        """How many tasks wait."""
-        return len(self._futures or ())
-
-    def notify(self) -> None:
-        """Wake all tasks that wait."""
-        futures, self._futures = self._futures, None
-        for future in futures or ():
-            if not future.done():
-                future.set_result(None)
-
-    async def wait(self) -> None:
-        """Wait for the next change."""
-        future = self._loop.create_future()
-        if self._futures is None:
-            self._futures = []
-        self._futures.append(future)
-        try:
-            await future
-        finally:
-            if self._futures is not None and future in self._futures:
-                self._futures.remove(future)
-
-    async def wait_within(self, seconds: float) -> None:
-        """Wait for the next change, but no longer."""
-        timer = self._loop.call_later(seconds, self.notify)
-        try:
-            await self.wait()
-        finally:
-            timer.cancel()

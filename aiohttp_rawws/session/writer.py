@@ -1,14 +1,13 @@
-# cython: language_level=3, annotation_typing=False, binding=False
 """Bytes to the system: gathered while the cork is active, held back while the peer takes none."""
 
 from collections import deque
 from typing import Protocol
 
 from ..wire.native import Output, write_some
+from .changes import Changes
 from .cork import Corked
 from .limits import BREATH, COPY_LIMIT, CORK_LIMIT, HIGH_WATER, LOW_WATER, WRITE_COST
 from .link import Link
-from .waiting import Changes
 
 __all__ = ("Source", "Writer")
 

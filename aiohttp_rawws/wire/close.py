@@ -6,7 +6,7 @@ from typing import Any
 from .arguments import shown
 from .names import MAX_CONTROL_PAYLOAD, CloseCode
 
-__all__ = ("close_payload", "truncate_reason")
+__all__ = ("close_payload", "code_of", "truncate_reason")
 
 #: The longest reason of a Close frame, in bytes of UTF-8. The code takes the first two bytes.
 MAX_REASON = MAX_CONTROL_PAYLOAD - 2
@@ -61,3 +61,8 @@ def truncate_reason(text: str) -> str:
             f"truncate_reason takes a str, got {text!r}; str(error) is the text of an exception"
         )
     return text.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
+
+
+def code_of(payload: bytes) -> int:
+    """Return the code in the payload of a Close, 0 without one. No Close may hold a 0."""
+    return int.from_bytes(payload[:2], "big") if len(payload) >= 2 else 0

@@ -19,6 +19,9 @@ __all__ = ("EndOfStream", "FrameTooBig", "ProtocolError", "RawWebSocketError", "
 class RawWebSocketError(Exception):
     """The base of all errors of this package."""
 
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+
 
 class ProtocolError(RawWebSocketError):
     """The peer broke RFC 6455. Nothing was sent about it."""

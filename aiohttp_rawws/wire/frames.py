@@ -1,4 +1,4 @@
-# cython: language_level=3, annotation_typing=False
+# cython: binding=True
 """Frames as they stand on the wire (RFC 6455 section 5.2).
 
 A frame keeps its first octet untouched: FIN, RSV1 to RSV3 and opcode. So a frame is sent on as it

@@ -10,12 +10,11 @@ __all__ = ("ConstructorSignature", "describe_fields")
 
 
 class ConstructorSignature:
-    """The signature of an extension class, to be assigned to its `__signature__`.
+    """The signature of a class by its `__init__`, to be assigned to its `__signature__`.
 
-    An extension class does not tell the parameters of its constructor, so they are read from the
-    source file beside the extension. In the interpreted build, and in a subclass with a
-    constructor of its own, the constructor is a Python function: the attribute is missing there,
-    and `inspect.signature` asks that function.
+    It is for classes that do not tell it themselves: extension classes, and those with a
+    `__new__` that takes anything. A subclass with a constructor of its own has no such attribute,
+    so that `inspect.signature` asks that constructor.
     """
 
     def __get__(self, instance: object, owner: type) -> Signature:
@@ -23,39 +22,48 @@ class ConstructorSignature:
         if instance is not None or vars(kind).get("__signature__") is not self:
             raise AttributeError("__signature__")
         try:
-            return source_signature(kind)
+            constructor = constructor_function(kind)
         except OSError as error:
             raise AttributeError("__signature__: the source file is missing") from error
+        whole = signature(constructor)
+        _, *parameters = whole.parameters.values()
+        return whole.replace(parameters=parameters)
 
 
 def constructor_owner(owner: type) -> type:
-    """Return the first class of the MRO whose constructor tells its parameters, or could."""
+    """Return the first class of the MRO with a `__signature__`, or `object`.
+
+    `object` it is, too, if a class before it has a constructor in Python.
+    """
     for kind in owner.__mro__:
         members = vars(kind)
-        if any(isfunction(members.get(name)) for name in ("__init__", "__new__")):
-            return object
         if "__signature__" in members:
             return kind
+        made_by = members.get("__init__"), getattr(members.get("__new__"), "__func__", None)
+        if any(map(isfunction, made_by)):
+            return object
     return object
 
 
-def source_signature(kind: type) -> Signature:
-    """Return the signature of a class by the `__init__` in the source file of its module.
+def constructor_function(kind: type) -> Any:
+    """Return the `__init__` of a class as a function, for its parameters.
 
-    OSError if there is no such file.
+    Cython keeps none. There it is made, without its body, of the source file beside the
+    extension. OSError if there is no such file.
     """
+    constructor = vars(kind)["__init__"]
+    if isfunction(constructor):
+        return constructor
     module: Any = sys.modules[kind.__module__]
     path = Path(module.__file__).with_name(f"{kind.__module__.rpartition('.')[2]}.py")
-    constructor = constructor_of(ast.parse(path.read_text(encoding="utf-8")), kind.__name__)
-    constructor.body = [ast.Pass()]
-    ast.fix_missing_locations(constructor)
+    definition = constructor_of(ast.parse(path.read_text(encoding="utf-8")), kind.__name__)
+    definition.body = [ast.Pass()]
+    ast.fix_missing_locations(definition)
     future = ast.parse("from __future__ import annotations").body
     names: dict[str, Any] = {}
-    code = ast.Module(body=[*future, constructor], type_ignores=[])
+    code = ast.Module(body=[*future, definition], type_ignores=[])
     exec(compile(code, str(path), "exec"), vars(module).copy(), names)
-    whole = signature(names["__init__"])
-    _, *parameters = whole.parameters.values()
-    return whole.replace(parameters=parameters)
+    return names["__init__"]
 
 
 def constructor_of(module: ast.Module, name: str) -> ast.FunctionDef:

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: boundscheck=False, wraparound=False
 """Masking, the memory of frames, writing: the compiled twin of `native.py`, which says what for."""
 
 cimport cython

@@ -1,17 +1,18 @@
-# cython: language_level=3, annotation_typing=False, boundscheck=False, wraparound=False
+# cython: boundscheck=False, wraparound=False
 """Bytes to frames. `rules` tells which rules of RFC 6455 a frame breaks."""
 
 import sys
 from collections.abc import Callable
 
 from .errors import FrameTooBig, ProtocolError
+from .explanations import violation_error
 from .frames import FRAME_COST, make_frame
 from .names import MAX_CONTROL_PAYLOAD, Violation
 from .native import READ_SIZE, copy_out, key_at
 from .partial import Forwarding, PartialFrame
 from .pieces import Piece
 from .queue import FrameQueue
-from .rules import judge_close, judge_length, rules_of, size_limited, violation_error
+from .rules import judge_close, judge_length, rules_of, size_limited
 from .stops import Stop
 
 __all__ = ("Parser", "ReadBuffer")

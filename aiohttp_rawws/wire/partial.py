@@ -1,4 +1,3 @@
-# cython: language_level=3, annotation_typing=False
 """A frame that has come in part, and frames that are forwarded while they come."""
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-# cython: language_level=3, annotation_typing=False, boundscheck=False, wraparound=False
+# cython: boundscheck=False, wraparound=False
 """The rules of RFC 6455 for frames: pure functions of what stands on the wire, and where.
 
 Each returns the rules that are broken, as bits of `Violation`. What follows from a broken rule is
@@ -7,12 +7,11 @@ the parser's business.
 
 from functools import lru_cache
 
-from .close import truncate_reason
-from .errors import ProtocolError
+from .close import code_of
 from .frames import LENGTH_64
 from .names import MAX_CONTROL_PAYLOAD, CloseCode, Violation
 
-__all__ = ("EXPLANATIONS", "Rules", "judge", "judge_close", "judge_length", "violation_error")
+__all__ = ("Rules", "judge", "judge_close", "judge_length", "rules_of", "size_limited")
 
 UNMASKED = Violation.UNMASKED.value
 MASKED = Violation.MASKED.value
@@ -25,20 +24,6 @@ EXPECTED_CONTINUATION = Violation.EXPECTED_CONTINUATION.value
 LENGTH_ENCODING = Violation.LENGTH_ENCODING.value
 CLOSE_PAYLOAD = Violation.CLOSE_PAYLOAD.value
 AFTER_CLOSE = Violation.AFTER_CLOSE.value
-
-EXPLANATIONS = {
-    Violation.UNMASKED: "a client must mask its frames (RFC 6455 5.1)",
-    Violation.MASKED: "a server must not mask its frames (RFC 6455 5.1)",
-    Violation.RESERVED_BITS: "a reserved bit is set and no extension is negotiated (RFC 6455 5.2)",
-    Violation.RESERVED_OPCODE: "the opcode is reserved (RFC 6455 5.2)",
-    Violation.FRAGMENTED_CONTROL: "a control frame must not be fragmented (RFC 6455 5.5)",
-    Violation.LONG_CONTROL: "a control frame has at most 125 bytes of payload (RFC 6455 5.5)",
-    Violation.UNEXPECTED_CONTINUATION: "there is no message to continue (RFC 6455 5.4)",
-    Violation.EXPECTED_CONTINUATION: "the message before is not finished (RFC 6455 5.4)",
-    Violation.LENGTH_ENCODING: "the length is not in its shortest form (RFC 6455 5.2)",
-    Violation.CLOSE_PAYLOAD: "the close code or reason is malformed (RFC 6455 5.5.1, 7.4)",
-    Violation.AFTER_CLOSE: "a frame came after the Close (RFC 6455 5.5.1)",
-}
 
 
 class Rules:
@@ -140,31 +125,9 @@ def judge_close(payload: bytes) -> int:
     return 0
 
 
-def code_of(payload: bytes) -> int:
-    """Return the code in the payload of a Close, 0 without one. No Close may hold a 0."""
-    return int.from_bytes(payload[:2], "big") if len(payload) >= 2 else 0
-
-
 def size_limited(head: int, length: int, pieces: bool, forwarding: bool) -> bool:
     """Return True if a frame is kept until it is whole, so that `max_frame_size` applies."""
     if not head & 0x08:
         return not pieces
     # Of forwarded frames a Close alone is kept. One of a legal length passes.
     return not forwarding or length > MAX_CONTROL_PAYLOAD
-
-
-def violation_error(violations: Violation, payload: bytes = b"") -> ProtocolError:
-    """Return the error of a frame that breaks rules. `payload` is that of a Close."""
-    code = CloseCode.PROTOCOL_ERROR
-    if violations == Violation.CLOSE_PAYLOAD and CloseCode.is_sendable(code_of(payload)):
-        # Only the reason is left to be wrong: it is not UTF-8 (section 8.1).
-        code = CloseCode.INVALID_PAYLOAD
-    return ProtocolError(violations, code, explain(violations))
-
-
-def explain(violations: Violation) -> str:
-    """Return the rules that a frame breaks, as a text that fits the reason of a Close."""
-    broken = [rule for rule in EXPLANATIONS if rule & violations]
-    if len(broken) == 1:
-        return EXPLANATIONS[broken[0]]
-    return truncate_reason(f"breaks RFC 6455: {', '.join(str(rule.name) for rule in broken)}")

@@ -146,7 +146,8 @@ async def test_timeouts_end_with_the_handshake(
     async with connect(http, address.url(), timeout=timeout) as session:
         await session.send(Frame.text("one"))
         assert await soon(session.receive()) == Frame.text("one")
-        assert session.response.connection.protocol.read_timeout is None
+        response: Any = session.response
+        assert response.connection.protocol.read_timeout is None
         await asyncio.sleep(0.8)
         await session.send(Frame.text("two"))
         assert await soon(session.receive()) == Frame.text("two")

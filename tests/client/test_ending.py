@@ -298,7 +298,7 @@ async def test_what_aiohttp_sees_of_the_connection(
     by_hand: ByHand, http: aiohttp.ClientSession
 ) -> None:
     async with connect(http, (await by_hand(until_end)).url()) as session:
-        connection = session.response.connection
+        connection: Any = session.response.connection
         assert not connection.closed
         assert not connection.transport.is_closing()
         peer = session.get_extra_info("peername")

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import os
 import weakref
+from typing import Any
 
 import aiohttp
 import pytest
@@ -38,7 +39,7 @@ async def test_a_session_that_is_over_is_forgotten(
     by_hand: ByHand, http: aiohttp.ClientSession
 ) -> None:
     async with connect(http, (await by_hand(until_end)).url()) as session:
-        forgotten = [weakref.ref(session), weakref.ref(session.response)]
+        forgotten: list[weakref.ref[Any]] = [weakref.ref(session), weakref.ref(session.response)]
     del session
     await turns()
     gc.collect()

@@ -72,7 +72,8 @@ async def test_a_proxy_of_all_requests(
         connect(http, url) as session,
     ):
         port = int(real_proxy.split(":")[1])
-        assert session.get_extra_info("peername")[1] == port
+        peer: Any = session.get_extra_info("peername")
+        assert peer[1] == port
         await assert_works(session)
 
 

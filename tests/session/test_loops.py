@@ -146,7 +146,9 @@ def left_over(
     loop = new_loop()
     make = session_of_client if role == "client" else session_of_server
     session = loop.run_until_complete(make(peer))
-    number = session.get_extra_info("socket").fileno()
+    sock = session.get_extra_info("socket")
+    assert sock is not None
+    number = sock.fileno()
     loop.close()
     with strangers() as others:
         if isinstance(loop, asyncio.SelectorEventLoop):

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from aiohttp_rawws import Frame, Opcode, RawWebSocketSession, connect
+from aiohttp_rawws.session.session import connection_of
 from aiohttp_rawws.session.transports import plain_descriptor
 from tests.support.handshakes import request
 from tests.support.octets import masked
@@ -48,7 +49,9 @@ async def test_only_plain_transports_are_written_past(serve: Serve, tls: bool) -
         assert session.request is not None
         transport = session.request.transport
         assert transport is not None
-        kinds.append((plain_descriptor(transport), session.get_extra_info("socket").fileno()))
+        sock = session.get_extra_info("socket")
+        assert sock is not None
+        kinds.append((plain_descriptor(transport), sock.fileno()))
 
     wire = await Wire.upgrade(await serve(application(handler), tls=tls))
     await wire.read_to_end()
@@ -183,7 +186,7 @@ async def test_both_roles_work_on_aiofastnet(contexts: Contexts, tls: bool) -> N
         aiohttp.ClientSession(connector=connector) as http,
         connect(http, Address(host, port, contexts[1] if tls else None).url()) as session,
     ):
-        assert plain_descriptor(session.response.connection.transport) == -1
+        assert plain_descriptor(connection_of(session).link.transport) == -1
         for payload in PAYLOADS:
             frame = Frame.binary(payload)
             await session.send(frame)

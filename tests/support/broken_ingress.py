@@ -54,17 +54,12 @@ def make_app(upstream: URL) -> web.Application:
         chosen = offered[0] if fault == "first subprotocol" else server.protocol
         async with accept(request, protocol=chosen, max_frame_size=64 * 2**20) as visitor:
             await both(visitor, server, fault)
-        return response_of(visitor)
+        return visitor.response
 
     app = web.Application()
     app.cleanup_ctx.append(dialling)
     app.router.add_get("/{fault}/{path}", ingress)
     return app
-
-
-def response_of(session: RawWebSocketSession) -> web.StreamResponse:
-    response: web.StreamResponse = session.response
-    return response
 
 
 def refusal(refused: HandshakeRefused, fault: str) -> web.Response:
@@ -85,7 +80,7 @@ async def early(
     async with accept(request) as visitor:
         server = await connecting
         await both(visitor, server, "early 101")
-    return response_of(visitor)
+    return visitor.response
 
 
 async def both(visitor: RawWebSocketSession, server: RawWebSocketSession, fault: str) -> None:

@@ -28,6 +28,7 @@ WIRE = (
     "stops",
     "queue",
     "partial",
+    "explanations",
     "rules",
     "parser",
 )

@@ -21,7 +21,9 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 def unread(session: RawWebSocketSession) -> int:
     """Return how many bytes wait in the kernel for the session to read."""
-    answer = fcntl.ioctl(session.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
+    sock = session.get_extra_info("socket")
+    assert sock is not None
+    answer = fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4))
     return int.from_bytes(answer, sys.byteorder)
 
 
@@ -55,6 +57,7 @@ def narrow(
     """Reduce the kernel's buffers of these ends."""
     for end in ends:
         sock = end.get_extra_info("socket")
+        assert sock is not None
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 

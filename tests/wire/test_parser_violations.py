@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from aiohttp_rawws import Frame, ProtocolError, Violation
+from aiohttp_rawws.wire.explanations import explain
 from aiohttp_rawws.wire.native import READ_SIZE
-from aiohttp_rawws.wire.rules import explain, judge, judge_close
+from aiohttp_rawws.wire.rules import judge, judge_close
 from aiohttp_rawws.wire.stops import Stop
 from tests.support.octets import MASK
 from tests.support.parser_reader import (
