@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import aiohttp
 import pytest
@@ -19,6 +20,13 @@ Receive = Callable[[RawWebSocketSession], Awaitable[None]]
 
 EVERY_LOOP = pytest.mark.parametrize("new_loop", LOOPS.values(), ids=list(LOOPS))
 EVERY_END = pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Have the tasks of a test log their exceptions in it, not in a later test."""
+    yield
+    gc.collect()
 
 
 @contextlib.asynccontextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -52,8 +51,6 @@ def run(
                 loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
-        # What is told of a task at its end is told here, not in the middle of another test.
-        gc.collect()
 
 
 #: For tests of another process, which has a loop of its own.
