@@ -39,7 +39,7 @@ def key_at(data: bytearray, start: int) -> bytes:
 
 
 def rotate(key: bytes, offset: int) -> bytes:
-    """Return the key for a payload from `offset` on: octet i is masked with key octet i modulo 4."""
+    """Return the key for a payload from `offset` on. Octet i has key octet i modulo 4."""
     offset &= 3
     return key[offset:] + key[:offset]
 
