@@ -1,7 +1,7 @@
 """Raw routes, and how aiohttp's router finds the one that answers a request.
 
 aiohttp asks the resources with the most explicit path first, and those of one path in the order
-of its index. `raw_first` puts the raw resources in front. A raw resource answers the upgrades
+of its index. `route_order` puts the raw resources in front. A raw resource answers the upgrades
 that its route claims. For any other request it searches the router a second time, without the
 raw resources, and refuses the request only if nothing else answers it.
 """
@@ -10,7 +10,7 @@ import contextvars
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 from aiohttp import HttpVersion11, web
 from yarl import URL
@@ -19,9 +19,10 @@ from ..session.options import Options, protocol_names
 from ..wire.handshake import Refusal, check_request
 from .endpoint import check_handler, endpoint
 from .handler_run import SessionHandler
+from .route_order import raw_first
 from .upgrade import Upgrade, handshake_of
 
-__all__ = ("RawWebSocketResource", "RawWebSocketRoute", "raw_first")
+__all__ = ("RawWebSocketResource", "RawWebSocketRoute")
 
 
 class RawWebSocketRoute(web.ResourceRoute):
@@ -149,6 +150,11 @@ class RawWebSocketResource(web.Resource):
         }
 
     @property
+    def raw_rank(self) -> int:
+        """The place among the resources of one path: those with a subprotocol come first."""
+        return 0 if self.route.protocols else 1
+
+    @property
     def canonical(self) -> str:
         return self._path.canonical
 
@@ -168,7 +174,8 @@ class RawWebSocketResource(web.Resource):
     def freeze(self) -> None:
         self._path.freeze()
         # aiohttp freezes the resources one by one. The first raw one puts all in order.
-        if self is next(filter(is_raw, self.router.resources())):
+        kind = type(self)
+        if self is next(each for each in self.router.resources() if isinstance(each, kind)):
             raw_first(self.router)
 
     def __repr__(self) -> str:
@@ -222,31 +229,6 @@ async def refuse(request: web.Request) -> web.StreamResponse:
     aiohttp caches its middlewares by the handler.
     """
     raise Upgrade(request).refusal(cast(RefusedMatchInfo, request.match_info).refusal)
-
-
-def raw_first(router: web.UrlDispatcher) -> None:
-    """Index the resources of a router anew: raw with a protocol, raw without, ordinary.
-
-    Those of one kind keep the order of their registration. aiohttp indexes a resource when it is
-    registered, and again when a sub-application is added under a prefix.
-    """
-    # A resource with a rule, of a Domain, is not in the index.
-    indexed = [resource for resource in router.resources() if "rule" not in resource.get_info()]
-    for resource in indexed:
-        router.unindex_resource(resource)
-    for resource in sorted(indexed, key=rank):
-        router.index_resource(resource)
-
-
-def rank(resource: web.AbstractResource) -> int:
-    """Return the place of a kind of resource, the first one the lowest."""
-    if is_raw(resource):
-        return 0 if resource.route.protocols else 1
-    return 2
-
-
-def is_raw(resource: web.AbstractResource) -> TypeGuard[RawWebSocketResource]:
-    return isinstance(resource, RawWebSocketResource)
 
 
 def path_of(path: object) -> web.Resource:

@@ -18,7 +18,8 @@ from ..wire.handshake import HandshakeRule, OriginRule
 from ..wire.names import Violation
 from .handler_run import SessionHandler
 from .installed import INSTALLED, Installed
-from .routes import RawWebSocketResource, RawWebSocketRoute, raw_first
+from .route_order import RouteOrder, raw_first
+from .routes import RawWebSocketResource, RawWebSocketRoute
 
 __all__ = (
     "RawWebSocketRouteDef",
@@ -93,7 +94,7 @@ def setup(
         ) from error
     app.on_shutdown.append(installed.shutdown)
     app[INSTALLED] = installed
-    registrar = Registrar(app.router, options)
+    registrar = Registrar(app.router, RouteOrder(app.router), options)
     vars(app.router)[METHOD] = registrar.add_raw_websocket
 
 
@@ -210,6 +211,7 @@ class Registrar:
     """The router and the options behind `app.router.add_raw_websocket`."""
 
     router: web.UrlDispatcher
+    order: RouteOrder
     options: Options
 
     def add_raw_websocket(
@@ -229,8 +231,7 @@ class Registrar:
                 "Cannot register a resource into frozen router: add raw routes before the "
                 "application is started, or added to another one"
             )
-        self.router.register_resource(resource)
-        raw_first(self.router)
+        self.order.register(resource)
         return resource.route
 
 

@@ -12,11 +12,11 @@ from yarl import URL
 
 from aiohttp_rawws import RawWebSocketSession
 from aiohttp_rawws.server.handler_run import SessionHandler
+from aiohttp_rawws.server.route_order import raw_first
 from aiohttp_rawws.server.routes import (
     RawWebSocketResource,
     RawWebSocketRoute,
     RefusedMatchInfo,
-    raw_first,
 )
 from aiohttp_rawws.server.setup import add_raw_websocket
 from tests.support.routes import ADD, application, ask, ordinary, raw, told_by, upgrade
