@@ -6,6 +6,7 @@
 `COMPILED` tells whether the compiled core runs.
 """
 
+from . import _masking  # noqa: F401 (for what it does)
 from ._build import COMPILED
 from ._version import __version__
 from .client.answer import HandshakeRefused

@@ -23,8 +23,29 @@ LONGEST = Struct("!BBQ").pack
 four_octets = Struct("4s").unpack_from
 number_of = int.from_bytes
 
+#: Masks a bytearray in place, in C. See `use_mask`.
+mask_in_place: "Callable[[bytes, bytearray], None] | None" = None
 
-def _xor(data: bytes | bytearray, key: bytes) -> bytes:
+
+def use_mask(function: "Callable[[bytes, bytearray], None]") -> None:
+    """Have `function(key, data)` mask bytearrays in place, if it masks as RFC 6455 has it."""
+    global mask_in_place
+    sample = bytearray(range(250))
+    function(b"mask", sample)
+    if sample == xor(bytearray(range(250)), b"mask"):
+        mask_in_place = function
+
+
+def masked(data: bytearray, key: bytes) -> bytes:
+    """Return the data masked. The bytearray itself may be changed."""
+    if mask_in_place is None:
+        return xor(data, key)
+    mask_in_place(key, data)
+    return bytes(data)
+
+
+def xor(data: bytearray, key: bytes) -> bytes:
+    """Return the data masked, in Python: as one number, which is the quickest there."""
     size = len(data)
     pad = key * (size >> 2)
     if size & 3:
@@ -47,7 +68,7 @@ def rotate(key: bytes, offset: int) -> bytes:
 def copy_out(data: bytearray, start: int, end: int, key: "bytes | None") -> bytes:
     """Return a copy of `data[start:end]`, unmasked if there is a key."""
     piece = data[start:end]
-    return bytes(piece) if key is None else _xor(piece, key)
+    return bytes(piece) if key is None else masked(piece, key)
 
 
 class Output(bytearray):
@@ -57,7 +78,7 @@ class Output(bytearray):
 
     def put(self, data: bytes, key: "bytes | None") -> None:
         """Append bytes, masked if there is a key."""
-        self += data if key is None else _xor(data, key)
+        self += data if key is None else masked(bytearray(data), key)
 
     def put_some(self, data: bytearray, size: int) -> None:
         """Append `data[:size]`."""
@@ -78,7 +99,7 @@ class Output(bytearray):
     def put_frame(self, head: int, payload: bytes, key: "bytes | None") -> None:
         """Append a whole frame."""
         self.put_header(head, len(payload), key)
-        self += payload if key is None else _xor(payload, key)
+        self += payload if key is None else masked(bytearray(payload), key)
 
     def take(self) -> bytes:
         """Remove all that waits and return it."""
@@ -135,8 +156,8 @@ class ReadBuffer:
 class Payload:
     """The payload of one frame while it arrives in more than one read.
 
-    Reads go straight into its memory (`view`, then `wrote`) and are unmasked there; `take` hands
-    over what has arrived as bytes. Memory follows the bytes, never the length a peer declared:
+    Reads go straight into its memory (`view`, then `wrote`). `take` returns what has arrived,
+    unmasked. Memory follows the bytes, never the length a peer declared:
     what is set aside for more is at most what has arrived before, or 4 KiB.
     """
 
@@ -154,7 +175,7 @@ class Payload:
         """Add bytes that were read elsewhere."""
         self._chunks.append(bytearray(memoryview(data)[start:end]))
         self._capacity += end - start
-        self._note(end - start, 0)
+        self._note(end - start)
 
     def view(self) -> memoryview:
         """Return the memory for the next bytes. It is never empty while `missing` is not 0."""
@@ -169,14 +190,9 @@ class Payload:
 
     def wrote(self, count: int) -> None:
         """Note that `count` bytes stand where `view` said."""
-        chunk = self._chunks[-1]
-        self._note(count, len(chunk) - (self._capacity - self.filled))
+        self._note(count)
 
-    def _note(self, count: int, start: int) -> None:
-        if self._key is not None:
-            with memoryview(self._chunks[-1])[start : start + count] as part:
-                part[:] = _xor(bytes(part), self._key)
-            self._key = rotate(self._key, count)
+    def _note(self, count: int) -> None:
         self.filled += count
         self.missing -= count
         self._arrived += count
@@ -186,7 +202,11 @@ class Payload:
         spare = self._capacity - self.filled
         if spare:
             self._chunks[-1] = self._chunks[-1][: len(self._chunks[-1]) - spare]
-        payload = b"".join(self._chunks)
+        if self._key is None:
+            payload = b"".join(self._chunks)
+        else:
+            payload = masked(bytearray().join(self._chunks), self._key)
+            self._key = rotate(self._key, self.filled)
         self._chunks = []
         self._capacity = self.filled = 0
         return payload

@@ -72,6 +72,13 @@ def from_source(package: str) -> Build:
     return Build("interpreted", modules)
 
 
+def load_source(name: str) -> Any:
+    """Return a new copy of an interpreted module of `wire`, which must import no other."""
+    full = f"rawws_copy.{name}"
+    source = str(FOLDER / "wire" / f"{name}.py")
+    return load(full, importlib.machinery.SourceFileLoader(full, source))
+
+
 def built(name: str) -> "Path | None":
     """Return the path of a hot module's extension for this Python, or None if it was not built."""
     for suffix in importlib.machinery.EXTENSION_SUFFIXES:
