@@ -11,11 +11,16 @@ cdef unsigned int AFTER_CLOSE
 cdef unsigned char LIMIT
 
 
+cdef class Consumer:
+    cpdef bint run(self) except -1
+
+
 @cython.final
 cdef class Reader:
     cdef bint _resuming
     cdef bint _stalling
     cdef readonly long long bytes_received
+    cdef public Consumer consumer
     cdef readonly bint discarding
     cdef readonly bint eof_received
     cdef readonly Link link
@@ -28,7 +33,7 @@ cdef class Reader:
     @cython.locals(parser=Parser)
     cdef read(self, Py_ssize_t count)
     @cython.locals(link=Link, cork=Cork)
-    cdef wake(self)
+    cpdef wake(self)
     cpdef note_eof(self)
     cpdef discard(self)
     cpdef bint is_over(self) except -1

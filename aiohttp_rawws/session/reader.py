@@ -11,13 +11,23 @@ from .options import Options
 from .sender import Sender
 from .waiting import Waiter
 
-__all__ = ("ReadCallbacks", "Reader")
+__all__ = ("Consumer", "ReadCallbacks", "Reader")
 
 AFTER_CLOSE = Violation.AFTER_CLOSE.value
 LIMIT = Stop.LIMIT.value
 
 #: How long a target takes nothing before whoever relays is told, in seconds.
 STALL_NOTED = 1.0
+
+
+class Consumer:
+    """What takes the frames inside the read callback, in place of a task."""
+
+    __slots__ = ()
+
+    def run(self) -> bool:
+        """Take the frames that wait. Return True to have the receiving task run, too."""
+        raise NotImplementedError
 
 
 class Reader:
@@ -32,6 +42,7 @@ class Reader:
         "_resuming",
         "_stalling",
         "bytes_received",
+        "consumer",
         "discarding",
         "eof_received",
         "link",
@@ -52,6 +63,7 @@ class Reader:
             extended=extended,
         )
         self.waiter = Waiter(link.loop)
+        self.consumer: Consumer | None = None
         #: How many bytes were read since the upgrade, frames that are not complete included.
         self.bytes_received = 0
         self.paused = False
@@ -97,7 +109,8 @@ class Reader:
             return
         cork.active = True
         try:
-            self.waiter.wake(True)
+            if self.consumer is None or self.consumer.run():
+                self.waiter.wake(True)
         except BaseException as error:
             # SystemExit, say. A transport would take it for a failure of its own: uvloop's ends the
             # connection, and keeps it from the program.

@@ -21,12 +21,14 @@ cdef class Receiver:
 
     @cython.locals(frame=Frame)
     cdef Frame take(self)
+    @cython.locals(frame=Frame)
+    cdef Frame take_next(self)
     cpdef list take_all(self)
     cpdef take_or_raise(self)
-    @cython.locals(parser=Parser)
     cdef bint _prepare(self) except -1
+    cdef bint _settle(self) except -1
     @cython.locals(parser=Parser)
-    cdef _leave_pieces(self)
+    cpdef leave_pieces(self)
     cdef _note_taken(self, Frame frame)
     cpdef take_piece(self)
     @cython.locals(parser=Parser)

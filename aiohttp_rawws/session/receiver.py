@@ -42,6 +42,14 @@ class Receiver:
             self._note_taken(frame)
         return frame
 
+    def take_next(self) -> "Frame | None":
+        """Return the next frame for the consumer, None if there is none yet."""
+        if self._queue.first is None and not self._settle():
+            return None
+        frame: Frame = self._queue.take()
+        self._note_taken(frame)
+        return frame
+
     def take_all(self) -> "list[Frame] | None":
         """Return all the frames that are complete, None if there are none yet."""
         if not self._prepare():
@@ -60,21 +68,23 @@ class Receiver:
 
     def _prepare(self) -> bool:
         """Return True if a whole frame is there to be taken."""
-        parser = self._parser
-        self.refuse_second()
-        if parser.pieces:
-            self._leave_pieces()
-        if self._queue.first is None:
-            parser.settle()
-            if self._queue.first is None:
-                # What held the reading back may be gone: pieces, or a lower max_frame_size.
-                if self.reader.paused or parser.stop == LIMIT:
-                    self.reader.relieve()
-                return False
-        return True
+        self.leave_pieces()
+        return self._queue.first is not None or self._settle()
 
-    def _leave_pieces(self) -> None:
+    def _settle(self) -> bool:
+        """Look for a frame again. What held the reading back may be gone."""
+        # Pieces, for example, or a lower max_frame_size.
+        self._parser.settle()
+        if self._queue.first is None and (self.reader.paused or self._parser.stop == LIMIT):
+            self.reader.relieve()
+        return self._queue.first is not None
+
+    def leave_pieces(self) -> None:
+        """Go over to whole frames. RuntimeError if another task is receiving."""
+        self.refuse_second()
         parser = self._parser
+        if not parser.pieces:
+            return
         if parser.is_cutting and not parser.is_ready() and self.has_ended():
             # The rest of the frame will never come.
             return

@@ -1,6 +1,7 @@
 """The session of a WebSocket connection, frame by frame: the public API and nothing else."""
 
 import contextlib
+import inspect
 import sys
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
@@ -12,6 +13,7 @@ from ..wire.names import CloseCode
 from ..wire.pieces import Piece
 from .awaiting import Awaiting, iterate_directly
 from .connection import Connection
+from .frame_calls import FrameCalls
 from .options import check_size
 from .receiver import Receiver
 
@@ -223,6 +225,34 @@ class RawWebSocketSession(Awaiting):
     def receive_nowait(self) -> Frame | None:
         """Return the next frame if one is there, else None. Raises as `receive` does."""
         return self._receiver.take_or_raise()
+
+    async def for_each(self, function: Callable[[Frame], object]) -> None:
+        """Call a plain `function(frame)` for each frame, and return where iteration ends.
+
+        The function is called inside the read callback, so that no task runs for a frame. (Frames
+        that wait already are given in the caller's task.) What it sends with `send_nowait` during
+        one read leaves together. No frame is given while more than 64 KiB wait to leave, until no
+        more than 16 KiB do. The function must not keep the loop for long, and cannot receive.
+
+        An exception of the function leaves `for_each`. Then, and after a cancellation, the next
+        frame is still there. Raises as `receive` does, but returns at the end of the stream;
+        TypeError for a coroutine function.
+        """
+        if not callable(function) or inspect.iscoroutinefunction(function):
+            raise TypeError(f"for_each takes a plain function of a frame, got {function!r}")
+        calls = FrameCalls(self._receiver, self._connection.writer, function)
+        calls.open()
+        try:
+            while True:
+                calls.run()
+                if calls.error is not None:
+                    raise calls.error
+                if not calls.is_held() and self._receiver.more() is None:
+                    return
+                await self._receiver.waiter
+        finally:
+            calls.close()
+            del calls
 
     def batches(self) -> AsyncIterator[list[Frame]]:
         """Iterate over lists of all the frames that are ready, none of them empty."""
