@@ -46,6 +46,8 @@ class BuildExtensions(build_ext):
     def finalize_options(self) -> None:
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
+        # setuptools takes it back while it builds.
+        self.in_checkout = bool(self.inplace)
 
     def build_extensions(self) -> None:
         super().build_extensions()
@@ -64,7 +66,7 @@ class BuildExtensions(build_ext):
         # MSVC has another flag for this, and does not set it by default.
         if self.compiler.compiler_type == "unix" and not self.debug:
             ext.extra_compile_args.append("-g0")
-            if sys.platform == "linux" and not self.inplace:
+            if sys.platform == "linux" and not (self.in_checkout or self.editable_mode):
                 # A checkout keeps the names that profilers show.
                 ext.extra_link_args.append("-Wl,--strip-all")
         super().build_extension(ext)

@@ -36,6 +36,7 @@ ROLES: dict[str, Sequence[Peer]] = {
     "echo": (
         Peer(OURS, "rawws"),
         Peer("rawws-batches", "rawws", "batches"),
+        Peer("rawws-each", "rawws", "each"),
         Peer("rawws-layers", "rawws", "layers"),
         Peer("rawws-python", "rawws", interpreted=True),
         Peer("aiohttp", "aiohttp_peer"),

@@ -70,6 +70,10 @@ class Awaiting:
         if sender.writer.paused:
             await self.drain()
 
+    def send_nowait(self, frame: Frame) -> None:
+        """Send a frame without ever waiting. The caller bounds what it lets pile up."""
+        self._sender.send(frame)
+
 
 def iterate_directly(kind: type[Session]) -> type[Session]:
     """Have `async for` call the iteration of `Awaiting`, with no lookup for each frame."""

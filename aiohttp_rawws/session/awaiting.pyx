@@ -235,6 +235,11 @@ cdef class Awaiting:
         awaited.frame = frame
         return awaited
 
+    @cython.binding(True)
+    def send_nowait(self, frame: Frame) -> None:
+        """Send a frame without ever waiting. The caller bounds what it lets pile up."""
+        self._sender.send(frame)
+
 
 def mark_awaitable(function):
     """Have `inspect` and `asyncio` take a function for a coroutine function, as its twin is."""

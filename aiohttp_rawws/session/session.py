@@ -269,10 +269,6 @@ class RawWebSocketSession(Awaiting):
 
     # -- sending ---------------------------------------------------------------------------
 
-    def send_nowait(self, frame: Frame) -> None:
-        """Send a frame without ever waiting. The caller bounds what it lets pile up."""
-        self._sender.send(frame)
-
     async def send_piece(self, piece: Piece | Frame) -> None:
         """Send what `pieces` gave: a whole frame, or the next part of a big one.
 

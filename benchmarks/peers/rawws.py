@@ -29,6 +29,13 @@ async def batches(session: RawWebSocketSession) -> None:
     await session.close()
 
 
+async def each(session: RawWebSocketSession) -> None:
+    """A plain function for each frame, with no task."""
+    send = session.send_nowait
+    await session.for_each(send)
+    await session.close()
+
+
 async def layers(session: RawWebSocketSession) -> None:
     """Whole messages, pings and closes answered: what aiohttp's server does by itself."""
     messages = MessageAssembler()
@@ -47,7 +54,7 @@ def tap(direction: str, frame: Frame) -> None:
     """Is shown every frame, and does nothing."""
 
 
-HANDLERS = {"echo": frames, "batches": batches, "client": frames}
+HANDLERS = {"echo": frames, "batches": batches, "each": each, "client": frames}
 HANDLERS |= {"layers": layers, "client-layers": layers}
 PROXIES: dict[str, dict[str, Any]] = {
     "proxy": {},
