@@ -230,6 +230,21 @@ async def test_a_session(
     assert " True False b'mask' b'hello'\n" in capsys.readouterr().out
 
 
+async def test_frames_read_and_changed() -> None:
+    await run(example("docs/sessions.md", "frame.payload_text"), dict(vars(aiohttp_rawws)))
+
+
+async def test_a_function_for_each_frame(client_session: aiohttp.ClientSession) -> None:
+    names: dict[str, Any] = dict(vars(aiohttp_rawws))
+    await run(example("docs/sessions.md", "for_each"), names)
+    app = web.Application()
+    aiohttp_rawws.setup(app)
+    app.add_routes([aiohttp_rawws.raw_websocket("/", names["echo"])])
+    async with serving(app) as url:
+        got = await exchange(client_session, url, Frame.text("hello"))
+    assert got == [Frame.text("hello"), Frame.close(1000)]
+
+
 async def test_a_redirect_by_hand(client_session: aiohttp.ClientSession) -> None:
     async def redirect(request: web.Request) -> web.Response:
         raise web.HTTPFound(upstream.replace("ws:", "http:"))
