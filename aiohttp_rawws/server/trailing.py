@@ -18,10 +18,15 @@ class TrailingData:
     It stands in for an aiohttp payload parser: `feed_data` and `feed_eof` are called by aiohttp.
     """
 
+    # aiohttp keeps it for as long as the connection lives.
+    __slots__ = ("_data", "_is_lost", "_lost", "transport")
+
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
-        self._lost = asyncio.get_running_loop().create_future()
-        self._data = bytearray()
+        self._data = b""
+        self._is_lost = False
+        # The future that `end_stream` awaits.
+        self._lost: asyncio.Future[None] | None = None
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Keep bytes from aiohttp; pause reading above the limit."""
@@ -32,18 +37,21 @@ class TrailingData:
 
     def feed_eof(self) -> None:
         """Note that the connection is lost."""
-        self._lost.set_result(None)
+        self._is_lost = True
+        if self._lost is not None:
+            self._lost.set_result(None)
 
     def take(self) -> bytes:
-        """Return the bytes that have come."""
-        return bytes(self._data)
+        """Remove the bytes that have come and return them."""
+        data, self._data = self._data, b""
+        return data
 
     def discard(self) -> None:
         """Throw the bytes away and read on.
 
         The caller closes aiohttp's protocol next, which drops all later bytes.
         """
-        self._data.clear()
+        self._data = b""
         if not self.transport.is_closing():
             self.transport.resume_reading()
 
@@ -57,4 +65,6 @@ class TrailingData:
         # An OSError means that the client is lost already.
         with contextlib.suppress(OSError):
             self.transport.write_eof()
-            await asyncio.wait([self._lost], timeout=REFUSAL_LINGER)
+            if not self._is_lost:
+                self._lost = asyncio.get_running_loop().create_future()
+                await asyncio.wait([self._lost], timeout=REFUSAL_LINGER)

@@ -227,6 +227,7 @@ class Upgrade:
             extensions=extensions,
         )
         connection.start(self._trailing.take())
+        release_parser(request.protocol)
         self._trailing = None
         self._state = State.ACCEPTED
         # The lists of the handshake are not kept for as long as the connection lives.
@@ -284,6 +285,18 @@ class Upgrade:
             if installed is not None:
                 installed.add(self._run)
         return self._run
+
+
+def release_parser(protocol: web.RequestHandler) -> None:
+    """Let go what aiohttp does not need any more once the session has the transport.
+
+    Its parser and the queue of its messages are the biggest objects of an idle connection. When it
+    is told of the loss, aiohttp does the same.
+    """
+    # The parser's name differs between releases.
+    for name, value in (("_parser", None), ("_request_parser", None), ("_messages", ())):
+        if hasattr(protocol, name):
+            setattr(protocol, name, value)
 
 
 def answered_already() -> RuntimeError:
