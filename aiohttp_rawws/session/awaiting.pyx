@@ -4,6 +4,7 @@ Each await is an object that behaves as a coroutine, without a frame of Python. 
 the slot `am_send`, as coroutines are, or where Python does not ask for that through `tp_iternext`.
 """
 
+import asyncio.coroutines
 import inspect
 import warnings
 
@@ -246,8 +247,11 @@ def mark_awaitable(function):
     if hasattr(inspect, "markcoroutinefunction"):
         # Python 3.12 and later.
         inspect.markcoroutinefunction(function)
-    else:
-        # asyncio's mark, which Cython gives to its coroutine functions.
+        return
+    try:
+        function._is_coroutine = asyncio.coroutines._is_coroutine
+    except AttributeError:
+        # Cython has the mark of its own coroutine functions there, to be read only.
         mark_for_asyncio(function)
 
 
