@@ -47,6 +47,7 @@ class Backlog:
         return chunks
 
 
+# Over twenty methods: gathering, handing over and waiting all turn on what the transport holds.
 class Writer(Corked):
     """The way of bytes to the system.
 

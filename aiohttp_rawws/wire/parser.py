@@ -30,6 +30,7 @@ VIOLATION = Stop.VIOLATION.value
 SMALL_PAYLOAD = 16 * 1024
 
 
+# Over twenty methods: whole frames, pieces and forwarding read the same bytes at the same position.
 class Parser:
     """Turn the bytes of one peer into frames, in order, and stop where it breaks a rule.
 
