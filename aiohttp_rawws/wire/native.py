@@ -38,9 +38,14 @@ def use_mask(function: "Callable[[bytes, bytearray], None]") -> None:
 
 def masked(data: bytearray, key: bytes) -> bytes:
     """Return the data masked. The bytearray itself may be changed."""
-    if mask_in_place is None:
+    if mask_in_place is not None:
+        mask_in_place(key, data)
+    elif len(data) <= READ_SIZE:
         return xor(data, key)
-    mask_in_place(key, data)
+    else:
+        # Numbers as big as the data would take its size several times.
+        for start in range(0, len(data), READ_SIZE):
+            data[start : start + READ_SIZE] = xor(data[start : start + READ_SIZE], key)
     return bytes(data)
 
 
@@ -202,11 +207,13 @@ class Payload:
         spare = self._capacity - self.filled
         if spare:
             self._chunks[-1] = self._chunks[-1][: len(self._chunks[-1]) - spare]
-        if self._key is None:
-            payload = b"".join(self._chunks)
-        else:
-            payload = masked(bytearray().join(self._chunks), self._key)
-            self._key = rotate(self._key, self.filled)
+        key, chunks, filled = self._key, self._chunks, self.filled
         self._chunks = []
         self._capacity = self.filled = 0
-        return payload
+        if key is None:
+            return b"".join(chunks)
+        self._key = rotate(key, filled)
+        payload = bytearray().join(chunks)
+        # No more than two copies of a payload exist at a time.
+        del chunks
+        return masked(payload, key)

@@ -30,7 +30,7 @@ def mask_of(**environment: str) -> str:
 
 def test_the_interpreted_build_masks_with_the_function_of_aiohttp() -> None:
     pytest.importorskip("aiohttp._websocket.mask", reason="aiohttp has no extensions here")
-    assert "_websocket_mask_cython" in mask_of()
+    assert "_websocket_mask_cython" in mask_of(AIOHTTP_NO_EXTENSIONS="")
 
 
 def test_without_the_extensions_of_aiohttp_it_masks_by_itself() -> None:
