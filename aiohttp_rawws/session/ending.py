@@ -139,6 +139,13 @@ async def close_tls(connection: Connection, linger: Linger) -> None:
     """Close a TLS connection once everything was sent, and wait for the peer's end."""
     link = connection.link
     await flush_out(connection, linger.has_expired)
+    # What comes behind our close_notify resets the connection, and costs the peer what it has not
+    # read yet. So this waits until nothing comes any more, as far as that can be told.
+    turns, received = 0, -1
+    while turns < FLUSH_TURNS and not (linger.expired or link.is_gone()):
+        turns = turns + 1 if connection.reader.bytes_received == received else 0
+        received = connection.reader.bytes_received
+        await asyncio.sleep(0)
     if connection.writer.waiting() == 0:
         link.close()
         while not (link.lost or linger.expired):

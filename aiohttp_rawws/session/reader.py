@@ -238,7 +238,9 @@ class ReadCallbacks:
 
     def buffer_updated(self, nbytes: int) -> None:
         reader = self.reader
-        if not reader.discarding:
+        if reader.discarding:
+            reader.bytes_received += nbytes
+        else:
             reader.read(nbytes)
 
 
