@@ -38,15 +38,20 @@ def use_mask(function: "Callable[[bytes, bytearray], None]") -> None:
 
 def masked(data: bytearray, key: bytes) -> bytes:
     """Return the data masked. The bytearray itself may be changed."""
+    if mask_in_place is None:
+        return xor(data, key)
+    mask_in_place(key, data)
+    return bytes(data)
+
+
+def mask(data: bytearray, key: bytes) -> None:
+    """Mask the data in place."""
     if mask_in_place is not None:
         mask_in_place(key, data)
-    elif len(data) <= READ_SIZE:
-        return xor(data, key)
-    else:
-        # Numbers as big as the data would take its size several times.
-        for start in range(0, len(data), READ_SIZE):
-            data[start : start + READ_SIZE] = xor(data[start : start + READ_SIZE], key)
-    return bytes(data)
+        return
+    # Numbers as big as the data would take its size several times.
+    for start in range(0, len(data), READ_SIZE):
+        data[start : start + READ_SIZE] = xor(data[start : start + READ_SIZE], key)
 
 
 def xor(data: bytearray, key: bytes) -> bytes:
@@ -207,13 +212,11 @@ class Payload:
         spare = self._capacity - self.filled
         if spare:
             self._chunks[-1] = self._chunks[-1][: len(self._chunks[-1]) - spare]
-        key, chunks, filled = self._key, self._chunks, self.filled
+        if self._key is not None:
+            for chunk in self._chunks:
+                mask(chunk, self._key)
+                self._key = rotate(self._key, len(chunk))
+        payload = b"".join(self._chunks)
         self._chunks = []
         self._capacity = self.filled = 0
-        if key is None:
-            return b"".join(chunks)
-        self._key = rotate(key, filled)
-        payload = bytearray().join(chunks)
-        # No more than two copies of a payload exist at a time.
-        del chunks
-        return masked(payload, key)
+        return payload
