@@ -1,17 +1,16 @@
 """The client: `connect` opens a raw WebSocket on an `aiohttp.ClientSession`."""
 
-import sys
 import warnings
 from collections.abc import Awaitable, Coroutine, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 from aiohttp.typedefs import LooseHeaders, StrOrURL
 
 from ..session.ending import end
-from ..session.options import Options
+from ..session.options import DEFAULTS, Options, Unpack
 from ..session.outcome import outcome_of
 from ..session.session import RawClientSession, connection_of
 from ..wire.handshake import HandshakeRule
@@ -30,14 +29,7 @@ from .request_options import RequestOptions
 from .takeover import close_connection, take_over
 from .tunnel import tunnel
 
-if sys.version_info >= (3, 11):
-    from typing import Unpack
-elif TYPE_CHECKING:
-    from typing_extensions import Unpack
-
 __all__ = ("Connecting", "connect")
-
-DEFAULTS = Options()
 
 
 def connect(
@@ -53,7 +45,7 @@ def connect(
     reject: Violation = DEFAULTS.reject,
     linger: float = DEFAULTS.linger,
     reject_handshake: HandshakeRule = DEFAULTS.reject_handshake,
-    **request_options: "Unpack[RequestOptions]",
+    **request_options: Unpack[RequestOptions],
 ) -> "Connecting":
     """Open a raw WebSocket on your own `aiohttp.ClientSession`.
 
@@ -156,8 +148,7 @@ class Connecting(AbstractAsyncContextManager[RawClientSession], Awaitable[RawCli
     ) -> None:
         session = self._session
         assert session is not None
-        ended = session.closed or session.close_received is not None
-        if outcome_of(error, ended).is_orderly:
+        if outcome_of(error, connection_of(session).end_is_known).is_orderly:
             await end(connection_of(session))
         else:
             session.abort()

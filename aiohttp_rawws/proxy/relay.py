@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..server.logs import describe, logger, warn
-from ..session.ending import Stall, delivered, end_patiently, reset
+from ..session.ending import Stall, delivered, end_patiently, peer_end, reset
 from ..session.kernel import error_of, has_ended, is_gone, probe
 from ..session.session import RawWebSocketSession, Stream, connection_of
 from ..wire.errors import ProtocolError, SessionClosed
@@ -201,8 +201,7 @@ class Direction:
         source = self._source
         if source.receiver.close_received is not None:
             self._first_end.note(self._side, "close")
-        while not (source.reader.eof_received or source.link.lost):
-            await source.changes.wait()
+        await peer_end(source)
         if not source.link.is_gone():
             self._first_end.note(self._side, "end of stream")
             await self._pass_end()

@@ -114,7 +114,7 @@ class HandlerRun:
         # `linger` bounds all that follows.
         self.settle()
         # This must come before an abort: then every error would be one of a closed session.
-        outcome = outcome_of(error, session.closed or session.close_received is not None)
+        outcome = outcome_of(error, connection_of(session).end_is_known)
         log_end(self._request, session, outcome, error)
         try:
             if outcome.is_orderly:

@@ -1,8 +1,8 @@
 """The awaitables of every frame: the interpreted twin.
 
 `awaiting.pyx` is the compiled twin: the same names and meaning. A coroutine is the quickest thing
-that Python code can await, but one costs more than all that happens in it; so only these three,
-which run once for each frame, exist twice.
+that Python code can await, but one costs more than all that happens in it. So the methods that run
+once for each frame exist twice, and no others.
 """
 
 from __future__ import annotations

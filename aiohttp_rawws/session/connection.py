@@ -110,6 +110,11 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
         reader = self.reader
         return reader.parser.after_close or reader.eof_received or self.link.is_gone()
 
+    @property
+    def end_is_known(self) -> bool:
+        """True once the connection is lost or closing, or the peer's Close was received here."""
+        return self.link.is_gone() or self.receiver.close_received is not None
+
     def add_end_callback(self, callback: Callable[[], object]) -> None:
         """Call back, in a loop iteration of its own, once `peer_ended` is true."""
         if self._end_callbacks is None:

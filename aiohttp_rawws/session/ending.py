@@ -7,7 +7,7 @@ from types import TracebackType
 from .connection import Connection
 from .kernel import acknowledged, unsent
 
-__all__ = ("Stall", "delivered", "end", "end_patiently", "reset")
+__all__ = ("Stall", "delivered", "end", "end_patiently", "peer_end", "reset")
 
 #: How soon a connection that ends looks again whether the kernel has sent everything, in seconds
 #: (later ever more seldom), and in how many turns of the loop it must have.
@@ -67,9 +67,15 @@ async def delivered(connection: Connection) -> bool:
     return await flush_out(connection, Stall(connection).has_expired)
 
 
+async def peer_end(connection: Connection) -> None:
+    """Wait until the peer has ended its stream, or the connection is lost."""
+    link = connection.link
+    while not (connection.reader.eof_received or (link.is_gone() and link.lost)):
+        await connection.changes.wait()
+
+
 class Linger:
-    """The time that a connection waits for its peer at its end: `linger` seconds from the block's
-    beginning on."""
+    """A block in which a connection waits for its peer, for `linger` seconds at most."""
 
     __slots__ = ("_connection", "_timer", "expired")
 

@@ -21,7 +21,7 @@ STALL_NOTED = 1.0
 
 
 class Consumer:
-    """What takes the frames inside the read callback, in place of a task."""
+    """Takes the frames inside the read callback, in place of a task."""
 
     __slots__ = ()
 
@@ -161,7 +161,7 @@ class Reader:
             self.relieve()
         elif not parser.is_full():
             self.resume()
-        if self.link.lost or self.eof_received or self.discarding:
+        if self.is_over():
             # The end was told while these bytes waited, and will not be told again.
             self.waiter.wake(False)
         else:

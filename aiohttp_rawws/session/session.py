@@ -13,6 +13,7 @@ from ..wire.names import CloseCode
 from ..wire.pieces import Piece
 from .awaiting import Awaiting, iterate_directly
 from .connection import Connection
+from .ending import peer_end
 from .frame_calls import FrameCalls
 from .options import check_size
 from .receiver import Receiver
@@ -331,9 +332,7 @@ class RawWebSocketSession(Awaiting):
 
         While `receive_limit` holds the reading back, the end of the stream is not seen.
         """
-        connection = self._connection
-        while not (connection.reader.eof_received or (self.closed and connection.link.lost)):
-            await connection.changes.wait()
+        await peer_end(self._connection)
 
 
 if TYPE_CHECKING:
