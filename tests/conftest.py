@@ -70,6 +70,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Hypothesis asks the collector who holds its random numbers, and what is exempt is not seen.
+    config.addinivalue_line("filterwarnings", "ignore:It looks like `register_random`")
     if config.getoption("--eager") and sys.version_info < (3, 12):
         raise pytest.UsageError("--eager: asyncio has eager tasks from Python 3.12 on")
     if sys.version_info < (3, 11):
