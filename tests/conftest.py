@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import os
 import random
 import ssl
@@ -27,6 +28,9 @@ from tests.support.loops import LOOPS, eager
 from tests.support.servers import Serve, ingress, left
 from tests.support.waiting import PATIENCE, until
 from tests.support.wire import Address, ByHand, Script, Wire, read_opening
+
+#: Counts the tests that have ended.
+FINISHED = itertools.count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,7 +68,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Exempt modules and collected tests from garbage collection, which they would slow down."""
+    exempt_what_lives()
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    if next(FINISHED) % 500 == 0:
+        exempt_what_lives()
+
+
+def exempt_what_lives() -> None:
+    """Exempt modules, tests and pytest's reports from garbage collection, which they slow down."""
     gc.collect()
     gc.freeze()
 
