@@ -14,6 +14,8 @@ from cpython.ref cimport Py_XDECREF
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
+from .allocator import keep_freed
+
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *, Py_ssize_t) except NULL
     char *start_of "PyBytes_AS_STRING"(PyObject *) noexcept
@@ -289,6 +291,16 @@ cdef class ReadBuffer:
         self.view = memoryview(self.data)
 
 
+# The allocator keeps the memory of freed payloads up to this size.
+cdef Py_ssize_t kept = READ_SIZE
+
+
+cdef int keep(Py_ssize_t size) except -1:
+    global kept
+    kept = keep_freed(size)
+    return 0
+
+
 cdef class Payload:
     # The memory is the bytes object that `take` will hand over, so that a payload of any size is
     # never copied. Nobody else sees the object before that: growing and writing it is allowed.
@@ -362,6 +374,8 @@ cdef class Payload:
             return b""
         if self._capacity != self.filled:
             self._reserve(self.filled)
+        if self.filled > kept:
+            keep(self.filled)
         payload = <bytes>self._memory
         Py_XDECREF(self._memory)
         self._memory = NULL

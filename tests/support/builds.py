@@ -17,6 +17,7 @@ import aiohttp_rawws
 FOLDER = Path(aiohttp_rawws.__file__).parent
 #: The modules that know no I/O, each behind those that it imports.
 WIRE = (
+    "allocator",
     "native",
     "names",
     "introspection",
