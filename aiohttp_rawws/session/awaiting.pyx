@@ -42,8 +42,14 @@ cdef extern from *:
     """
     #define mark_for_asyncio(function) \\
         (((__pyx_CyFunctionObject *)(function))->flags |= __Pyx_CYFUNCTION_COROUTINE)
+    #ifdef Py_GIL_DISABLED
+    #define ONE_STOP 0
+    #else
+    #define ONE_STOP 1
+    #endif
     """
     void mark_for_asyncio(object function)
+    bint ONE_STOP
 
 cdef enum:
     STEP, RECEIVE, SEND
@@ -158,13 +164,15 @@ cdef PyObject *iterate(PyObject *awaited) except? NULL:
     return NULL
 
 
-# To make an exception and to free it costs as much as a coroutine: one is enough.
+# To make an exception and to free it costs as much as a coroutine: one is enough for all threads.
+# While one of them has it raised, its reference count tells, and another thread makes a new one.
+# Counts tell nothing without the GIL: there (ONE_STOP is 0) each result has an exception of its own.
 cdef object stop = StopIteration()
 
 
 cdef int stop_with(Frame frame) except -1:
     """Raise StopIteration, without the traceback that `raise` would give it."""
-    if PyBytes_GET_SIZE(frame._payload) > KEPT:
+    if not ONE_STOP or PyBytes_GET_SIZE(frame._payload) > KEPT:
         PyErr_SetObject(StopIteration, frame)
         return 0
     forget()
@@ -179,6 +187,8 @@ cdef int stop_with(Frame frame) except -1:
 cdef forget():
     """Let go the frame that was the last result."""
     global stop
+    if not ONE_STOP:
+        return
     cdef PyStopIterationObject *last = <PyStopIterationObject *>stop
     cdef PyObject *frame = last.value
     if refcount(<PyObject *>stop) > 1 or last.traceback is not NULL or last.context is not NULL:
