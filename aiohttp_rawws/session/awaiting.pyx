@@ -166,7 +166,8 @@ cdef PyObject *iterate(PyObject *awaited) except? NULL:
 
 # To make an exception and to free it costs as much as a coroutine: one is enough for all threads.
 # While one of them has it raised, its reference count tells, and another thread makes a new one.
-# Counts tell nothing without the GIL: there (ONE_STOP is 0) each result has an exception of its own.
+# Counts tell nothing without the GIL. There (ONE_STOP is 0) each result has an exception of its
+# own.
 cdef object stop = StopIteration()
 
 

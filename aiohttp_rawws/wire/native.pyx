@@ -328,8 +328,8 @@ cdef class ReadBuffer:
         self.view = memoryview(self.data)
 
 
-# The allocator keeps the memory of freed payloads up to this size. Two threads at a time would raise
-# it twice, which does no harm.
+# The allocator keeps the memory of freed payloads up to this size. If two threads raise it at a
+# time, no harm is done.
 cdef Py_ssize_t kept = READ_SIZE
 
 
