@@ -8,7 +8,7 @@ from statistics import median
 from . import command, results
 from .load import Case, Sample, run_load
 from .process import Setting, running
-from .roles import Peer
+from .roles import KEEP_MEMORY, MALLOC, Peer, keeping_memory
 
 #: A peer that waits for its core for a greater share of the time has doubtful figures.
 BUSY = 0.05
@@ -75,6 +75,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="of all peers")
     parser.add_argument("--seconds", type=float, default=0.5, help="of a measurement")
     parser.add_argument("--warmup", type=float, default=0.3, help="seconds before it")
+    parser.add_argument("--malloc", action="store_true", help="also with memory that glibc keeps")
     parser.add_argument("--sleep", action="store_true", help="let the generator sleep, not poll")
     return parser.parse_args()
 
@@ -90,6 +91,9 @@ def main() -> None:
         "rounds": f"{options.rounds} of {options.seconds:g} s",
     }
     peers, cases = command.peers(options.role, options.peers), command.cases(options)
+    if options.malloc:
+        about[MALLOC] = " ".join(f"{name}={value}" for name, value in KEEP_MEMORY.items())
+        peers = [twin for peer in peers for twin in (peer, keeping_memory(peer))]
     for number, samples in enumerate(measure(peers, cases, setting, options), 1):
         found = [row for case, each in samples.items() for row in rows(case, each)]
         about |= {p.name: s[0].about for each in samples.values() for p, s in each.items()}

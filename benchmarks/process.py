@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .build import built, certificate
-from .roles import UPSTREAM, Peer
+from .roles import KEEP_MEMORY, UPSTREAM, Peer
 
 FOLDER = Path(__file__).parent
 NO_EXTENSIONS = "AIOHTTP_RAWWS_NO_EXTENSIONS"
@@ -58,6 +58,8 @@ def running(
     command = [*prefix, *_command(peer), f"--loop={setting.loop}"]
     # Hashes, and with them the work of dictionaries, are the same in every run.
     environment = os.environ | {"PYTHONHASHSEED": "0", NO_EXTENSIONS: "1" * peer.interpreted}
+    if peer.keeps_memory:
+        environment |= KEEP_MEMORY
     listener = None
     with ExitStack() as stack:
         if setting.tls:

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from .load import Case
-from .roles import OURS
+from .roles import MALLOC, OURS
 
 Row = dict[str, Any]
 
@@ -22,9 +22,9 @@ def rows(
     A cost is the median of the rounds. Beside it stand the minimum, and the spread: the greatest
     less the least, as a share of the median.
     """
-    ours = costs.get(OURS)
     found = []
     for number, (peer, cost) in enumerate(costs.items()):
+        ours = costs.get(OURS + MALLOC if peer.endswith(MALLOC) else OURS)
         figures = {
             figure: median(cost),
             "ratio": median(cost) / median(ours) if ours else None,

@@ -1,7 +1,7 @@
 """Who is measured: the peers of each role."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,8 @@ class Peer:
     """Our extensions are left out."""
     bare: bool = False
     """Bytes are echoed, without a handshake and without frames."""
+    keeps_memory: bool = False
+    """glibc gives no memory back: see KEEP_MEMORY."""
 
     @property
     def client(self) -> bool:
@@ -29,6 +31,14 @@ class Peer:
 
 #: The handler that everybody writes: what ratios are relative to.
 OURS = "rawws"
+
+#: The environment of peers whose allocator keeps the memory of big messages.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": f"{32 * 2**20}",
+    "MALLOC_TRIM_THRESHOLD_": f"{64 * 2**20}",
+}
+#: The end of their names. Their ratios are relative to OURS with the same environment.
+MALLOC = "-malloc"
 
 UPSTREAM = Peer("c-epoll", "echo.c")
 
@@ -66,3 +76,8 @@ ROLES: dict[str, Sequence[Peer]] = {
         Peer("tcp", "tcp", "client", bare=True),
     ),
 }
+
+
+def keeping_memory(peer: Peer) -> Peer:
+    """Return the peer with an allocator that keeps memory."""
+    return replace(peer, name=peer.name + MALLOC, keeps_memory=True)

@@ -42,8 +42,17 @@ cdef extern from *:
     """
     #define mark_for_asyncio(function) \\
         (((__pyx_CyFunctionObject *)(function))->flags |= __Pyx_CYFUNCTION_COROUTINE)
+    #ifdef Py_GIL_DISABLED
+    #define ONE_STOP 0
+    #else
+    #define ONE_STOP 1
+    #endif
     """
     void mark_for_asyncio(object function)
+    bint ONE_STOP
+
+cdef enum:
+    STEP, RECEIVE, SEND
 
 cdef enum:
     NEW, WAITING, ENDED
@@ -55,18 +64,16 @@ cdef Py_ssize_t KEPT = 64 * 1024
 @cython.final
 @cython.freelist(64)
 cdef class Await:
-    """Receives the next frame, or `sends` one."""
+    """Receives the next frame, or sends one."""
 
     cdef Awaiting session
-    cdef bint sends
-    cdef object frame
-    cdef object drain
+    # What is sent, and then what waits until it has left.
+    cdef object item
+    cdef int kind
     cdef int state
-    # What a coroutine would be called; the steps of an iteration have no name.
-    cdef str name
 
     def __dealloc__(self):
-        if self.state == NEW and self.name is not None:
+        if self.state == NEW and self.kind != STEP:
             warnings.warn(f"coroutine {self.__qualname__!r} was never awaited", RuntimeWarning)
         elif self.state == WAITING and self.session is not None:
             self.close()
@@ -74,7 +81,7 @@ cdef class Await:
     @property
     def __qualname__(self):
         """For asyncio, which shows what a task runs."""
-        return f"RawWebSocketSession.{self.name or '__anext__'}"
+        return f"RawWebSocketSession.{('__anext__', 'receive', 'send')[self.kind]}"
 
     cdef PySendResult receive(self, bint resumed, PyObject **result) except PYGEN_ERROR:
         cdef Receiver receiver = self.session._receiver
@@ -85,17 +92,18 @@ cdef class Await:
         if frame is not None:
             return give(frame, PYGEN_RETURN, result)
         if receiver.has_ended():
-            raise StopAsyncIteration if self.name is None else receiver.end_of_stream()
+            raise StopAsyncIteration if self.kind == STEP else receiver.end_of_stream()
         forget()
         return give(receiver.waiter.begin(), PYGEN_NEXT, result)
 
-    cdef PySendResult transmit(self, PyObject **result) except PYGEN_ERROR:
-        if self.drain is None:
-            self.session._sender.send(self.frame)
-            if not self.session._sender.writer.paused:
+    cdef PySendResult transmit(self, bint resumed, PyObject **result) except PYGEN_ERROR:
+        cdef Sender sender = self.session._sender
+        if not resumed:
+            sender.send(self.item)
+            if not sender.writer.paused:
                 return give(None, PYGEN_RETURN, result)
-            self.drain = self.session.drain()
-        return PyIter_Send(self.drain, None, result)
+            self.item = self.session.drain()
+        return PyIter_Send(self.item, None, result)
 
     def __await__(self):
         return self
@@ -114,16 +122,16 @@ cdef class Await:
 
     def throw(self, kind, value=None, traceback=None):
         error = kind if value is None else value
-        if self.state == WAITING and self.drain is not None:
-            return self.drain.throw(error)
+        if self.state == WAITING and self.kind == SEND:
+            return self.item.throw(error)
         self.close()
         raise error
 
     def close(self):
         cdef bint waiting = self.state == WAITING
         self.state = ENDED
-        if waiting and self.drain is not None:
-            self.drain.close()
+        if waiting and self.kind == SEND:
+            self.item.close()
         elif waiting:
             self.session._receiver.waiter.close()
 
@@ -138,7 +146,7 @@ cdef PySendResult drive(
     if self.state == ENDED:
         raise RuntimeError("cannot reuse what was awaited already")
     self.state = ENDED
-    how = self.transmit(result) if self.sends else self.receive(resumed, result)
+    how = self.transmit(resumed, result) if self.kind == SEND else self.receive(resumed, result)
     if how == PYGEN_NEXT:
         self.state = WAITING
     return how
@@ -156,13 +164,16 @@ cdef PyObject *iterate(PyObject *awaited) except? NULL:
     return NULL
 
 
-# To make an exception and to free it costs as much as a coroutine: one is enough.
+# To make an exception and to free it costs as much as a coroutine: one is enough for all threads.
+# While one of them has it raised, its reference count tells, and another thread makes a new one.
+# Counts tell nothing without the GIL. There (ONE_STOP is 0) each result has an exception of its
+# own.
 cdef object stop = StopIteration()
 
 
 cdef int stop_with(Frame frame) except -1:
     """Raise StopIteration, without the traceback that `raise` would give it."""
-    if PyBytes_GET_SIZE(frame._payload) > KEPT:
+    if not ONE_STOP or PyBytes_GET_SIZE(frame._payload) > KEPT:
         PyErr_SetObject(StopIteration, frame)
         return 0
     forget()
@@ -177,6 +188,8 @@ cdef int stop_with(Frame frame) except -1:
 cdef forget():
     """Let go the frame that was the last result."""
     global stop
+    if not ONE_STOP:
+        return
     cdef PyStopIterationObject *last = <PyStopIterationObject *>stop
     cdef PyObject *frame = last.value
     if refcount(<PyObject *>stop) > 1 or last.traceback is not NULL or last.context is not NULL:
@@ -209,7 +222,7 @@ cdef class Awaiting:
         """
         cdef Await awaited = Await.__new__(Await)
         awaited.session = self
-        awaited.name = "receive"
+        awaited.kind = RECEIVE
         return awaited
 
     def __aiter__(self):
@@ -231,9 +244,8 @@ cdef class Awaiting:
         """
         cdef Await awaited = Await.__new__(Await)
         awaited.session = self
-        awaited.name = "send"
-        awaited.sends = True
-        awaited.frame = frame
+        awaited.kind = SEND
+        awaited.item = frame
         return awaited
 
     @cython.binding(True)

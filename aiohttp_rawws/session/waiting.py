@@ -17,12 +17,17 @@ class Waiter:
     or `close` break it off.
     """
 
-    __slots__ = ("_future", "_loop", "waiting")
+    __slots__ = ("_context", "_future", "_lasting", "_loop", "_wake_up", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         # One future serves again and again while the task is run at once. None once it is done.
         self._future: asyncio.Future[None] | None = None
+        # The callback of the task that waits, from when it was last run at once, and its context.
+        self._wake_up: Any = None
+        self._context: Any = None
+        # It is a task's, and so the callback of the next wait is equal.
+        self._lasting = False
         self.waiting = False
 
     def __await__(self) -> Generator[Any, Any, None]:
@@ -57,7 +62,7 @@ class Waiter:
 
     def close(self) -> None:
         self.waiting = False
-        self._future = None
+        self._leave()
 
     def wake(self, direct: bool) -> None:
         """Run the waiting task: at once if `direct`, else in the next loop iteration.
@@ -65,25 +70,49 @@ class Waiter:
         If `direct`, this must be the last step of a callback: the task may re-enter or close the
         connection.
         """
-        future: Any = self._future
+        future = self._future
         if future is None or not self.waiting:
             return
-        callbacks = future._callbacks if direct else None
-        if not callbacks:
-            self._future = None
+        if not direct or not self._take_callback(future):
+            self._leave()
             # A future that is done was cancelled with its task.
             if not future.done():
                 future.set_result(None)
             return
-        callback, context = callbacks[0]
-        future.remove_done_callback(callback)
+        wake_up = self._wake_up
+        context = self._context
         try:
-            run_in(context, callback, DONE)
+            run_in(context, wake_up, DONE)
         except RuntimeError:
             # Nothing has happened yet: the task's context is entered already, or another task runs.
-            self._future = None
-            future.add_done_callback(callback, context=context)
+            self._leave()
+            future.add_done_callback(wake_up, context=context)
             future.set_result(None)
+            return
+        if not (self.waiting and self._lasting):
+            # A task that does something else now, or has ended, must not be kept.
+            self._wake_up = self._context = None
+
+    def _take_callback(self, future: Any) -> bool:
+        """Move the callback of the task from its future to here. Return False if there is none.
+
+        All wake-ups of one task are equal and have one context. To remove an equal callback costs
+        a third of reading the callbacks.
+        """
+        if self._wake_up is not None and future.remove_done_callback(self._wake_up):
+            return True
+        callbacks = future._callbacks
+        if not callbacks:
+            return False
+        wake_up, self._context = callbacks[0]
+        future.remove_done_callback(wake_up)
+        self._wake_up = wake_up
+        self._lasting = isinstance(getattr(wake_up, "__self__", None), asyncio.Task)
+        return True
+
+    def _leave(self) -> None:
+        """Let go the future and the task."""
+        self._future = self._wake_up = self._context = None
 
 
 class NoLoop:

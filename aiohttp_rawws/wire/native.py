@@ -11,6 +11,8 @@ from contextvars import Context
 from struct import Struct
 from typing import Any
 
+from .allocator import keep_freed
+
 #: How many bytes one read may bring.
 READ_SIZE = 256 * 1024
 
@@ -163,6 +165,10 @@ class ReadBuffer:
         self.view = memoryview(self.data)
 
 
+#: The allocator keeps the memory of freed payloads up to this size.
+kept = READ_SIZE
+
+
 class Payload:
     """The payload of one frame while it arrives in more than one read.
 
@@ -209,6 +215,7 @@ class Payload:
 
     def take(self) -> bytes:
         """Return what has arrived since the last call."""
+        global kept
         spare = self._capacity - self.filled
         if spare:
             self._chunks[-1] = self._chunks[-1][: len(self._chunks[-1]) - spare]
@@ -216,6 +223,8 @@ class Payload:
             for chunk in self._chunks:
                 mask(chunk, self._key)
                 self._key = rotate(self._key, len(chunk))
+        if self.filled > kept:
+            kept = keep_freed(self.filled)
         payload = b"".join(self._chunks)
         self._chunks = []
         self._capacity = self.filled = 0

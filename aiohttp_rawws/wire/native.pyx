@@ -6,13 +6,15 @@ from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE, _PyBytes_Resize,
 )
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.object cimport PyObject
 from cpython.buffer cimport PyBUF_WRITE
 from cpython.ref cimport Py_XDECREF
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
+
+from .allocator import keep_freed
 
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *, Py_ssize_t) except NULL
@@ -32,7 +34,19 @@ cdef extern from *:
     #include <sys/uio.h>
     #include <unistd.h>
     #endif
+
+    /* The GIL protects the spare blocks. Where it may be off, a lock does. */
+    #ifdef Py_GIL_DISABLED
+    static PyMutex blocks_mutex;
+    #define lock_blocks() PyMutex_Lock(&blocks_mutex)
+    #define unlock_blocks() PyMutex_Unlock(&blocks_mutex)
+    #else
+    #define lock_blocks()
+    #define unlock_blocks()
+    #endif
     """
+    void lock_blocks() noexcept
+    void unlock_blocks() noexcept
     struct iovec:
         void *iov_base
         size_t iov_len
@@ -44,13 +58,22 @@ cdef Py_ssize_t READ_AHEAD = READ_SIZE
 
 
 cdef void xor(char *target, const char *source, Py_ssize_t size, const char *key) noexcept nogil:
-    # Eight octets at a time; memcpy because neither side need be aligned, and compilers turn
-    # it into one (vector) load or store.
+    # Eight octets at a time, in rounds of 32; memcpy because neither side need be aligned, and
+    # compilers turn it into one (vector) load or store.
     cdef uint32_t half
     cdef uint64_t pad, word
+    cdef uint64_t[4] words
     cdef Py_ssize_t i = 0
     memcpy(&half, key, 4)
     pad = (<uint64_t>half << 32) | half
+    while i + 32 <= size:
+        memcpy(words, source + i, 32)
+        words[0] ^= pad
+        words[1] ^= pad
+        words[2] ^= pad
+        words[3] ^= pad
+        memcpy(target + i, words, 32)
+        i += 32
     while i + 8 <= size:
         memcpy(&word, source + i, 8)
         word ^= pad
@@ -153,6 +176,38 @@ cdef int spares = 0
 cdef int blocks = 0
 
 
+cdef char *take_block() noexcept:
+    """Return a block, NULL if all of them hold something, or there is no memory."""
+    global spares, blocks
+    cdef char *block = NULL
+    lock_blocks()
+    if spares > 0:
+        spares -= 1
+        block = spare[spares]
+    elif blocks < BLOCKS:
+        block = <char *>PyMem_Malloc(BLOCK)
+        if block is not NULL:
+            blocks += 1
+    unlock_blocks()
+    return block
+
+
+cdef void give_block(char *block) noexcept:
+    global spares
+    lock_blocks()
+    spare[spares] = block
+    spares += 1
+    unlock_blocks()
+
+
+cdef void forget_block() noexcept:
+    """Note that a block was resized, and is none any more."""
+    global blocks
+    lock_blocks()
+    blocks -= 1
+    unlock_blocks()
+
+
 cdef char *resized(char *memory, Py_ssize_t capacity) except NULL:
     memory = <char *>PyMem_Realloc(memory, capacity)
     if memory is NULL:
@@ -180,31 +235,24 @@ cdef class Output:
         return self._memory + self.size - size
 
     cdef int _reserve(self, Py_ssize_t capacity) except -1:
-        global spares, blocks
-        if self._capacity == 0 and capacity <= BLOCK and (spares > 0 or blocks < BLOCKS):
-            if spares == 0:
-                spare[0] = resized(NULL, BLOCK)
-                blocks += 1
-                spares = 1
-            spares -= 1
-            self._memory = spare[spares]
-            self._capacity = BLOCK
-            return 0
+        if self._capacity == 0 and capacity <= BLOCK:
+            self._memory = take_block()
+            if self._memory is not NULL:
+                self._capacity = BLOCK
+                return 0
         capacity = max(capacity, 2 * self._capacity)
         if capacity == BLOCK:
             # That is how a block is known.
             capacity += 1
         self._memory = resized(self._memory, capacity)
         if self._capacity == BLOCK:
-            blocks -= 1
+            forget_block()
         self._capacity = capacity
         return 0
 
     cpdef clear(self):
-        global spares
         if self._capacity == BLOCK:
-            spare[spares] = self._memory
-            spares += 1
+            give_block(self._memory)
         else:
             PyMem_Free(self._memory)
         self._memory = NULL
@@ -280,6 +328,17 @@ cdef class ReadBuffer:
         self.view = memoryview(self.data)
 
 
+# The allocator keeps the memory of freed payloads up to this size. If two threads raise it at a
+# time, no harm is done.
+cdef Py_ssize_t kept = READ_SIZE
+
+
+cdef int keep(Py_ssize_t size) except -1:
+    global kept
+    kept = keep_freed(size)
+    return 0
+
+
 cdef class Payload:
     # The memory is the bytes object that `take` will hand over, so that a payload of any size is
     # never copied. Nobody else sees the object before that: growing and writing it is allowed.
@@ -353,6 +412,8 @@ cdef class Payload:
             return b""
         if self._capacity != self.filled:
             self._reserve(self.filled)
+        if self.filled > kept:
+            keep(self.filled)
         payload = <bytes>self._memory
         Py_XDECREF(self._memory)
         self._memory = NULL

@@ -17,6 +17,7 @@ import aiohttp_rawws
 FOLDER = Path(aiohttp_rawws.__file__).parent
 #: The modules that know no I/O, each behind those that it imports.
 WIRE = (
+    "allocator",
     "native",
     "names",
     "introspection",
@@ -73,8 +74,8 @@ def from_source(package: str) -> Build:
 
 
 def load_source(name: str) -> Any:
-    """Return a new copy of an interpreted module of `wire`, which must import no other."""
-    full = f"rawws_copy.{name}"
+    """Return a new copy of an interpreted module of `wire`. What it imports is no copy."""
+    full = f"aiohttp_rawws.wire.{name}_copy"
     source = str(FOLDER / "wire" / f"{name}.py")
     return load(full, importlib.machinery.SourceFileLoader(full, source))
 
