@@ -4,8 +4,13 @@ import datetime
 import os
 import platform
 import re
+import ssl
 import time
+from importlib import metadata
 from pathlib import Path
+
+#: What a figure depends on, beside the peer.
+PACKAGES = ("aiofastnet", "aiohttp", "uvloop")
 
 
 def describe() -> dict[str, str]:
@@ -15,7 +20,17 @@ def describe() -> dict[str, str]:
         "cpu": f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores",
         "system": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": ", ".join(filter(None, map(installed, PACKAGES))),
+        "openssl": ssl.OPENSSL_VERSION,
     }
+
+
+def installed(package: str) -> str:
+    """Return a package and its version, nothing if it is not installed."""
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def memory(pid: int, figure: str) -> int:

@@ -24,7 +24,7 @@ import aiohttp_rawws
 from tests.support import ROOT, npm
 from tests.support.browser import chromium
 from tests.support.handshakes import Opening, answer
-from tests.support.loops import LOOPS, eager
+from tests.support.loops import LOOPS, eager, fast
 from tests.support.servers import Serve, ingress, left
 from tests.support.waiting import PATIENCE, until
 from tests.support.wire import Address, ByHand, Script, Wire, read_opening
@@ -53,6 +53,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the tests on loops that start each task at once (Python 3.12 and later)",
     )
+    parser.addoption(
+        "--aiofastnet",
+        action="store_true",
+        help="run the tests on the transports of the package aiofastnet",
+    )
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -62,6 +67,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items if config.getoption("--aiofastnet") else ():
+        mark = item.get_closest_marker("not_on_aiofastnet")
+        if mark is not None and mark.kwargs.get("loop", "") in item.name:
+            item.add_marker(pytest.mark.skip(reason=mark.args[0]))
     seed = config.getoption("shuffle")
     if seed is not None:
         random.Random(seed).shuffle(items)
@@ -98,9 +107,12 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> "dict[str, Callable[[], asyncio.AbstractEventLoop]]":
     """Every asynchronous test runs on each event loop."""
+    factories = LOOPS
+    if config.getoption("--aiofastnet"):
+        factories = {name: partial(fast, factory) for name, factory in factories.items()}
     if config.getoption("--eager"):
-        return {name: partial(eager, factory) for name, factory in LOOPS.items()}
-    return LOOPS
+        factories = {name: partial(eager, factory) for name, factory in factories.items()}
+    return factories
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 The streams are those of the package `zlib-ng` where it is installed, which is faster, else zlib's.
 """
 
+import contextlib
 from typing import Any
 
 from ..wire.close import truncate_reason
@@ -72,8 +73,9 @@ class Compressor:
         return compressed[: -len(TAIL)]
 
     def _new_stream(self) -> Any:
-        if idle := IDLE.get(self._settings):
-            return idle.pop()
+        # Another thread may take the last one first.
+        with contextlib.suppress(IndexError):
+            return IDLE.get(self._settings, []).pop()
         level, window, mem_level = self._settings
         return zlib.compressobj(level, zlib.DEFLATED, -window, mem_level)
 

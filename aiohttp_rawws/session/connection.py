@@ -61,7 +61,6 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
     def start(self, data: bytes) -> None:
         """Take the transport over. `data` came behind the handshake."""
         self.link.transport.set_protocol(self)
-        self.link.transport.resume_reading()
         self.writer.start()
         self.reader.start(data)
 

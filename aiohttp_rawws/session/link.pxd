@@ -13,6 +13,7 @@ cdef class Link:
     cdef readonly object exception
     cdef readonly int fd
     cdef readonly object is_closing
+    cdef readonly bint keeps_input
     cdef readonly object loop
     cdef readonly bint lost
     cdef readonly object sslcontext

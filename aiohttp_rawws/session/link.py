@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from .cork import cork_of
-from .transports import has_failed, is_closing, plain_descriptor
+from .transports import has_failed, is_closing, keeps_input, plain_descriptor
 
 __all__ = ("Link",)
 
@@ -25,6 +25,7 @@ class Link:
         "exception",
         "fd",
         "is_closing",
+        "keeps_input",
         "loop",
         "lost",
         "sslcontext",
@@ -40,6 +41,7 @@ class Link:
         self.is_closing = transport.is_closing
         if self.fd < 0 and sys.version_info < (3, 11):
             self.is_closing = partial(is_closing, transport)
+        self.keeps_input = keeps_input(transport)
         #: The loss was told.
         self.lost = False
         self.exception: BaseException | None = None

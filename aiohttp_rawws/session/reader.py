@@ -9,6 +9,7 @@ from ..wire.stops import Stop
 from .link import Link
 from .options import Options
 from .sender import Sender
+from .transports import read_kept
 from .waiting import Waiter
 
 __all__ = ("Consumer", "ReadCallbacks", "Reader")
@@ -80,6 +81,7 @@ class Reader:
 
     def start(self, data: bytes) -> None:
         """Begin with the bytes that came behind the handshake."""
+        self._resume_transport()
         self.bytes_received = len(data)
         self.parser.feed(data)
         if self.parser.is_full():
@@ -178,7 +180,19 @@ class Reader:
         # After its EOF a stream must not be read again: it would end again.
         if self.paused and not (self.eof_received or self.link.is_gone()):
             self.paused = False
-            self.link.transport.resume_reading()
+            self._resume_transport()
+
+    def _resume_transport(self) -> None:
+        link = self.link
+        if link.keeps_input:
+            # In a callback of its own: the caller may be in the middle of something.
+            link.loop.call_soon(self._read_kept)
+        else:
+            link.transport.resume_reading()
+
+    def _read_kept(self) -> None:
+        if not (self.paused or self.link.is_gone()):
+            read_kept(self.link.transport)
 
     # -- forwarding ------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -35,11 +36,18 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def on_aiofastnet() -> bool:
+    """Return True if the loop gets the transports of aiofastnet."""
+    return str(options().kind).endswith("-aiofastnet")
+
+
 def upstream() -> str:
     return f"ws://127.0.0.1:{options().upstream}/"
 
 
 def announce(port: int, version: str, build: str = "", **more: Any) -> None:
+    if on_aiofastnet():
+        build += f", aiofastnet {metadata.version('aiofastnet')}"
     print(json.dumps({"port": port, "version": version, "build": build, **more}), flush=True)
 
 
@@ -96,6 +104,10 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
         loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     else:
         loop = asyncio.new_event_loop()
+    if on_aiofastnet():
+        import aiofastnet
+
+        aiofastnet.patch_loop(loop)
     asyncio.set_event_loop(loop)
     loop.add_reader(sys.stdin, os._exit, 0)  # at once: what it leaves behind is not measured
     loop.run_until_complete(main)

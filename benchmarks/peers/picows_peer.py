@@ -30,7 +30,14 @@ class Echo(WSListener):
 
 
 async def server(listener: socket.socket, tls: TLS) -> asyncio.Server:
-    return await ws_create_server(lambda _: Echo(), sock=listener, ssl=tls, max_frame_size=2**30)
+    return await ws_create_server(
+        lambda _: Echo(),
+        sock=listener,
+        ssl=tls,
+        max_frame_size=2**30,
+        # By default its transports are those of aiofastnet where that is installed.
+        use_aiofastnet=False if options().kind == "echo-loop" else None,
+    )
 
 
 async def client(url: str) -> None:
@@ -39,7 +46,7 @@ async def client(url: str) -> None:
 
 
 if __name__ == "__main__":
-    # Its transports are those of aiofastnet where that is installed.
-    build = f"aiofastnet {version('aiofastnet')}" if find_spec("aiofastnet") else "no aiofastnet"
+    fast = options().kind != "echo-loop" and find_spec("aiofastnet")
+    build = f"aiofastnet {version('aiofastnet')}" if fast else "no aiofastnet"
     about = f"picows {version('picows')}", build
     connect(client, *about) if options().kind == "client" else serve(server, *about)

@@ -55,7 +55,7 @@ def tap(direction: str, frame: Frame) -> None:
 
 
 HANDLERS = {"echo": frames, "batches": batches, "each": each, "client": frames}
-HANDLERS |= {"layers": layers, "client-layers": layers}
+HANDLERS |= {"echo-aiofastnet": frames, "layers": layers, "client-layers": layers}
 PROXIES: dict[str, dict[str, Any]] = {
     "proxy": {},
     "proxy-tap": {"tap": tap},

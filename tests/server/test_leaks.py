@@ -206,9 +206,12 @@ def remembering(
     return remember
 
 
+#: There it is not told of a reset that comes together with data.
+TOLD_OF_RESETS = pytest.mark.not_on_aiofastnet("not told of each reset", loop="uvloop")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
 
 
+@TOLD_OF_RESETS
 @CANCELLATION
 async def test_nothing_is_left_of_1000_connections(
     handler_cancellation: bool, caplog: pytest.LogCaptureFixture
@@ -217,10 +220,12 @@ async def test_nothing_is_left_of_1000_connections(
     assert not caplog.records
 
 
+@TOLD_OF_RESETS
 async def test_nothing_is_left_of_connections_over_tls(contexts: Contexts) -> None:
     await nothing_is_left(contexts, 200)
 
 
+@TOLD_OF_RESETS
 @pytest.mark.slow
 @BOTH
 @CANCELLATION

@@ -1,21 +1,32 @@
 """The examples and promises of docs/serving.md."""
 
 import asyncio
+import contextlib
 import inspect
+import os
 import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 from aiohttp import web
 
 from aiohttp_rawws import RawWebSocketSession
 from tests.support import ROOT
 from tests.support.handshakes import request
+from tests.support.loops import ONE_LOOP
 from tests.support.octets import masked
 from tests.support.servers import BOTH, Contexts, Serve, application, echo, forgotten, running
-from tests.support.waiting import soon
-from tests.support.wire import Wire
+from tests.support.waiting import patience, soon
+from tests.support.wire import Address, Wire
 
 HOW_TO = (ROOT / "docs" / "serving.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", HOW_TO, re.DOTALL)
@@ -169,3 +180,87 @@ async def test_an_upgrade_that_takes_its_time_is_not_cut(contexts: Contexts) -> 
         wire = await Wire.upgrade(address)
         assert await wire.read_to_end() == b"\x88\x02\x03\xe8"
         await wire.close()
+
+
+# -- programs that are shown, as processes ---------------------------------------------------
+
+APP = """
+import os
+
+from aiohttp import web
+
+from aiohttp_rawws import Frame, RawWebSocketSession, raw_websocket, setup
+
+
+async def tell(session: RawWebSocketSession) -> None:
+    tls = session.get_extra_info("sslcontext") is not None
+    module = type(session.request.transport).__module__
+    await session.send(Frame.text(f"{os.getpid()} {module} {tls}"))
+
+
+app = web.Application()
+setup(app)
+app.add_routes([raw_websocket("/", tell)])
+"""
+
+
+@contextlib.contextmanager
+def program(folder: Path, word: str, call: str) -> Iterator[None]:
+    """Run the snippet that has a word, with a call of ours in place of its own."""
+    (code,) = (code for code in SNIPPETS if word in code)
+    code = code.partition("if __name__")[0]
+    path = folder / "program.py"
+    path.write_text(f"{APP}\n{code}\nif __name__ == '__main__':\n    {call}\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, path],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield
+        finally:
+            # Its own processes too.
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+    return port
+
+
+async def told(address: Address) -> "list[str]":
+    """What the application tells, once it listens."""
+    async with patience():
+        while True:
+            with contextlib.suppress(ConnectionError):
+                wire = await Wire.upgrade(address)
+                _, payload = await wire.read_frame()
+                await wire.close()
+                return payload.decode().split()
+            await asyncio.sleep(0.02)
+
+
+@ONE_LOOP
+async def test_the_faster_tls_that_is_shown(
+    tmp_path: Path, authority: trustme.CA, client_tls: ssl.SSLContext
+) -> None:
+    certificate = tmp_path / "server.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+    port = free_port()
+    with program(tmp_path, "serve_tls", f"serve_tls({port}, {str(certificate)!r})"):
+        _, module, tls = await told(Address("127.0.0.1", port, client_tls))
+    assert (module, tls) == ("aiofastnet.ssl_transport", "True")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not spread connections")
+@ONE_LOOP
+async def test_the_processes_that_are_shown(tmp_path: Path) -> None:
+    port = free_port()
+    start = "[multiprocessing.Process(target=serve, args=(%d,)).start() for _ in range(2)]"
+    with program(tmp_path, "reuse_port", start % port):
+        processes: set[str] = set()
+        while len(processes) < 2:
+            processes.add((await told(Address("127.0.0.1", port)))[0])

@@ -322,6 +322,7 @@ def test_between_two_runs_of_one_loop(new_loop: NewLoop) -> None:
     loop.close()
 
 
+@pytest.mark.not_on_aiofastnet("its transports answer only in the thread of their loop")
 @BOTH
 async def test_in_another_thread(serve: Serve, tls: bool) -> None:
     async with both_ends(serve, tls=tls) as (session, wire):

@@ -5,17 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import aiofastnet
-import aiohttp
-import pytest
 from aiohttp import web
 
-from aiohttp_rawws import Frame, Opcode, RawWebSocketSession, connect
-from aiohttp_rawws.session.session import connection_of
+from aiohttp_rawws import Frame, Opcode, RawWebSocketSession
 from aiohttp_rawws.session.transports import plain_descriptor
 from tests.support.handshakes import request
 from tests.support.octets import masked
-from tests.support.servers import BOTH, Contexts, Serve, application, echo
+from tests.support.servers import BOTH, Serve, application, echo
 from tests.support.waiting import PATIENCE, patience, soon
 from tests.support.wire import Address, Wire
 
@@ -160,45 +156,4 @@ async def test_nothing_is_written_past_a_transport_that_wraps() -> None:
             assert scramble(await wire.read(len(echoed))) == echoed
         wire.send(scramble(masked(0x88)))
         assert scramble(await wire.read_to_end()) == b"\x88\x00"
-        await wire.close()
-
-
-# -- aiofastnet, whose transports are neither asyncio's nor uvloop's -------------------------
-
-
-def listen_fast(contexts: "Contexts | None") -> Listen:
-    def listen(loop: asyncio.AbstractEventLoop, factory: Any) -> Awaitable[Any]:
-        context = contexts[0] if contexts else None
-        return aiofastnet.create_server(loop, factory, "127.0.0.1", 0, ssl=context)
-
-    return listen
-
-
-@BOTH
-async def test_both_roles_work_on_aiofastnet(contexts: Contexts, tls: bool) -> None:
-    aiofastnet.patch_loop()
-    app = application(echo)
-    listen = listen_fast(contexts if tls else None)
-    connector = aiohttp.TCPConnector(ssl=contexts[1])
-    async with (
-        patience(),
-        serving(app, listen) as (host, port),
-        aiohttp.ClientSession(connector=connector) as http,
-        connect(http, Address(host, port, contexts[1] if tls else None).url()) as session,
-    ):
-        assert plain_descriptor(connection_of(session).link.transport) == -1
-        for payload in PAYLOADS:
-            frame = Frame.binary(payload)
-            await session.send(frame)
-            assert await session.receive() == frame
-
-
-async def test_abort_resets_on_aiofastnet() -> None:
-    async def handler(session: RawWebSocketSession) -> None:
-        session.abort()
-
-    async with patience(), serving(application(handler), listen_fast(None)) as (host, port):
-        wire = await Wire.upgrade(Address(host, port))
-        with pytest.raises(ConnectionResetError):
-            await wire.read_to_end()
         await wire.close()

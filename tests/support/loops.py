@@ -3,7 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
+
+import aiofastnet
+import pytest
 
 from tests.support.waiting import PATIENCE, Result
 
@@ -15,9 +19,6 @@ except ImportError:  # pragma: no cover - Windows
     }
 else:
     LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-import asyncio
-
-import pytest
 
 
 def eager(factory: "Callable[[], asyncio.AbstractEventLoop]") -> asyncio.AbstractEventLoop:
@@ -31,6 +32,42 @@ def begun(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "a
     """Do as `asyncio.eager_task_factory`, which does not take uvloop's `eager_start` everywhere."""
     options["eager_start"] = True
     return asyncio.Task(coroutine, loop=loop, **options)
+
+
+def fast(factory: "Callable[[], asyncio.AbstractEventLoop]") -> asyncio.AbstractEventLoop:
+    """Return a loop on which aiohttp's connections have the transports of aiofastnet."""
+    return patched(factory())
+
+
+def patched(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+    """Have the connections of aiohttp use the transports of aiofastnet, as its next release does.
+
+    A peer that a test plays by hand, over asyncio's streams, keeps the loop's own.
+    """
+    for name in ("create_connection", "create_server"):
+        for method in (name, name.replace("_", "_unix_")):
+            own = getattr(loop, method)
+            setattr(loop, method, partial(make, loop, own, getattr(aiofastnet, method)))
+    for method in ("sendfile", "start_tls"):
+        own = getattr(loop, method)
+        setattr(loop, method, partial(go_on, loop, own, getattr(aiofastnet, method)))
+    return loop
+
+
+def make(loop: Any, own: Any, of_aiofastnet: Any, factory: Any, *args: Any, **options: Any) -> Any:
+    """Call the one or the other, for a protocol factory."""
+    if getattr(factory, "__module__", "") == "asyncio.streams":
+        return own(factory, *args, **options)
+    return of_aiofastnet(loop, factory, *args, **options)
+
+
+def go_on(
+    loop: Any, own: Any, of_aiofastnet: Any, transport: Any, *args: Any, **options: Any
+) -> Any:
+    """Call the one or the other, for a transport."""
+    if isinstance(transport, aiofastnet.Transport):
+        return of_aiofastnet(loop, transport, *args, **options)
+    return own(transport, *args, **options)
 
 
 def run(
