@@ -88,6 +88,7 @@ def main() -> None:
     about = {
         "loop": options.loop + ", TLS 1.3" * options.tls,
         "load": "sleeps" if options.sleep else "polls",
+        **({"upstream": f"answers {options.upstream}"} if options.role == "relay" else {}),
         "rounds": f"{options.rounds} of {options.seconds:g} s",
     }
     peers, cases = command.peers(options.role, options.peers), command.cases(options)

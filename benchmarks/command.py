@@ -5,13 +5,14 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 from . import machine, results
 from .load import UNITS, Case
 from .process import PeerError, Setting
-from .roles import ROLES, Peer
+from .roles import ROLES, UPSTREAMS, Peer
 
 
 def new_parser(program: str, description: str | None) -> argparse.ArgumentParser:
@@ -32,6 +33,9 @@ def add_cases(parser: argparse.ArgumentParser, cases: str, connections: str) -> 
     parser.add_argument("--cases", type=loads, default=cases, help="payload x messages in flight")
     parser.add_argument("--connections", type=numbers, default=connections, help="of each case")
     parser.add_argument("--tls", action="store_true", help="only for echo")
+    parser.add_argument(
+        "--upstream", choices=UPSTREAMS, default="batches", help="of relay: what one write answers"
+    )
 
 
 def numbers(text: str) -> list[int]:
@@ -65,11 +69,12 @@ def peers(role: str, names: Sequence[str] | None) -> list[Peer]:
 def setting(options: argparse.Namespace) -> Setting:
     """Give the peers a core, and this process and the load that it starts another."""
     cores = sorted(os.sched_getaffinity(0))
+    given = Setting(options.loop, options.tls, upstream=options.upstream)
     if len(cores) == 1:
         print("one core only: the peers share it with the load generator", file=sys.stderr)
-        return Setting(options.loop, options.tls)
+        return given
     os.sched_setaffinity(0, {cores[0]})
-    return Setting(options.loop, options.tls, core=cores[-1], spare=cores[0])
+    return replace(given, core=cores[-1], spare=cores[0])
 
 
 @contextmanager

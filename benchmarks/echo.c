@@ -1,11 +1,11 @@
 /* A WebSocket echo server that does nothing else: the floor of what an echo costs, and the upstream of the
- * proxies. It listens on a free port of the loopback interface, prints a line of JSON, and serves until its
- * standard input ends. Linux only (epoll).
+ * proxies.
  *
  * No frame is held. What one read brought is turned into its echo where it stands (an echo is four bytes
- * shorter, for it has no key), and leaves in one write, which waits for a slow reader.
+ * shorter, for it has no key), and leaves in one write, or in one for each frame if the argument is `each`.
+ * A write waits for a slow reader.
  */
-#include "wire.h"
+#include "server.h"
 
 enum { HEADER_SIZE = 14, CLOSE = 8 };
 
@@ -18,7 +18,7 @@ struct connection {
     uint8_t kept[HEADER_SIZE]; /* a header that has come in part */
 };
 
-static int epoll;
+static bool each; /* frames are answered one at a time */
 static uint8_t input[HEADER_SIZE + READ_SIZE];
 
 /* Returns the size of the masked header at `data` (RFC 6455 section 5.2), 0 if it has not come whole. */
@@ -46,11 +46,12 @@ static size_t turn_header(struct connection *self, uint8_t *to, const uint8_t *d
     return plain;
 }
 
-/* Turns `size` bytes at `data` into their echo, in place. Returns its size. Part of a header is kept. */
-static size_t turn(struct connection *self, uint8_t *data, size_t size)
+/* Turns bytes at `data` into their echo, in place: all, or those of one frame. Returns the size of the echo, 0 if
+ * there is no more than part of a header. `*taken` tells how many bytes it is the echo of. */
+static size_t turn(struct connection *self, uint8_t *data, size_t size, size_t *taken)
 {
     size_t in = 0, out = 0;
-    while (in < size) {
+    while (in < size && !(each && out && !self->left)) {
         if (!self->left) {
             size_t header = header_size(data + in, size - in);
             if (!header)
@@ -65,9 +66,20 @@ static size_t turn(struct connection *self, uint8_t *data, size_t size)
         self->done += count;
         self->left -= count;
     }
-    self->kept_size = size - in;
-    memcpy(self->kept, data + in, self->kept_size);
+    *taken = in;
     return out;
+}
+
+/* Echoes `size` bytes at `data`, and keeps part of a header. False at the end: a Close, or a client that has gone. */
+static bool echo(struct connection *self, uint8_t *data, size_t size)
+{
+    size_t taken, count;
+    for (; (count = turn(self, data, size, &taken)); data += taken, size -= taken)
+        if (write(self->fd, data, count) != (ssize_t)count || (self->closing && !self->left))
+            return false;
+    self->kept_size = size;
+    memcpy(self->kept, data, size);
+    return true;
 }
 
 /* Accepts a connection and answers its handshake. A client sends its request whole, and waits for the answer. */
@@ -87,44 +99,20 @@ static void welcome(int listener)
     watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, self);
 }
 
-static void serve(struct connection *self)
+static void serve(void *connection, uint32_t events)
 {
+    struct connection *self = connection;
+    (void)events;
     memcpy(input, self->kept, self->kept_size);
     ssize_t count = read(self->fd, input + self->kept_size, READ_SIZE);
-    if (count > 0) {
-        size_t size = turn(self, input, self->kept_size + (size_t)count);
-        count = write(self->fd, input, size) == (ssize_t)size && !(self->closing && !self->left);
-    }
-    if (count <= 0) { /* the client has gone, or its Close was echoed */
+    if (count <= 0 || !echo(self, input, self->kept_size + (size_t)count)) {
         close(self->fd);
         free(self);
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    struct epoll_event events[EVENTS];
-    int listener = socket(AF_INET, SOCK_STREAM, 0), input_end;
-    signal(SIGPIPE, SIG_IGN); /* a client that is gone is a write that fails */
-    if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 1024) ||
-        getsockname(listener, (struct sockaddr *)&address, &length))
-        fail("no port to listen on: %s", strerror(errno));
-    epoll = epoll_create1(0);
-    watch(epoll, EPOLL_CTL_ADD, listener, EPOLLIN, &listener);
-    watch(epoll, EPOLL_CTL_ADD, STDIN_FILENO, EPOLLIN, &input_end);
-    printf("{\"port\": %d, \"version\": \"C on epoll\", \"build\": \"\"}\n", ntohs(address.sin_port));
-    fflush(stdout);
-    for (;;) {
-        int count = epoll_wait(epoll, events, EVENTS, -1);
-        for (int i = 0; i < count; i++) {
-            if (events[i].data.ptr == &input_end)
-                return 0;
-            if (events[i].data.ptr == &listener)
-                welcome(listener);
-            else
-                serve(events[i].data.ptr);
-        }
-    }
+    each = argc > 1 && !strcmp(argv[1], "each");
+    run_server(welcome, serve);
 }

@@ -69,7 +69,8 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=8000, help="by which two runs differ")
     parser.add_argument("--profiles", type=Path, help="keep callgrind's files in this folder")
     options = parser.parse_args()
-    setting, profiles = Setting(options.loop, options.tls), options.profiles or folder()
+    setting = Setting(options.loop, options.tls, upstream=options.upstream)
+    profiles = options.profiles or folder()
     profiles.mkdir(exist_ok=True)
     rows, about = [], {"loop": options.loop}
     for case in command.cases(options):

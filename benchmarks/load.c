@@ -145,19 +145,9 @@ static void shake_hands(struct stream *stream)
     }
 }
 
-static int connected_socket(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address))
-        fail("cannot connect to port %ld: %s", port, strerror(errno));
-    return fd;
-}
-
 static void open_connection(struct connection *self)
 {
-    int one = 1, fd = listener ? accept((int)listener, NULL, NULL) : connected_socket();
+    int one = 1, fd = listener ? accept((int)listener, NULL, NULL) : connected_socket(port);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     stream_open(&self->stream, fd);
     if (!bare)
@@ -341,16 +331,6 @@ static void run(void)
     uint64_t count = latency_count < KEPT ? latency_count : KEPT;
     qsort(latencies, count, sizeof *latencies, compare);
     report(&from, &to);
-}
-
-/* The value of `name=value` on the command line, "" without it. */
-static const char *option(char **arguments, const char *name)
-{
-    size_t length = strlen(name);
-    for (; *arguments; arguments++)
-        if (!strncmp(*arguments, name, length) && (*arguments)[length] == '=')
-            return *arguments + length + 1;
-    return "";
 }
 
 int main(int argc, char **argv)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .build import built, certificate
-from .roles import KEEP_MEMORY, UPSTREAM, Peer
+from .roles import KEEP_MEMORY, UPSTREAMS, Peer
 
 FOLDER = Path(__file__).parent
 NO_EXTENSIONS = "AIOHTTP_RAWWS_NO_EXTENSIONS"
@@ -32,6 +32,8 @@ class Setting:
     """The core of the peers."""
     spare: int | None = None
     """The core of the load generator and of a proxy's upstream."""
+    upstream: str = "batches"
+    """What proxies pass everything on to: a name of UPSTREAMS."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def running(
     listener = None
     with ExitStack() as stack:
         if setting.tls:
-            if peer.client or peer.proxy or peer is UPSTREAM:
+            if peer.client or peer.proxy or peer.program.endswith(".c"):
                 raise PeerError(f"{peer.name} is measured without TLS")
             command.append(f"--tls={certificate()}")
         if peer.client:
@@ -71,8 +73,8 @@ def running(
             command.append(f"--upstream={listener.getsockname()[1]}")
             command.append(f"--connections={connections}")
         if peer.proxy:
-            upstream = replace(setting, core=setting.spare)
-            command.append(f"--upstream={stack.enter_context(running(UPSTREAM, upstream)).port}")
+            upstream = running(UPSTREAMS[setting.upstream], replace(setting, core=setting.spare))
+            command.append(f"--upstream={stack.enter_context(upstream).port}")
         errors = stack.enter_context(tempfile.TemporaryFile("w+"))
         pipe = subprocess.PIPE
         # It ends when its standard input does, which leaving the block closes.
@@ -106,7 +108,7 @@ def running(
 
 def _command(peer: Peer) -> list[str]:
     if peer.program.endswith(".c"):
-        return [built(peer.program)]
+        return [built(peer.program), peer.kind]
     if peer.program.endswith(".js"):
         if not (FOLDER / "npm" / "node_modules").exists():
             raise PeerError(f"{peer.name} needs npm install --prefix benchmarks/npm")

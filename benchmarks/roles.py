@@ -25,7 +25,7 @@ class Peer:
 
     @property
     def proxy(self) -> bool:
-        """It passes everything on to UPSTREAM."""
+        """It passes everything on to an upstream."""
         return self.kind.startswith("proxy")
 
 
@@ -40,7 +40,8 @@ KEEP_MEMORY = {
 #: The end of their names. Their ratios are relative to OURS with the same environment.
 MALLOC = "-malloc"
 
-UPSTREAM = Peer("c-epoll", "echo.c")
+#: The upstreams of proxies: one answers what a read brought with one write, one each frame.
+UPSTREAMS = {"batches": Peer("c-epoll", "echo.c"), "each": Peer("c-each", "echo.c", "each")}
 
 ROLES: dict[str, Sequence[Peer]] = {
     "echo": (
@@ -57,7 +58,7 @@ ROLES: dict[str, Sequence[Peer]] = {
         Peer("websockets", "websockets_peer"),
         Peer("npm-ws", "echo.js"),
         Peer("tcp", "tcp", bare=True),
-        UPSTREAM,
+        UPSTREAMS["batches"],
     ),
     "relay": (
         Peer(OURS, "rawws", "proxy"),
@@ -67,6 +68,7 @@ ROLES: dict[str, Sequence[Peer]] = {
         Peer("usual", "aiohttp_peer", "proxy"),
         Peer("tcp", "tcp", "proxy"),
         Peer("nginx", "nginx", "proxy"),
+        Peer("c-copy", "copy.c", "proxy"),
     ),
     "client": (
         Peer(OURS, "rawws", "client"),

@@ -1,4 +1,4 @@
-/* What load.c and echo.c share. */
+/* What load.c, echo.c and copy.c share. */
 #pragma once
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,7 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 256 * 1024, HEAD_SIZE = 4096, EVENTS = 256 };
+/* A read brings whole segments of the loopback interface, so that what is passed on does not end in a small one. */
+enum { READ_SIZE = 4 * 65483, HEAD_SIZE = 4096, EVENTS = 256 };
 
 static void fail(const char *format, ...)
 {
@@ -42,6 +43,32 @@ static void watch(int epoll, int operation, int fd, uint32_t events, void *data)
     struct epoll_event event = {.events = events, .data.ptr = data};
     if (epoll_ctl(epoll, operation, fd, &event))
         fail("epoll_ctl: %s", strerror(errno));
+}
+
+static struct sockaddr_in loopback(long port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+}
+
+static int connected_socket(long port)
+{
+    struct sockaddr_in address = loopback(port);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address))
+        fail("cannot connect to port %ld: %s", port, strerror(errno));
+    return fd;
+}
+
+/* The value of `name=value` on the command line, "" without it. */
+static const char *option(char **arguments, const char *name)
+{
+    size_t length = strlen(name);
+    for (; *arguments; arguments++)
+        if (!strncmp(*arguments, name, length) && (*arguments)[length] == '=')
+            return *arguments + length + 1;
+    return "";
 }
 
 /* XORs with a masking key whose byte `at % 4` is due first. `to` may stand before `from` in the same memory. */

@@ -13,8 +13,9 @@ from typing import Any
 
 from .allocator import keep_freed
 
-#: How many bytes one read may bring.
-READ_SIZE = 256 * 1024
+#: How many bytes one read may bring: whole segments of the loopback interface, so that what a relay
+#: passes on does not end in a small one. 256 KiB are 212 bytes more, and cost it a fifth more.
+READ_SIZE = 4 * 65483
 
 #: Headers, by the length of the length (RFC 6455 section 5.2).
 SHORT = Struct("!BB").pack

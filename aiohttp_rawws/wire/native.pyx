@@ -53,7 +53,7 @@ cdef extern from *:
     Py_ssize_t write(int fd, const void *data, size_t size)
     Py_ssize_t writev(int fd, const iovec *parts, int count)
 
-READ_SIZE = 256 * 1024
+READ_SIZE = 4 * 65483
 cdef Py_ssize_t READ_AHEAD = READ_SIZE
 
 

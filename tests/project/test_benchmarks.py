@@ -72,6 +72,17 @@ def test_every_peer_is_measured_in_every_case(way: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("generator")
+@pytest.mark.parametrize("upstream", ["batches", "each"])
+def test_a_proxy_is_measured_before_either_upstream(upstream: str, tmp_path: Path) -> None:
+    file = tmp_path / "relay.json"
+    options = f"relay --upstream {upstream} --peers tcp,c-copy --rounds 1 --seconds 0.1 --warmup 0"
+    done = run("benchmarks", *options.split(), "--cases", f"{SIZE}x4,1Mx4", "--json", file)
+    assert done.returncode == 0, done.stderr
+    assert [row["peer"] for row in rows(file)] == ["tcp", "c-copy"] * 2
+    assert json.loads(file.read_text())["about"]["upstream"] == f"answers {upstream}"
+
+
+@pytest.mark.usefixtures("generator")
 def test_idle_memory_is_measured(tmp_path: Path) -> None:
     file = tmp_path / "memory.json"
     done = run("benchmarks.memory", "--peers", OURS, "--connections", 200, "--json", file)

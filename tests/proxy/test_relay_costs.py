@@ -125,6 +125,19 @@ def test_a_frame_of_1_gib_takes_next_to_nothing(memory_server: Server, way: str)
         assert growth(memory_server) < ALLOWED
 
 
+def test_many_big_frames_at_a_time_take_next_to_nothing(memory_server: Server) -> None:
+    """What they are read into is shared."""
+    beginning, half = b"\x82\x7f" + (2 * MEBIBYTE).to_bytes(8, "big"), bytes(MEBIBYTE)
+    growth(memory_server)
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(proxied(memory_server)) for _ in range(100)]
+        for visitor, upstream in peers:
+            thread = pour(upstream, beginning, half, MEBIBYTE)
+            assert drink(visitor, len(beginning) + MEBIBYTE) == len(beginning) + MEBIBYTE
+            thread.join()
+        assert growth(memory_server) < ALLOWED
+
+
 def test_1_gib_of_small_frames_to_a_slow_reader_takes_next_to_nothing(
     memory_server: Server,
 ) -> None:

@@ -204,7 +204,8 @@ def test_a_view_is_at_most_what_arrived_before_and_one_read(mask: Any) -> None:
         rooms.append((arrived, len(payload.view())))
         payload.wrote(rooms[-1][1])
         arrived += rooms[-1][1]
-    assert all(room == min(max(before, 4096), mask.READ_SIZE) for before, room in rooms)
+    assert all(room <= min(max(before, 4096), mask.READ_SIZE) for before, room in rooms)
+    assert len(rooms) < 20
 
 
 def test_a_view_goes_on_where_the_last_read_ended(mask: Any) -> None:
