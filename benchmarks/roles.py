@@ -1,7 +1,7 @@
 """Who is measured: the peers of each role."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,8 @@ class Peer:
     """Our extensions are left out."""
     bare: bool = False
     """Bytes are echoed, without a handshake and without frames."""
+    load: str = "load.c"
+    """The load generator."""
 
     @property
     def client(self) -> bool:
@@ -32,20 +34,28 @@ OURS = "rawws"
 
 UPSTREAM = Peer("c-epoll", "echo.c")
 
+ECHO = (
+    Peer(OURS, "rawws"),
+    Peer("rawws-batches", "rawws", "batches"),
+    Peer("rawws-each", "rawws", "each"),
+    Peer("rawws-layers", "rawws", "layers"),
+    Peer("rawws-python", "rawws", interpreted=True),
+    Peer("aiohttp", "aiohttp_peer"),
+    Peer("picows", "picows_peer"),
+    Peer("websockets", "websockets_peer"),
+    Peer("npm-ws", "echo.js"),
+    Peer("tcp", "tcp", bare=True),
+    UPSTREAM,
+)
+
 ROLES: dict[str, Sequence[Peer]] = {
-    "echo": (
-        Peer(OURS, "rawws"),
-        Peer("rawws-batches", "rawws", "batches"),
-        Peer("rawws-each", "rawws", "each"),
-        Peer("rawws-layers", "rawws", "layers"),
-        Peer("rawws-python", "rawws", interpreted=True),
-        Peer("aiohttp", "aiohttp_peer"),
-        Peer("picows", "picows_peer"),
-        Peer("websockets", "websockets_peer"),
-        Peer("npm-ws", "echo.js"),
-        Peer("tcp", "tcp", bare=True),
-        UPSTREAM,
-    ),
+    "echo": ECHO,
+    # Those of one handler, and the floor. A message is the life of a connection here.
+    "connect": [
+        replace(peer, load="connect.c")
+        for peer in ECHO
+        if peer.kind == "echo" and peer is not UPSTREAM
+    ],
     "relay": (
         Peer(OURS, "rawws", "proxy"),
         Peer("rawws-tap", "rawws", "proxy-tap"),
