@@ -10,6 +10,7 @@ from ..session.ending import end
 from ..session.outcome import Outcome, outcome_of
 from ..session.session import RawServerSession, connection_of
 from .handler_logs import log_end, log_failure, log_result
+from .installed import Installed
 from .response import upgrade_response
 
 __all__ = ("HandlerRun", "SessionHandler")
@@ -23,15 +24,18 @@ SHORTEST_DELAY = 0.1
 class HandlerRun:
     """The task of one handler, and the session that it has or waits for."""
 
-    __slots__ = ("__weakref__", "_request", "_session", "_task", "_timer", "stopped")
+    __slots__ = ("_installed", "_request", "_session", "_task", "_timer", "stopped")
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, installed: "Installed | None") -> None:
         self._request = request
+        self._installed = installed
         self._task = asyncio.current_task()
         self._session: RawServerSession | None = None
         self._timer: asyncio.TimerHandle | None = None
         #: True once a shutdown has cancelled the task.
         self.stopped = False
+        if installed is not None:
+            installed.add(self)
 
     def attach(self, session: RawServerSession) -> None:
         """Note the session of the handler."""
@@ -57,10 +61,16 @@ class HandlerRun:
         """Note that the handler has ended: take back the cancellation, and never cancel again."""
         if self.stopped and self._task is not None and sys.version_info >= (3, 11):
             self._task.uncancel()
-        self._task = None
+        self.leave()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def leave(self) -> None:
+        """Never cancel the task any more."""
+        self._task = None
+        if self._installed is not None:
+            self._installed.remove(self)
 
     def _abort_later(self, session: RawServerSession) -> None:
         delay = max(connection_of(session).linger, SHORTEST_DELAY)

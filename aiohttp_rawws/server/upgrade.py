@@ -13,6 +13,7 @@ These facts about aiohttp 3.13 and 3.14 shape the code:
 """
 
 import asyncio
+import contextlib
 import enum
 from collections.abc import Awaitable, Coroutine
 from types import TracebackType
@@ -34,7 +35,7 @@ from ..wire.handshake import (
     response_headers,
 )
 from .handler_run import HandlerRun, SessionHandler
-from .installed import installed_in
+from .installed import Installed, installed_in
 from .refusals import Disconnected, Refused, http_error
 from .response import UpgradeResponse
 from .trailing import TrailingData
@@ -85,7 +86,15 @@ class Upgrade:
     before that closes the connection. Behind the block `run` or `finish` ends the connection.
     """
 
-    __slots__ = ("_options", "_protocols", "_run", "_state", "_trailing", "request")
+    __slots__ = (
+        "_installed",
+        "_options",
+        "_protocols",
+        "_run",
+        "_state",
+        "_trailing",
+        "request",
+    )
 
     def __init__(
         self,
@@ -99,6 +108,7 @@ class Upgrade:
         self._state = State.NEW
         self._trailing: TrailingData | None = None
         self._run: HandlerRun | None = None
+        self._installed: Installed | None = None
 
     # -- the check -------------------------------------------------------------------------
 
@@ -128,6 +138,8 @@ class Upgrade:
     ) -> None:
         if error is not None and self._state is State.PENDING:
             self._discard()
+            if self._run is not None:
+                self._run.leave()
 
     def _check(self) -> Refusal | None:
         """Return the reason to refuse the request, or None."""
@@ -137,7 +149,7 @@ class Upgrade:
             origins=self._options.origins,
             reject=self._options.reject_handshake,
         )
-        installed = installed_in(self.request)
+        self._installed = installed = installed_in(self.request)
         if refusal is None and installed is not None and installed.shutting_down:
             return Refusal(503, "The server is shutting down.")
         return refusal
@@ -181,10 +193,15 @@ class Upgrade:
         """Answer 101 with the subprotocol and the extensions that the options choose."""
         return await self.accept_as(
             UpgradeResponse,
-            protocol=choose_protocol(handshake_of(self.request).protocols, self._protocols),
+            protocol=self._chosen_protocol(),
             extensions=negotiate(self.request, self._options),
-            headers=headers or CIMultiDict(),
+            headers=headers,
         )
+
+    def _chosen_protocol(self) -> str | None:
+        if not self._protocols:
+            return None
+        return choose_protocol(handshake_of(self.request).protocols, self._protocols)
 
     async def accept_as(
         self,
@@ -192,7 +209,7 @@ class Upgrade:
         *,
         protocol: str | None,
         extensions: str | None,
-        headers: CIMultiDict[str],
+        headers: "CIMultiDict[str] | None",
     ) -> RawServerSession:
         """Answer 101 with a response of that kind, and make the connection a session.
 
@@ -202,7 +219,8 @@ class Upgrade:
         request, transport = self.request, self._trailing.transport
         key = request.headers["Sec-WebSocket-Key"].strip()
         response = kind(response_headers(key, protocol=protocol, extensions=extensions))
-        response.headers.extend(headers)
+        if headers:
+            response.headers.extend(headers)
         try:
             await response.prepare(request)
         except ConnectionError as error:
@@ -231,7 +249,8 @@ class Upgrade:
         self._trailing = None
         self._state = State.ACCEPTED
         # The lists of the handshake are not kept for as long as the connection lives.
-        request.pop(HANDSHAKE, None)
+        with contextlib.suppress(KeyError):
+            del request[HANDSHAKE]
         self._begin_run().attach(session)
         return session
 
@@ -280,10 +299,7 @@ class Upgrade:
     def _begin_run(self) -> HandlerRun:
         """Return the run of this task; from now on a shutdown can cancel it."""
         if self._run is None:
-            self._run = HandlerRun(self.request)
-            installed = installed_in(self.request)
-            if installed is not None:
-                installed.add(self._run)
+            self._run = HandlerRun(self.request, self._installed)
         return self._run
 
 
@@ -310,8 +326,10 @@ def negotiate(request: web.Request, options: Options) -> str | None:
     Raise TypeError or ValueError if the function given as `extensions` returns anything but None
     or a header value.
     """
+    if options.extensions is None:
+        return None
     offers = lines(request.headers, "Sec-WebSocket-Extensions")
-    if options.extensions is None or not offers:
+    if not offers:
         return None
     value: object = options.extensions(", ".join(offers))
     if value is None or (isinstance(value, str) and value.strip() and value.isprintable()):
