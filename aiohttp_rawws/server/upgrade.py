@@ -13,7 +13,6 @@ These facts about aiohttp 3.13 and 3.14 shape the code:
 """
 
 import asyncio
-import contextlib
 import enum
 from collections.abc import Awaitable, Coroutine
 from types import TracebackType
@@ -189,9 +188,11 @@ class Upgrade:
 
     # -- the answer ------------------------------------------------------------------------
 
-    async def accept(self, headers: "CIMultiDict[str] | None" = None) -> RawServerSession:
+    def accept(
+        self, headers: "CIMultiDict[str] | None" = None
+    ) -> Coroutine[Any, Any, RawServerSession]:
         """Answer 101 with the subprotocol and the extensions that the options choose."""
-        return await self.accept_as(
+        return self.accept_as(
             UpgradeResponse,
             protocol=self._chosen_protocol(),
             extensions=negotiate(self.request, self._options),
@@ -249,7 +250,7 @@ class Upgrade:
         self._trailing = None
         self._state = State.ACCEPTED
         # The lists of the handshake are not kept for as long as the connection lives.
-        with contextlib.suppress(KeyError):
+        if HANDSHAKE in request:
             del request[HANDSHAKE]
         self._begin_run().attach(session)
         return session

@@ -47,7 +47,7 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
         write_paused: bool,
     ) -> None:
         self.link = link = Link(transport)
-        super().__init__(Reader(link, options, is_client, extended))
+        ReadCallbacks.__init__(self, Reader(link, options, is_client, extended))
         self.receiver = Receiver(link, self.reader)
         #: The end of the peer's stream, of the connection, or of a write pause.
         self.changes = Changes(link.loop)

@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from multidict import CIMultiDict, MultiMapping, istr
 
@@ -140,11 +139,7 @@ def is_upgrade(headers: MultiMapping[str]) -> bool:
 
     False if `Connection` or `Upgrade` is too long.
     """
-    return (
-        too_long(headers, UPGRADE_LISTS) is None
-        and has_token(headers, CONNECTION, "upgrade")
-        and has_token(headers, UPGRADE, "websocket")
-    )
+    return has_token(headers, CONNECTION, "upgrade") and has_token(headers, UPGRADE, "websocket")
 
 
 def has_body(headers: MultiMapping[str]) -> bool:
@@ -165,35 +160,45 @@ class HandshakeRequest:
     `version` is the version of HTTP.
     """
 
+    __slots__ = ("_is_upgrade", "_offered", "_protocols", "headers", "method", "version")
+
     def __init__(self, method: str, version: tuple[int, int], headers: MultiMapping[str]) -> None:
         self.method = method
         self.version = version
         self.headers = headers
+        # Each is None until it is asked for.
+        self._is_upgrade: bool | None = None
+        self._protocols: tuple[str, ...] | None = None
+        self._offered: frozenset[str] | None = None
 
-    @cached_property
+    @property
     def is_upgrade(self) -> bool:
         """True if the request asks for an upgrade to websocket."""
-        return is_upgrade(self.headers)
+        if self._is_upgrade is None:
+            self._is_upgrade = is_upgrade(self.headers)
+        return self._is_upgrade
 
     @property
     def may_be_upgrade(self) -> bool:
         """True if the request asks for an upgrade, or its lists are too long to tell."""
         return self.is_upgrade or too_long(self.headers, UPGRADE_LISTS) is not None
 
-    @cached_property
+    @property
     def protocols(self) -> tuple[str, ...]:
         """The subprotocols that are offered, in order; none if the list is too long."""
-        if too_long(self.headers, [PROTOCOL]):
-            return ()
-        return tuple(dict.fromkeys(tokens(self.headers, PROTOCOL)))
+        if self._protocols is None:
+            too_many = too_long(self.headers, [PROTOCOL]) is not None
+            offered = () if too_many else tokens(self.headers, PROTOCOL)
+            self._protocols = tuple(dict.fromkeys(offered))
+        return self._protocols
 
     def offers(self, wanted: Collection[str]) -> bool:
         """Tell whether one of the wanted subprotocols is offered, or none is wanted."""
-        return not wanted or not self._offered.isdisjoint(wanted)
-
-    @cached_property
-    def _offered(self) -> frozenset[str]:
-        return frozenset(self.protocols)
+        if not wanted:
+            return True
+        if self._offered is None:
+            self._offered = frozenset(self.protocols)
+        return not self._offered.isdisjoint(wanted)
 
 
 def check_request(
@@ -278,7 +283,11 @@ def raw_lines(headers: MultiMapping[str], name: str) -> list[str]:
 
 
 def has_token(headers: MultiMapping[str], name: str, token: str) -> bool:
-    return token in map(fold, tokens(headers, name))
+    """Return True if a token is in a comma list that is not too long."""
+    values = raw_lines(headers, name)
+    if len(values) == 1 and fold(values[0]) == token:
+        return True
+    return not is_too_long(values) and token in map(fold, tokens(headers, name))
 
 
 def fold(text: str) -> str:
