@@ -41,21 +41,21 @@ from .trailing import TrailingData
 
 __all__ = ("State", "Upgrade", "handshake_of")
 
-#: The key of a request's `HandshakeRequest`. aiohttp 3.13 takes only str as a key.
-HANDSHAKE: Any = (
-    web.RequestKey("aiohttp_rawws", HandshakeRequest)
-    if hasattr(web, "RequestKey")
-    else "aiohttp_rawws"
-)
+#: The handshake that was asked for last: the routes and the handler of a request ask in a row.
+last_handshake = HandshakeRequest("", (0, 0), CIMultiDict())
 
 
 def handshake_of(request: web.Request) -> HandshakeRequest:
-    """Return the request as an opening handshake, the same object at each call."""
-    handshake: HandshakeRequest | None = request.get(HANDSHAKE)
-    # A clone has the keys of the request that it was made of, but may have other headers.
-    if handshake is None or handshake.headers is not request.headers:
-        handshake = HandshakeRequest(request.method, request.version, request.headers)
-        request[HANDSHAKE] = handshake
+    """Return the request as an opening handshake.
+
+    It is the same object until another request is asked for.
+    """
+    global last_handshake
+    handshake, headers = last_handshake, request.headers
+    # A clone may have the same headers and another method.
+    if handshake.headers is not headers or handshake.method != request.method:
+        handshake = HandshakeRequest(request.method, request.version, headers)
+        last_handshake = handshake
     return handshake
 
 
@@ -249,9 +249,6 @@ class Upgrade:
         release_parser(request.protocol)
         self._trailing = None
         self._state = State.ACCEPTED
-        # The lists of the handshake are not kept for as long as the connection lives.
-        if HANDSHAKE in request:
-            del request[HANDSHAKE]
         self._begin_run().attach(session)
         return session
 
@@ -304,16 +301,22 @@ class Upgrade:
         return self._run
 
 
+#: What `release_parser` lets go, and what stands there then: the names that this aiohttp has.
+RELEASED = [
+    (name, value)
+    for name, value in (("_parser", None), ("_request_parser", None), ("_messages", ()))
+    if hasattr(web.RequestHandler, name)
+]
+
+
 def release_parser(protocol: web.RequestHandler) -> None:
     """Let go what aiohttp does not need any more once the session has the transport.
 
     Its parser and the queue of its messages are the biggest objects of an idle connection. When it
     is told of the loss, aiohttp does the same.
     """
-    # The parser's name differs between releases.
-    for name, value in (("_parser", None), ("_request_parser", None), ("_messages", ())):
-        if hasattr(protocol, name):
-            setattr(protocol, name, value)
+    for name, value in RELEASED:
+        setattr(protocol, name, value)
 
 
 def answered_already() -> RuntimeError:

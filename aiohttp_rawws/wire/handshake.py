@@ -144,7 +144,9 @@ def is_upgrade(headers: MultiMapping[str]) -> bool:
 
 def has_body(headers: MultiMapping[str]) -> bool:
     """Tell whether headers announce a body (RFC 9112 section 6)."""
-    return TRANSFER_ENCODING in headers or any(
+    if TRANSFER_ENCODING in headers:
+        return True
+    return CONTENT_LENGTH in headers and any(
         line.strip("0") for line in lines(headers, CONTENT_LENGTH)
     )
 
@@ -231,7 +233,7 @@ def check_request(
             "This is a WebSocket endpoint: send Connection: Upgrade and Upgrade: websocket.",
             {"Upgrade": "websocket", "Connection": "Upgrade, close"},
         )
-    if [fold(line) for line in lines(headers, UPGRADE)] != ["websocket"]:
+    if fold(only_line(headers, UPGRADE) or "") != "websocket":
         return Refusal(400, "Upgrade must hold nothing but websocket.")
     if not has_version(headers, reject):
         # RFC 6455 section 4.4
@@ -276,6 +278,14 @@ def lines(headers: MultiMapping[str], name: str) -> list[str]:
     return [value.strip(" \t") for value in raw_lines(headers, name)]
 
 
+def only_line(headers: MultiMapping[str], name: str) -> str | None:
+    """Return the value of the header line of that name, None unless there is exactly one."""
+    if name not in headers:
+        return None
+    values = headers.getall(name)
+    return values[0].strip(" \t") if len(values) == 1 else None
+
+
 def raw_lines(headers: MultiMapping[str], name: str) -> list[str]:
     """Return the values of all header lines of that name, as written."""
     # The headers of aiohttp 4.0 take no default.
@@ -303,7 +313,7 @@ def wrong_length(headers: MultiMapping[str], names: Iterable[str]) -> str | None
 
 
 def has_version(headers: MultiMapping[str], reject: HandshakeRule) -> bool:
-    if lines(headers, VERSION) == ["13"]:
+    if only_line(headers, VERSION) == "13":
         return True
     if HandshakeRule.VERSION_LIST in reject or too_long(headers, [VERSION]):
         return False
@@ -311,10 +321,9 @@ def has_version(headers: MultiMapping[str], reject: HandshakeRule) -> bool:
 
 
 def wrong_key(headers: MultiMapping[str], reject: HandshakeRule) -> str | None:
-    keys = lines(headers, KEY_NAME)
-    if len(keys) == 1 and (
-        KEY.fullmatch(keys[0])
-        or (HandshakeRule.KEY_LENGTH not in reject and BASE64.fullmatch(keys[0]))
+    key = only_line(headers, KEY_NAME)
+    if key is not None and (
+        KEY.fullmatch(key) or (HandshakeRule.KEY_LENGTH not in reject and BASE64.fullmatch(key))
     ):
         return None
     return "Sec-WebSocket-Key must be 16 random bytes in base64, in one header line."
@@ -355,11 +364,11 @@ def wrong_answer(
     """
     if wrong := wrong_length(got, (*UPGRADE_LISTS, *OFFERS)):
         return wrong
-    if [fold(line) for line in lines(got, UPGRADE)] != ["websocket"]:
+    if fold(only_line(got, UPGRADE) or "") != "websocket":
         return "Upgrade is not websocket"
     if not has_token(got, CONNECTION, "upgrade"):
         return "Connection has no upgrade"
-    if lines(got, ACCEPT) != [accept_key(sent.get(KEY_NAME, ""))]:
+    if only_line(got, ACCEPT) != accept_key(sent.get(KEY_NAME, "")):
         return "Sec-WebSocket-Accept does not prove that the server has read the key"
     if wrong := wrong_choice(sent, lines(got, PROTOCOL), reject):
         return wrong
