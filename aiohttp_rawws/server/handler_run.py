@@ -87,21 +87,31 @@ class HandlerRun:
     async def run(
         self, handler: Callable[[RawServerSession], Awaitable[object]]
     ) -> web.StreamResponse:
-        """Run the handler, end the connection, and return the 101.
+        """Run the handler, and conclude the run."""
+        assert self._session is not None
+        result: object = None
+        error: BaseException | None = None
+        try:
+            try:
+                result = await handler(self._session)
+            except BaseException as raised:
+                error = raised
+            return await self.conclude(result, error)
+        finally:
+            # Its traceback refers to this frame.
+            del error
+
+    async def conclude(self, result: object, error: "BaseException | None") -> web.StreamResponse:
+        """End the connection of a handler that returned `result` or raised `error`; return the 101.
 
         Exceptions of the handler are logged and do not leave this method. Only a cancellation by
         others than a shutdown does, and an exception that ends the program.
         """
         session = self._session
         assert session is not None
-        error: BaseException | None = None
+        if result is not None:
+            log_result(self._request, result)
         try:
-            try:
-                result = await handler(session)
-                if result is not None:
-                    log_result(self._request, result)
-            except BaseException as raised:
-                error = raised
             outcome = await self.finish(error)
             if error is not None:
                 if outcome in (Outcome.VIOLATED, Outcome.FAILED):

@@ -37,7 +37,7 @@ from .handler_run import HandlerRun, SessionHandler
 from .installed import Installed, installed_in
 from .refusals import Disconnected, Refused, http_error
 from .response import UpgradeResponse
-from .trailing import TrailingData
+from .trailing import TRAILED, TrailingData
 
 __all__ = ("State", "Upgrade", "handshake_of")
 
@@ -237,6 +237,8 @@ class Upgrade:
             is_client=False,
             extended=extensions is not None,
             write_paused=request.protocol.writing_paused,
+            # aiohttp has it already.
+            peername=request.protocol.peername,
         )
         session = RawServerSession(
             connection,
@@ -284,15 +286,19 @@ class Upgrade:
 
     # -- the handler -----------------------------------------------------------------------
 
+    @property
+    def handler_run(self) -> HandlerRun:
+        """The run of the handler, once the request was accepted."""
+        assert self._run is not None
+        return self._run
+
     def run(self, handler: SessionHandler) -> Coroutine[Any, Any, web.StreamResponse]:
         """Run a handler on the session, end the connection, and return the 101."""
-        assert self._run is not None
-        return self._run.run(handler)
+        return self.handler_run.run(handler)
 
     def finish(self, error: "BaseException | None") -> Awaitable[Outcome]:
         """End the connection of a handler that has returned, or raised `error`."""
-        assert self._run is not None
-        return self._run.finish(error)
+        return self.handler_run.finish(error)
 
     def _begin_run(self) -> HandlerRun:
         """Return the run of this task; from now on a shutdown can cancel it."""
@@ -304,7 +310,12 @@ class Upgrade:
 #: What `release_parser` lets go, and what stands there then: the names that this aiohttp has.
 RELEASED = [
     (name, value)
-    for name, value in (("_parser", None), ("_request_parser", None), ("_messages", ()))
+    for name, value in (
+        ("_parser", None),
+        ("_request_parser", None),
+        ("_messages", ()),
+        ("_payload_parser", TRAILED),
+    )
     if hasattr(web.RequestHandler, name)
 ]
 
@@ -313,7 +324,7 @@ def release_parser(protocol: web.RequestHandler) -> None:
     """Let go what aiohttp does not need any more once the session has the transport.
 
     Its parser and the queue of its messages are the biggest objects of an idle connection. When it
-    is told of the loss, aiohttp does the same.
+    is told of the loss, aiohttp does the same. It must still know that it has a payload parser.
     """
     for name, value in RELEASED:
         setattr(protocol, name, value)

@@ -45,8 +45,9 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
         is_client: bool,
         extended: bool,
         write_paused: bool,
+        peername: object = None,
     ) -> None:
-        self.link = link = Link(transport)
+        self.link = link = Link(transport, peername)
         ReadCallbacks.__init__(self, Reader(link, options, is_client, extended))
         self.receiver = Receiver(link, self.reader)
         #: The end of the peer's stream, of the connection, or of a write pause.

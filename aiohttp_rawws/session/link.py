@@ -31,7 +31,7 @@ class Link:
         "transport",
     )
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, peername: object = None) -> None:
         self.transport = transport
         self.loop = asyncio.get_running_loop()
         self.cork = cork_of(self.loop)
@@ -44,8 +44,8 @@ class Link:
         self.lost = False
         self.exception: BaseException | None = None
         # A lost transport does not tell these any more.
-        self._peername = transport.get_extra_info("peername")
-        self.sslcontext = transport.get_extra_info("sslcontext")
+        self._peername = peername or transport.get_extra_info("peername")
+        self.sslcontext = None if self.fd >= 0 else transport.get_extra_info("sslcontext")
         # A plain transport can still be asked for it then.
         tls = self.sslcontext is not None
         self._sockname = transport.get_extra_info("sockname") if tls else None
