@@ -32,23 +32,17 @@ def endpoint(
         upgrade = Upgrade(request, options, protocols)
         try:
             with upgrade:
-                session = await upgrade.accept()
+                await upgrade.accept()
         except Disconnected:
             return unanswered()
         run = upgrade.handler_run
         # An idle connection keeps neither this, nor the coroutine of `HandlerRun.run`.
         del upgrade
-        result: object = None
-        error: BaseException | None = None
         try:
-            try:
-                result = await handler(session)
-            except BaseException as raised:
-                error = raised
-            return await run.conclude(result, error)
-        finally:
-            # Its traceback refers to this frame.
-            del error
+            result = await handler(run.session)
+        except BaseException as error:
+            return await run.conclude(None, error)
+        return await run.conclude(result, None)
 
     copy_names(session_handler, serve)
     return serve

@@ -43,6 +43,12 @@ class HandlerRun:
         if self.stopped:
             self._abort_later(session)
 
+    @property
+    def session(self) -> RawServerSession:
+        """The session of the handler, once it has one."""
+        assert self._session is not None
+        return self._session
+
     # -- the shutdown ----------------------------------------------------------------------
 
     def stop(self) -> None:
@@ -88,18 +94,11 @@ class HandlerRun:
         self, handler: Callable[[RawServerSession], Awaitable[object]]
     ) -> web.StreamResponse:
         """Run the handler, and conclude the run."""
-        assert self._session is not None
-        result: object = None
-        error: BaseException | None = None
         try:
-            try:
-                result = await handler(self._session)
-            except BaseException as raised:
-                error = raised
-            return await self.conclude(result, error)
-        finally:
-            # Its traceback refers to this frame.
-            del error
+            result = await handler(self.session)
+        except BaseException as error:
+            return await self.conclude(None, error)
+        return await self.conclude(result, None)
 
     async def conclude(self, result: object, error: "BaseException | None") -> web.StreamResponse:
         """End the connection of a handler that returned `result` or raised `error`; return the 101.
@@ -107,8 +106,7 @@ class HandlerRun:
         Exceptions of the handler are logged and do not leave this method. Only a cancellation by
         others than a shutdown does, and an exception that ends the program.
         """
-        session = self._session
-        assert session is not None
+        session = self.session
         if result is not None:
             log_result(self._request, result)
         try:
@@ -129,8 +127,7 @@ class HandlerRun:
 
     async def finish(self, error: "BaseException | None") -> Outcome:
         """End the connection of a handler that has returned, or raised `error`."""
-        session = self._session
-        assert session is not None
+        session = self.session
         # `linger` bounds all that follows.
         self.settle()
         # This must come before an abort: then every error would be one of a closed session.

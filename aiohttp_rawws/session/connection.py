@@ -37,6 +37,9 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
         "writer",
     )
 
+    #: uvloop would keep that of the protocol before.
+    data_received = None
+
     def __init__(
         self,
         transport: asyncio.Transport,
