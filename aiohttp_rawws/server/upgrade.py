@@ -248,7 +248,7 @@ class Upgrade:
             extensions=extensions,
         )
         connection.start(self._trailing.take())
-        release_parser(request.protocol)
+        release(request)
         self._trailing = None
         self._state = State.ACCEPTED
         self._begin_run().attach(session)
@@ -307,7 +307,7 @@ class Upgrade:
         return self._run
 
 
-#: What `release_parser` lets go, and what stands there then: the names that this aiohttp has.
+#: What `release` lets go, and what stands there then: the names that this aiohttp has.
 RELEASED = [
     (name, value)
     for name, value in (
@@ -320,14 +320,23 @@ RELEASED = [
 ]
 
 
-def release_parser(protocol: web.RequestHandler) -> None:
+#: The properties of a request that it keeps, and makes of what else it has.
+MADE_ANEW = {"headers", "method", "rel_url", "version"}
+
+
+def release(request: web.Request) -> None:
     """Let go what aiohttp does not need any more once the session has the transport.
 
     Its parser and the queue of its messages are the biggest objects of an idle connection. When it
     is told of the loss, aiohttp does the same. It must still know that it has a payload parser.
     """
     for name, value in RELEASED:
-        setattr(protocol, name, value)
+        setattr(request.protocol, name, value)
+    # Properties that are made anew when somebody asks for them. A clone may have others.
+    url: Any = request.rel_url
+    url._cache.clear()
+    if request._cache.keys() <= MADE_ANEW:
+        request._cache.clear()
 
 
 def answered_already() -> RuntimeError:

@@ -29,7 +29,6 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
     __slots__ = (
         "_end_callbacks",
         "_on_lost",
-        "changes",
         "linger",
         "link",
         "receiver",
@@ -53,9 +52,7 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
         self.link = link = Link(transport, peername)
         ReadCallbacks.__init__(self, Reader(link, options, is_client, extended))
         self.receiver = Receiver(link, self.reader)
-        #: The end of the peer's stream, of the connection, or of a write pause.
-        self.changes = Changes(link.loop)
-        self.writer = Writer(link, self.changes, write_paused)
+        self.writer = Writer(link, write_paused)
         self.sender = Sender(link, self.writer, is_client)
         #: How long the connection waits for its peer at its end, in seconds.
         self.linger = options.linger
@@ -76,7 +73,7 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         self.reader.note_eof()
-        self.changes.notify()
+        self.link.notify()
         self._schedule_end_callbacks()
         # Plain TCP stays open for sending; TLS has no halves and closes itself.
         return self.link.transport.can_write_eof()
@@ -85,7 +82,7 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
         self.link.note_loss(exc)
         self.writer.drop()
         self.receiver.waiter.wake(False)
-        self.changes.notify()
+        self.link.notify()
         self._leave()
         self._schedule_end_callbacks()
         if self.writer.source is not None:
@@ -105,6 +102,14 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
             # asyncio's has nothing left to forget, nor to ask, after a second close().
             with contextlib.suppress(AttributeError):
                 self.link.transport.set_protocol(NOBODY)
+
+    @property
+    def changes(self) -> Changes:
+        """The end of the peer's stream, of the connection, or of a write pause."""
+        link = self.link
+        if link.changes is None:
+            link.changes = Changes(link.loop)
+        return link.changes
 
     # -- its end ---------------------------------------------------------------------------
 

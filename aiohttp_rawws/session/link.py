@@ -6,6 +6,7 @@ from asyncio import _get_running_loop as running_loop
 from functools import partial
 from typing import Any
 
+from .changes import Changes
 from .cork import cork_of
 from .transports import has_failed, is_closing, plain_descriptor
 
@@ -21,6 +22,7 @@ class Link:
     __slots__ = (
         "_peername",
         "_sockname",
+        "changes",
         "cork",
         "exception",
         "fd",
@@ -40,6 +42,8 @@ class Link:
         self.is_closing = transport.is_closing
         if self.fd < 0 and sys.version_info < (3, 11):
             self.is_closing = partial(is_closing, transport)
+        #: Tasks that wait for a change of the connection; None until one does.
+        self.changes: Changes | None = None
         #: The loss was told.
         self.lost = False
         self.exception: BaseException | None = None
@@ -49,6 +53,11 @@ class Link:
         # A plain transport can still be asked for it then.
         tls = self.sslcontext is not None
         self._sockname = transport.get_extra_info("sockname") if tls else None
+
+    def notify(self) -> None:
+        """Wake the tasks that wait for a change: of a stream's end, the loss, or a write pause."""
+        if self.changes is not None:
+            self.changes.notify()
 
     def note_loss(self, exception: "BaseException | None") -> None:
         """Note that the transport has told of its loss."""
