@@ -51,15 +51,13 @@ class Installed:
 INSTALLED: web.AppKey[Installed] = web.AppKey("aiohttp_rawws", Installed)
 
 
-def installed_in(where: "web.Request | web.Application") -> "Installed | None":
-    """Return the state of an application, or of the innermost one that handles a request."""
-    if isinstance(where, web.Application):
-        return where.get(INSTALLED)
+def installed_in(request: web.Request) -> "Installed | None":
+    """Return the state of the innermost application that handles a request and has one."""
     try:
-        return where.app[INSTALLED]
+        return request.app[INSTALLED]
     except KeyError:
         # An outer application may have it, which costs more to ask.
-        return where.config_dict.get(INSTALLED)
+        return request.config_dict.get(INSTALLED)
 
 
 def options_of(request: web.Request) -> Options:

@@ -132,8 +132,9 @@ async def shut_down(connection: Connection, linger: Linger) -> None:
     """End the sending half of a plain connection, and wait for the end of the other one."""
     link = connection.link
     if not link.is_gone():
-        # With limits of 0 the transport tells when its buffer is empty.
-        link.transport.set_write_buffer_limits(0)
+        if connection.writer.waiting():
+            # With limits of 0 the transport tells when its buffer is empty.
+            link.transport.set_write_buffer_limits(0)
         connection.write_eof()
     while not (link.lost or linger.expired):
         if connection.reader.eof_received and connection.writer.waiting() == 0:
