@@ -294,7 +294,9 @@ def raw_lines(headers: MultiMapping[str], name: str) -> list[str]:
 
 def has_token(headers: MultiMapping[str], name: str, token: str) -> bool:
     """Return True if a token is in a comma list that is not too long."""
-    values = raw_lines(headers, name)
+    if name not in headers:
+        return False
+    values = headers.getall(name)
     if len(values) == 1 and fold(values[0]) == token:
         return True
     return not is_too_long(values) and token in map(fold, tokens(headers, name))
