@@ -210,6 +210,7 @@ async def test_a_session_shows_the_request_as_it_was_sent(serve: Serve) -> None:
         return await handler(request)
 
     async def handle(session: RawWebSocketSession) -> None:
+        assert session.request is not None
         note(session.request)
         await session.close()
 
