@@ -42,6 +42,7 @@ WATCHED = (
     ("echo", "rawws-layers", 256, 32, 8000),
     ("echo", "rawws-python", 256, 32, 2000),
     ("relay", "rawws", 256, 32, 80_000),
+    ("connect", "rawws", 256, 1, 1000),
 )
 
 Counts = dict[str, float]
@@ -70,7 +71,7 @@ def count(role: str, name: str, size: int, inflight: int, messages: int) -> tupl
 
 def counted() -> Counts:
     """Count everything that is watched, as many at a time as there are cores."""
-    for source in ("load.c", "echo.c"):
+    for source in ("load.c", "connect.c", "echo.c"):
         built(source)  # before there are threads
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         return dict(pool.map(lambda watched: count(*watched), WATCHED))

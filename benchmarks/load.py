@@ -1,4 +1,4 @@
-"""The load generator, load.c: running it, and what it tells."""
+"""The load generators, load.c and connect.c: running them, and what they tell."""
 
 import json
 import subprocess
@@ -62,7 +62,7 @@ def command(server: Running, case: Case, **options: Any) -> list[str]:
     else:
         options["port"] = server.port
     given = {name: int(value) if value is True else value for name, value in options.items()}
-    return [built("load.c"), *(f"{name}={value}" for name, value in given.items() if value)]
+    return [built(server.peer.load), *(f"{name}={value}" for name, value in given.items() if value)]
 
 
 def run_load(server: Running, case: Case, **options: Any) -> Sample:

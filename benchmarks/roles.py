@@ -17,6 +17,8 @@ class Peer:
     """Bytes are echoed, without a handshake and without frames."""
     keeps_memory: bool = False
     """glibc gives no memory back: see KEEP_MEMORY."""
+    load: str = "load.c"
+    """The load generator."""
 
     @property
     def client(self) -> bool:
@@ -43,23 +45,31 @@ MALLOC = "-malloc"
 #: The upstreams of proxies: one answers what a read brought with one write, one each frame.
 UPSTREAMS = {"batches": Peer("c-epoll", "echo.c"), "each": Peer("c-each", "echo.c", "each")}
 
+ECHO = (
+    Peer(OURS, "rawws"),
+    Peer("rawws-batches", "rawws", "batches"),
+    Peer("rawws-each", "rawws", "each"),
+    Peer("rawws-layers", "rawws", "layers"),
+    Peer("rawws-aiofastnet", "rawws", "echo-aiofastnet"),
+    Peer("rawws-python", "rawws", interpreted=True),
+    Peer("aiohttp", "aiohttp_peer"),
+    Peer("aiohttp-aiofastnet", "aiohttp_peer", "echo-aiofastnet"),
+    Peer("picows", "picows_peer"),
+    Peer("picows-loop", "picows_peer", "echo-loop"),
+    Peer("websockets", "websockets_peer"),
+    Peer("npm-ws", "echo.js"),
+    Peer("tcp", "tcp", bare=True),
+    UPSTREAMS["batches"],
+)
+
 ROLES: dict[str, Sequence[Peer]] = {
-    "echo": (
-        Peer(OURS, "rawws"),
-        Peer("rawws-batches", "rawws", "batches"),
-        Peer("rawws-each", "rawws", "each"),
-        Peer("rawws-layers", "rawws", "layers"),
-        Peer("rawws-aiofastnet", "rawws", "echo-aiofastnet"),
-        Peer("rawws-python", "rawws", interpreted=True),
-        Peer("aiohttp", "aiohttp_peer"),
-        Peer("aiohttp-aiofastnet", "aiohttp_peer", "echo-aiofastnet"),
-        Peer("picows", "picows_peer"),
-        Peer("picows-loop", "picows_peer", "echo-loop"),
-        Peer("websockets", "websockets_peer"),
-        Peer("npm-ws", "echo.js"),
-        Peer("tcp", "tcp", bare=True),
-        UPSTREAMS["batches"],
-    ),
+    "echo": ECHO,
+    # Those of one handler, and the floor. A message is the life of a connection here.
+    "connect": [
+        replace(peer, load="connect.c")
+        for peer in ECHO
+        if peer.kind == "echo" and peer is not UPSTREAMS["batches"]
+    ],
     "relay": (
         Peer(OURS, "rawws", "proxy"),
         Peer("rawws-tap", "rawws", "proxy-tap"),

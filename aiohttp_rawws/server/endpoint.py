@@ -2,12 +2,14 @@
 
 import functools
 import inspect
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from ..session.options import Options, cannot_take
+from ..session.session import RawServerSession
 from .handler_run import SessionHandler
 from .refusals import Disconnected, unanswered
 from .upgrade import Upgrade
@@ -23,6 +25,9 @@ def endpoint(
     Each route has an object of its own, because aiohttp caches its middlewares by the handler.
     """
 
+    # One that returns something is told so.
+    handler: Callable[[RawServerSession], Awaitable[object]] = session_handler
+
     async def serve(request: web.Request) -> web.StreamResponse:
         upgrade = Upgrade(request, options, protocols)
         try:
@@ -30,7 +35,14 @@ def endpoint(
                 await upgrade.accept()
         except Disconnected:
             return unanswered()
-        return await upgrade.run(session_handler)
+        run = upgrade.handler_run
+        # An idle connection keeps neither this, nor the coroutine of `HandlerRun.run`.
+        del upgrade
+        try:
+            result = await handler(run.session)
+        except BaseException as error:
+            return await run.conclude(None, error)
+        return await run.conclude(result, None)
 
     copy_names(session_handler, serve)
     return serve

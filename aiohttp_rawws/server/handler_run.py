@@ -10,6 +10,7 @@ from ..session.ending import end
 from ..session.outcome import Outcome, outcome_of
 from ..session.session import RawServerSession, connection_of
 from .handler_logs import log_end, log_failure, log_result
+from .installed import Installed
 from .response import upgrade_response
 
 __all__ = ("HandlerRun", "SessionHandler")
@@ -23,21 +24,30 @@ SHORTEST_DELAY = 0.1
 class HandlerRun:
     """The task of one handler, and the session that it has or waits for."""
 
-    __slots__ = ("__weakref__", "_request", "_session", "_task", "_timer", "stopped")
+    __slots__ = ("_installed", "_request", "_session", "_task", "_timer", "stopped")
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, installed: "Installed | None") -> None:
         self._request = request
+        self._installed = installed
         self._task = asyncio.current_task()
         self._session: RawServerSession | None = None
         self._timer: asyncio.TimerHandle | None = None
         #: True once a shutdown has cancelled the task.
         self.stopped = False
+        if installed is not None:
+            installed.add(self)
 
     def attach(self, session: RawServerSession) -> None:
         """Note the session of the handler."""
         self._session = session
         if self.stopped:
             self._abort_later(session)
+
+    @property
+    def session(self) -> RawServerSession:
+        """The session of the handler, once it has one."""
+        assert self._session is not None
+        return self._session
 
     # -- the shutdown ----------------------------------------------------------------------
 
@@ -57,10 +67,16 @@ class HandlerRun:
         """Note that the handler has ended: take back the cancellation, and never cancel again."""
         if self.stopped and self._task is not None and sys.version_info >= (3, 11):
             self._task.uncancel()
-        self._task = None
+        self.leave()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def leave(self) -> None:
+        """Never cancel the task any more."""
+        self._task = None
+        if self._installed is not None:
+            self._installed.remove(self)
 
     def _abort_later(self, session: RawServerSession) -> None:
         delay = max(connection_of(session).linger, SHORTEST_DELAY)
@@ -77,21 +93,23 @@ class HandlerRun:
     async def run(
         self, handler: Callable[[RawServerSession], Awaitable[object]]
     ) -> web.StreamResponse:
-        """Run the handler, end the connection, and return the 101.
+        """Run the handler, and conclude the run."""
+        try:
+            result = await handler(self.session)
+        except BaseException as error:
+            return await self.conclude(None, error)
+        return await self.conclude(result, None)
+
+    async def conclude(self, result: object, error: "BaseException | None") -> web.StreamResponse:
+        """End the connection of a handler that returned `result` or raised `error`; return the 101.
 
         Exceptions of the handler are logged and do not leave this method. Only a cancellation by
         others than a shutdown does, and an exception that ends the program.
         """
-        session = self._session
-        assert session is not None
-        error: BaseException | None = None
+        session = self.session
+        if result is not None:
+            log_result(self._request, result)
         try:
-            try:
-                result = await handler(session)
-                if result is not None:
-                    log_result(self._request, result)
-            except BaseException as raised:
-                error = raised
             outcome = await self.finish(error)
             if error is not None:
                 if outcome in (Outcome.VIOLATED, Outcome.FAILED):
@@ -109,8 +127,7 @@ class HandlerRun:
 
     async def finish(self, error: "BaseException | None") -> Outcome:
         """End the connection of a handler that has returned, or raised `error`."""
-        session = self._session
-        assert session is not None
+        session = self.session
         # `linger` bounds all that follows.
         self.settle()
         # This must come before an abort: then every error would be one of a closed session.

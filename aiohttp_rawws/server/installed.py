@@ -1,6 +1,5 @@
 """The state that `setup` leaves in an application."""
 
-import weakref
 from collections import defaultdict
 from typing import Protocol
 
@@ -25,7 +24,7 @@ class Installed:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.shutting_down = False
-        self._runs: weakref.WeakSet[Stoppable] = weakref.WeakSet()
+        self._runs: set[Stoppable] = set()
         #: The limits of WARNING lines, by the text of the line without its arguments.
         self.warning_limits: defaultdict[str, RateLimit] = defaultdict(RateLimit)
 
@@ -34,6 +33,10 @@ class Installed:
         self._runs.add(run)
         if self.shutting_down:
             run.stop()
+
+    def remove(self, run: Stoppable) -> None:
+        """Forget a handler that has ended."""
+        self._runs.discard(run)
 
     async def shutdown(self, app: web.Application) -> None:
         """Cancel the handlers, which can still send a Close in their `finally`.
@@ -48,11 +51,13 @@ class Installed:
 INSTALLED: web.AppKey[Installed] = web.AppKey("aiohttp_rawws", Installed)
 
 
-def installed_in(where: "web.Request | web.Application") -> "Installed | None":
-    """Return the state of an application, or of the innermost one that handles a request."""
-    if isinstance(where, web.Application):
-        return where.get(INSTALLED)
-    return where.config_dict.get(INSTALLED)
+def installed_in(request: web.Request) -> "Installed | None":
+    """Return the state of the innermost application that handles a request and has one."""
+    try:
+        return request.app[INSTALLED]
+    except KeyError:
+        # An outer application may have it, which costs more to ask.
+        return request.config_dict.get(INSTALLED)
 
 
 def options_of(request: web.Request) -> Options:

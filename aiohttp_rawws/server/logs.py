@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from aiohttp import web
 
-from .installed import installed_in
+from .installed import INSTALLED, installed_in
 from .ratelimit import RateLimit
 
 __all__ = ("describe", "logger", "warn")
@@ -25,7 +25,10 @@ def warn(where: "web.Request | web.Application | None", message: str, *args: obj
     Each application that `setup` was called on has a limit of its own for each `message`. The
     next line that is logged tells how many were left out.
     """
-    installed = installed_in(where) if where is not None else None
+    if isinstance(where, web.Application):
+        installed = where.get(INSTALLED)
+    else:
+        installed = installed_in(where) if where is not None else None
     limits = LIMITS if installed is None else installed.warning_limits
     left_out = limits[message].take()
     if left_out is None:

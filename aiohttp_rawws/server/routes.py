@@ -92,9 +92,9 @@ class RawWebSocketResource(web.Resource):
         parts = self._match(request.rel_url.path_safe)
         if parts is None:
             return None, set()
-        methods = {route.method for route in self}
         if self.route.claims(request):
-            return web.UrlMappingMatchInfo(parts, self.route), methods
+            return web.UrlMappingMatchInfo(parts, self.route), {self.route.method}
+        methods = {route.method for route in self}
         search = SEARCH.get()
         if search is not None and search.request is request:
             search.note(self, parts)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-__all__ = ("TrailingData",)
+__all__ = ("TRAILED", "TrailingData")
 
 #: How long a refused client has to read the answer and end its stream, in seconds.
 REFUSAL_LINGER = 1.0
@@ -18,7 +18,6 @@ class TrailingData:
     It stands in for an aiohttp payload parser: `feed_data` and `feed_eof` are called by aiohttp.
     """
 
-    # aiohttp keeps it for as long as the connection lives.
     __slots__ = ("_data", "_is_lost", "_lost", "transport")
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -68,3 +67,15 @@ class TrailingData:
             if not self._is_lost:
                 self._lost = asyncio.get_running_loop().create_future()
                 await asyncio.wait([self._lost], timeout=REFUSAL_LINGER)
+
+
+class Trailed:
+    """Stands in for a TrailingData whose session has the transport: aiohttp sees nothing more."""
+
+    __slots__ = ()
+
+    def feed_eof(self) -> None:
+        """Do nothing."""
+
+
+TRAILED = Trailed()

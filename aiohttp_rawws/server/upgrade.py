@@ -34,28 +34,28 @@ from ..wire.handshake import (
     response_headers,
 )
 from .handler_run import HandlerRun, SessionHandler
-from .installed import installed_in
+from .installed import Installed, installed_in
 from .refusals import Disconnected, Refused, http_error
 from .response import UpgradeResponse
-from .trailing import TrailingData
+from .trailing import TRAILED, TrailingData
 
 __all__ = ("State", "Upgrade", "handshake_of")
 
-#: The key of a request's `HandshakeRequest`. aiohttp 3.13 takes only str as a key.
-HANDSHAKE: Any = (
-    web.RequestKey("aiohttp_rawws", HandshakeRequest)
-    if hasattr(web, "RequestKey")
-    else "aiohttp_rawws"
-)
+#: The handshake that was asked for last: the routes and the handler of a request ask in a row.
+last_handshake = HandshakeRequest("", (0, 0), CIMultiDict())
 
 
 def handshake_of(request: web.Request) -> HandshakeRequest:
-    """Return the request as an opening handshake, the same object at each call."""
-    handshake: HandshakeRequest | None = request.get(HANDSHAKE)
-    # A clone has the keys of the request that it was made of, but may have other headers.
-    if handshake is None or handshake.headers is not request.headers:
-        handshake = HandshakeRequest(request.method, request.version, request.headers)
-        request[HANDSHAKE] = handshake
+    """Return the request as an opening handshake.
+
+    It is the same object until another request is asked for.
+    """
+    global last_handshake
+    handshake, headers = last_handshake, request.headers
+    # A clone may have the same headers and another method.
+    if handshake.headers is not headers or handshake.method != request.method:
+        handshake = HandshakeRequest(request.method, request.version, headers)
+        last_handshake = handshake
     return handshake
 
 
@@ -85,7 +85,15 @@ class Upgrade:
     before that closes the connection. Behind the block `run` or `finish` ends the connection.
     """
 
-    __slots__ = ("_options", "_protocols", "_run", "_state", "_trailing", "request")
+    __slots__ = (
+        "_installed",
+        "_options",
+        "_protocols",
+        "_run",
+        "_state",
+        "_trailing",
+        "request",
+    )
 
     def __init__(
         self,
@@ -99,6 +107,7 @@ class Upgrade:
         self._state = State.NEW
         self._trailing: TrailingData | None = None
         self._run: HandlerRun | None = None
+        self._installed: Installed | None = None
 
     # -- the check -------------------------------------------------------------------------
 
@@ -128,6 +137,8 @@ class Upgrade:
     ) -> None:
         if error is not None and self._state is State.PENDING:
             self._discard()
+            if self._run is not None:
+                self._run.leave()
 
     def _check(self) -> Refusal | None:
         """Return the reason to refuse the request, or None."""
@@ -137,7 +148,7 @@ class Upgrade:
             origins=self._options.origins,
             reject=self._options.reject_handshake,
         )
-        installed = installed_in(self.request)
+        self._installed = installed = installed_in(self.request)
         if refusal is None and installed is not None and installed.shutting_down:
             return Refusal(503, "The server is shutting down.")
         return refusal
@@ -177,14 +188,21 @@ class Upgrade:
 
     # -- the answer ------------------------------------------------------------------------
 
-    async def accept(self, headers: "CIMultiDict[str] | None" = None) -> RawServerSession:
+    def accept(
+        self, headers: "CIMultiDict[str] | None" = None
+    ) -> Coroutine[Any, Any, RawServerSession]:
         """Answer 101 with the subprotocol and the extensions that the options choose."""
-        return await self.accept_as(
+        return self.accept_as(
             UpgradeResponse,
-            protocol=choose_protocol(handshake_of(self.request).protocols, self._protocols),
+            protocol=self._chosen_protocol(),
             extensions=negotiate(self.request, self._options),
-            headers=headers or CIMultiDict(),
+            headers=headers,
         )
+
+    def _chosen_protocol(self) -> str | None:
+        if not self._protocols:
+            return None
+        return choose_protocol(handshake_of(self.request).protocols, self._protocols)
 
     async def accept_as(
         self,
@@ -192,7 +210,7 @@ class Upgrade:
         *,
         protocol: str | None,
         extensions: str | None,
-        headers: CIMultiDict[str],
+        headers: "CIMultiDict[str] | None",
     ) -> RawServerSession:
         """Answer 101 with a response of that kind, and make the connection a session.
 
@@ -202,7 +220,8 @@ class Upgrade:
         request, transport = self.request, self._trailing.transport
         key = request.headers["Sec-WebSocket-Key"].strip()
         response = kind(response_headers(key, protocol=protocol, extensions=extensions))
-        response.headers.extend(headers)
+        if headers:
+            response.headers.extend(headers)
         try:
             await response.prepare(request)
         except ConnectionError as error:
@@ -218,6 +237,8 @@ class Upgrade:
             is_client=False,
             extended=extensions is not None,
             write_paused=request.protocol.writing_paused,
+            # aiohttp has it already.
+            peername=request.protocol.peername,
         )
         session = RawServerSession(
             connection,
@@ -227,11 +248,9 @@ class Upgrade:
             extensions=extensions,
         )
         connection.start(self._trailing.take())
-        release_parser(request.protocol)
+        release(request)
         self._trailing = None
         self._state = State.ACCEPTED
-        # The lists of the handshake are not kept for as long as the connection lives.
-        request.pop(HANDSHAKE, None)
         self._begin_run().attach(session)
         return session
 
@@ -267,36 +286,57 @@ class Upgrade:
 
     # -- the handler -----------------------------------------------------------------------
 
+    @property
+    def handler_run(self) -> HandlerRun:
+        """The run of the handler, once the request was accepted."""
+        assert self._run is not None
+        return self._run
+
     def run(self, handler: SessionHandler) -> Coroutine[Any, Any, web.StreamResponse]:
         """Run a handler on the session, end the connection, and return the 101."""
-        assert self._run is not None
-        return self._run.run(handler)
+        return self.handler_run.run(handler)
 
     def finish(self, error: "BaseException | None") -> Awaitable[Outcome]:
         """End the connection of a handler that has returned, or raised `error`."""
-        assert self._run is not None
-        return self._run.finish(error)
+        return self.handler_run.finish(error)
 
     def _begin_run(self) -> HandlerRun:
         """Return the run of this task; from now on a shutdown can cancel it."""
         if self._run is None:
-            self._run = HandlerRun(self.request)
-            installed = installed_in(self.request)
-            if installed is not None:
-                installed.add(self._run)
+            self._run = HandlerRun(self.request, self._installed)
         return self._run
 
 
-def release_parser(protocol: web.RequestHandler) -> None:
+#: What `release` lets go, and what stands there then: the names that this aiohttp has.
+RELEASED = [
+    (name, value)
+    for name, value in (
+        ("_parser", None),
+        ("_request_parser", None),
+        ("_messages", ()),
+        ("_payload_parser", TRAILED),
+    )
+    if hasattr(web.RequestHandler, name)
+]
+
+
+#: The properties of a request that it keeps, and makes of what else it has.
+MADE_ANEW = {"headers", "method", "rel_url", "version"}
+
+
+def release(request: web.Request) -> None:
     """Let go what aiohttp does not need any more once the session has the transport.
 
     Its parser and the queue of its messages are the biggest objects of an idle connection. When it
-    is told of the loss, aiohttp does the same.
+    is told of the loss, aiohttp does the same. It must still know that it has a payload parser.
     """
-    # The parser's name differs between releases.
-    for name, value in (("_parser", None), ("_request_parser", None), ("_messages", ())):
-        if hasattr(protocol, name):
-            setattr(protocol, name, value)
+    for name, value in RELEASED:
+        setattr(request.protocol, name, value)
+    # Properties that are made anew when somebody asks for them. A clone may have others.
+    url: Any = request.rel_url
+    url._cache.clear()
+    if request._cache.keys() <= MADE_ANEW:
+        request._cache.clear()
 
 
 def answered_already() -> RuntimeError:
@@ -310,8 +350,10 @@ def negotiate(request: web.Request, options: Options) -> str | None:
     Raise TypeError or ValueError if the function given as `extensions` returns anything but None
     or a header value.
     """
+    if options.extensions is None:
+        return None
     offers = lines(request.headers, "Sec-WebSocket-Extensions")
-    if options.extensions is None or not offers:
+    if not offers:
         return None
     value: object = options.extensions(", ".join(offers))
     if value is None or (isinstance(value, str) and value.strip() and value.isprintable()):

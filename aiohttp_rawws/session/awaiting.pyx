@@ -21,6 +21,8 @@ cdef extern from "Python.h":
     ctypedef enum PySendResult:
         PYGEN_RETURN, PYGEN_ERROR, PYGEN_NEXT
     ctypedef PySendResult (*sendfunc)(PyObject *, PyObject *, PyObject **) except PYGEN_ERROR
+    # Its error goes on without a line in the traceback.
+    ctypedef PySendResult (*quietfunc "sendfunc")(PyObject *, PyObject *, PyObject **) noexcept
     ctypedef PyObject *(*iternextfunc)(PyObject *) except? NULL
     ctypedef PyObject *(*unaryfunc)(PyObject *)
     ctypedef struct PyAsyncMethods:
@@ -35,6 +37,7 @@ cdef extern from "Python.h":
         PyObject *context
         PyObject *value
     Py_ssize_t refcount "Py_REFCNT"(PyObject *)
+    void PyErr_SetNone(object)
     void PyErr_SetObject(object, object)
     void PyErr_Restore(PyObject *, PyObject *, PyObject *)
 
@@ -92,7 +95,11 @@ cdef class Await:
         if frame is not None:
             return give(frame, PYGEN_RETURN, result)
         if receiver.has_ended():
-            raise StopAsyncIteration if self.kind == STEP else receiver.end_of_stream()
+            if self.kind == STEP:
+                # `drive` raises StopAsyncIteration.
+                result[0] = NULL
+                return PYGEN_RETURN
+            raise receiver.end_of_stream()
         forget()
         return give(receiver.waiter.begin(), PYGEN_NEXT, result)
 
@@ -149,14 +156,19 @@ cdef PySendResult drive(
     how = self.transmit(resumed, result) if self.kind == SEND else self.receive(resumed, result)
     if how == PYGEN_NEXT:
         self.state = WAITING
+    elif result[0] is NULL:
+        # `raise` would build a traceback for each connection's end.
+        PyErr_SetNone(StopAsyncIteration)
+        return PYGEN_ERROR
     return how
 
 
 cdef PyObject *iterate(PyObject *awaited) except? NULL:
     """The slot `tp_iternext`, which Python 3.12 and 3.13 prefer."""
     cdef PyObject *result
-    if drive(awaited, <PyObject *>None, &result) == PYGEN_NEXT:
-        return result
+    cdef PySendResult how = (<quietfunc>drive)(awaited, <PyObject *>None, &result)
+    if how != PYGEN_RETURN:
+        return result if how == PYGEN_NEXT else NULL
     answer = <object>result
     Py_DECREF(answer)
     if answer is not None:

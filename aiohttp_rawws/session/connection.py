@@ -29,13 +29,15 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
     __slots__ = (
         "_end_callbacks",
         "_on_lost",
-        "changes",
         "linger",
         "link",
         "receiver",
         "sender",
         "writer",
     )
+
+    #: uvloop would keep that of the protocol before.
+    data_received = None
 
     def __init__(
         self,
@@ -45,13 +47,12 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
         is_client: bool,
         extended: bool,
         write_paused: bool,
+        peername: object = None,
     ) -> None:
-        self.link = link = Link(transport)
-        super().__init__(Reader(link, options, is_client, extended))
+        self.link = link = Link(transport, peername)
+        ReadCallbacks.__init__(self, Reader(link, options, is_client, extended))
         self.receiver = Receiver(link, self.reader)
-        #: The end of the peer's stream, of the connection, or of a write pause.
-        self.changes = Changes(link.loop)
-        self.writer = Writer(link, self.changes, write_paused)
+        self.writer = Writer(link, write_paused)
         self.sender = Sender(link, self.writer, is_client)
         #: How long the connection waits for its peer at its end, in seconds.
         self.linger = options.linger
@@ -71,7 +72,7 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         self.reader.note_eof()
-        self.changes.notify()
+        self.link.notify()
         self._schedule_end_callbacks()
         # Plain TCP stays open for sending; TLS has no halves and closes itself.
         return self.link.transport.can_write_eof()
@@ -80,7 +81,7 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
         self.link.note_loss(exc)
         self.writer.drop()
         self.receiver.waiter.wake(False)
-        self.changes.notify()
+        self.link.notify()
         self._leave()
         self._schedule_end_callbacks()
         if self.writer.source is not None:
@@ -100,6 +101,14 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
             # asyncio's has nothing left to forget, nor to ask, after a second close().
             with contextlib.suppress(AttributeError):
                 self.link.transport.set_protocol(NOBODY)
+
+    @property
+    def changes(self) -> Changes:
+        """The end of the peer's stream, of the connection, or of a write pause."""
+        link = self.link
+        if link.changes is None:
+            link.changes = Changes(link.loop)
+        return link.changes
 
     # -- its end ---------------------------------------------------------------------------
 

@@ -29,11 +29,10 @@ async def end(connection: Connection) -> None:
     if link.lost:
         return
     try:
-        with Linger(connection) as linger:
-            if link.transport.can_write_eof():
-                await shut_down(connection, linger)
-            else:
-                await close_tls(connection, linger)
+        if not link.transport.can_write_eof():
+            await close_tls(connection)
+        elif not shut_down(connection):
+            await both_ends(connection)
     finally:
         if connection.writer.waiting() == 0:
             link.close()
@@ -128,21 +127,38 @@ class Stall:
         return now - self._since >= STALL_LINGERS * connection.linger
 
 
-async def shut_down(connection: Connection, linger: Linger) -> None:
-    """End the sending half of a plain connection, and wait for the end of the other one."""
+def shut_down(connection: Connection) -> bool:
+    """End the sending half of a plain connection. Return True if the other one has ended too."""
     link = connection.link
     if not link.is_gone():
-        # With limits of 0 the transport tells when its buffer is empty.
-        link.transport.set_write_buffer_limits(0)
+        if connection.writer.waiting():
+            # With limits of 0 the transport tells when its buffer is empty.
+            link.transport.set_write_buffer_limits(0)
         connection.write_eof()
-    while not (link.lost or linger.expired):
-        if connection.reader.eof_received and connection.writer.waiting() == 0:
-            return
-        await connection.changes.wait()
+    return has_ended(connection)
 
 
-async def close_tls(connection: Connection, linger: Linger) -> None:
+def has_ended(connection: Connection) -> bool:
+    """Return True if nothing more comes or waits to leave, or the connection is lost."""
+    if connection.link.lost:
+        return True
+    return connection.reader.eof_received and connection.writer.waiting() == 0
+
+
+async def both_ends(connection: Connection) -> None:
+    """Wait for the ends of both halves of a plain connection."""
+    with Linger(connection) as linger:
+        while not (linger.expired or has_ended(connection)):
+            await connection.changes.wait()
+
+
+async def close_tls(connection: Connection) -> None:
     """Close a TLS connection once everything was sent, and wait for the peer's end."""
+    with Linger(connection) as linger:
+        await close_within(connection, linger)
+
+
+async def close_within(connection: Connection, linger: Linger) -> None:
     link = connection.link
     await flush_out(connection, linger.has_expired)
     # What comes behind our close_notify resets the connection, and costs the peer what it has not

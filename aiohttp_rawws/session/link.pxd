@@ -8,6 +8,7 @@ cdef object running_loop
 @cython.final
 cdef class Link:
     cdef object _peername
+    cdef public object changes
     cdef object _sockname
     cdef readonly Cork cork
     cdef readonly object exception
@@ -19,6 +20,7 @@ cdef class Link:
     cdef readonly object sslcontext
     cdef readonly object transport
 
+    cpdef notify(self)
     cpdef note_loss(self, exception)
     cpdef bint is_lost(self) except -1
     cpdef bint is_gone(self) except -1

@@ -6,6 +6,7 @@ from asyncio import _get_running_loop as running_loop
 from functools import partial
 from typing import Any
 
+from .changes import Changes
 from .cork import cork_of
 from .transports import has_failed, is_closing, keeps_input, plain_descriptor
 
@@ -21,6 +22,7 @@ class Link:
     __slots__ = (
         "_peername",
         "_sockname",
+        "changes",
         "cork",
         "exception",
         "fd",
@@ -32,7 +34,7 @@ class Link:
         "transport",
     )
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, peername: object = None) -> None:
         self.transport = transport
         self.loop = asyncio.get_running_loop()
         self.cork = cork_of(self.loop)
@@ -42,15 +44,22 @@ class Link:
         if self.fd < 0 and sys.version_info < (3, 11):
             self.is_closing = partial(is_closing, transport)
         self.keeps_input = keeps_input(transport)
+        #: Tasks that wait for a change of the connection; None until one does.
+        self.changes: Changes | None = None
         #: The loss was told.
         self.lost = False
         self.exception: BaseException | None = None
         # A lost transport does not tell these any more.
-        self._peername = transport.get_extra_info("peername")
-        self.sslcontext = transport.get_extra_info("sslcontext")
+        self._peername = peername or transport.get_extra_info("peername")
+        self.sslcontext = None if self.fd >= 0 else transport.get_extra_info("sslcontext")
         # A plain transport can still be asked for it then.
         tls = self.sslcontext is not None
         self._sockname = transport.get_extra_info("sockname") if tls else None
+
+    def notify(self) -> None:
+        """Wake the tasks that wait for a change: of a stream's end, the loss, or a write pause."""
+        if self.changes is not None:
+            self.changes.notify()
 
     def note_loss(self, exception: "BaseException | None") -> None:
         """Note that the transport has told of its loss."""

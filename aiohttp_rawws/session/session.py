@@ -315,9 +315,10 @@ class RawWebSocketSession(Awaiting):
         call, or a lost connection, is quiet.
         """
         frame = Frame.close(code, reason)
-        # Closed already, or there is nobody left to tell.
-        with contextlib.suppress(SessionClosed):
-            await self.send(frame)
+        if self._sender.close_sent is None:
+            # There may be nobody left to tell.
+            with contextlib.suppress(SessionClosed):
+                await self.send(frame)
 
     def write_eof(self) -> None:
         """End the sending half. The peer can go on sending. RuntimeError on TLS."""

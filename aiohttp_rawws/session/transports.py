@@ -1,6 +1,7 @@
 """The transports of asyncio, uvloop and aiofastnet, and what has to be known of each kind."""
 
 import asyncio
+import functools
 import os
 from typing import Any
 
@@ -27,11 +28,15 @@ def plain_descriptor(transport: asyncio.BaseTransport) -> int:
     Such a write is only in order while nothing waits in the transport. On Windows a socket has no
     descriptor that can be written to.
     """
-    kind = type(transport)
-    if os.name != "posix" or (kind.__module__, kind.__qualname__) not in PLAIN:
+    if not is_plain(type(transport)):  # type: ignore[arg-type]
         return -1
     sock = transport.get_extra_info("socket")
     return -1 if sock is None else int(sock.fileno())
+
+
+@functools.lru_cache(maxsize=32)
+def is_plain(kind: type) -> bool:
+    return os.name == "posix" and (kind.__module__, kind.__qualname__) in PLAIN
 
 
 def keeps_input(transport: asyncio.BaseTransport) -> bool:

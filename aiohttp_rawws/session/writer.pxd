@@ -11,7 +11,6 @@ cdef long long BREATH, WRITE_COST
 cdef class Writer(Corked):
     cdef object _backlog
     cdef long long _breath
-    cdef object _changes
     cdef bint _choked
     cdef readonly Link link
     cdef readonly Output out

@@ -4,7 +4,6 @@ from collections import deque
 from typing import Protocol
 
 from ..wire.native import Output, write_some
-from .changes import Changes
 from .cork import Corked
 from .limits import BREATH, COPY_LIMIT, CORK_LIMIT, HIGH_WATER, LOW_WATER, WRITE_COST
 from .link import Link
@@ -58,7 +57,6 @@ class Writer(Corked):
     __slots__ = (
         "_backlog",
         "_breath",
-        "_changes",
         "_choked",
         "link",
         "out",
@@ -67,7 +65,7 @@ class Writer(Corked):
         "written",
     )
 
-    def __init__(self, link: Link, changes: Changes, paused: bool) -> None:
+    def __init__(self, link: Link, paused: bool) -> None:
         super().__init__()
         self.link = link
         #: The bytes that were sent since the last write.
@@ -75,7 +73,6 @@ class Writer(Corked):
         #: How many bytes were handed over.
         self.written = 0
         self._backlog: Backlog | None = None
-        self._changes = changes
         # The transport takes no more: over plain TCP as soon as it holds anything.
         self._choked = paused
         #: A sender has to wait: too much waits, or it is time to let the loop run.
@@ -237,7 +234,7 @@ class Writer(Corked):
             if self._choked and self.waiting() > LOW_WATER:
                 return
         self.paused = False
-        self._changes.notify()
+        self.link.notify()
         if self.source is not None:
             self.source.relieve()
 

@@ -5,15 +5,15 @@ sends a `new_key` and checks the answer with `wrong_answer`. Nothing here reads 
 """
 
 import base64
+import binascii
 import enum
 import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
-from multidict import CIMultiDict, MultiMapping
+from multidict import CIMultiDict, MultiMapping, istr
 
 __all__ = (
     "HandshakeRequest",
@@ -49,9 +49,21 @@ BASE64 = re.compile(
 LIST_SIZE = 64 * 1024
 LIST_ELEMENTS = 1000
 
+# Names that need not be made lower case each time.
+CONNECTION = istr("Connection")
+UPGRADE = istr("Upgrade")
+VERSION = istr("Sec-WebSocket-Version")
+KEY_NAME = istr("Sec-WebSocket-Key")
+ACCEPT = istr("Sec-WebSocket-Accept")
+PROTOCOL = istr("Sec-WebSocket-Protocol")
+EXTENSIONS = istr("Sec-WebSocket-Extensions")
+ORIGIN = istr("Origin")
+CONTENT_LENGTH = istr("Content-Length")
+TRANSFER_ENCODING = istr("Transfer-Encoding")
+
 #: The headers of an opening handshake that are comma lists.
-UPGRADE_LISTS = ("Connection", "Upgrade")
-OFFERS = ("Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions")
+UPGRADE_LISTS = (CONNECTION, UPGRADE)
+OFFERS = (PROTOCOL, EXTENSIONS)
 
 #: A rule for the `Origin` header: this very text, a pattern that fully matches, or None for a
 #: request without the header.
@@ -85,7 +97,7 @@ class Refusal:
 def accept_key(key: str) -> str:
     """Return the `Sec-WebSocket-Accept` for a key: proof of reading it (RFC 6455 section 4.2.2)."""
     digest = hashlib.sha1(key.encode() + GUID, usedforsecurity=False).digest()
-    return base64.b64encode(digest).decode()
+    return binascii.b2a_base64(digest, newline=False).decode()
 
 
 def new_key() -> str:
@@ -98,19 +110,27 @@ def tokens(headers: MultiMapping[str], name: str) -> tuple[str, ...]:
 
     Elements stay as written. Empty ones are dropped.
     """
-    parts = (part.strip(" \t") for line in lines(headers, name) for part in line.split(","))
-    return tuple(part for part in parts if part)
+    found = []
+    for line in raw_lines(headers, name):
+        for part in line.split(","):
+            if element := part.strip(" \t"):
+                found.append(element)
+    return tuple(found)
 
 
 def too_long(headers: MultiMapping[str], names: Iterable[str]) -> str | None:
     """Return the first header of `names` whose list is over the limits, None if none is."""
-    return next((name for name in names if is_too_long(raw_lines(headers, name))), None)
+    for name in names:
+        if name in headers and is_too_long(headers.getall(name)):
+            return name
+    return None
 
 
 def is_too_long(values: Sequence[str]) -> bool:
-    return (
-        sum(map(len, values)) > LIST_SIZE
-        or sum(value.count(",") + 1 for value in values) > LIST_ELEMENTS
+    size = sum(map(len, values))
+    # A list has no more elements than characters and lines.
+    return size + len(values) > LIST_ELEMENTS and (
+        size > LIST_SIZE or sum(value.count(",") + 1 for value in values) > LIST_ELEMENTS
     )
 
 
@@ -119,17 +139,15 @@ def is_upgrade(headers: MultiMapping[str]) -> bool:
 
     False if `Connection` or `Upgrade` is too long.
     """
-    return (
-        too_long(headers, UPGRADE_LISTS) is None
-        and has_token(headers, "Connection", "upgrade")
-        and has_token(headers, "Upgrade", "websocket")
-    )
+    return has_token(headers, CONNECTION, "upgrade") and has_token(headers, UPGRADE, "websocket")
 
 
 def has_body(headers: MultiMapping[str]) -> bool:
     """Tell whether headers announce a body (RFC 9112 section 6)."""
-    return "Transfer-Encoding" in headers or any(
-        line.strip("0") for line in lines(headers, "Content-Length")
+    if TRANSFER_ENCODING in headers:
+        return True
+    return CONTENT_LENGTH in headers and any(
+        line.strip("0") for line in lines(headers, CONTENT_LENGTH)
     )
 
 
@@ -144,35 +162,45 @@ class HandshakeRequest:
     `version` is the version of HTTP.
     """
 
+    __slots__ = ("_is_upgrade", "_offered", "_protocols", "headers", "method", "version")
+
     def __init__(self, method: str, version: tuple[int, int], headers: MultiMapping[str]) -> None:
         self.method = method
         self.version = version
         self.headers = headers
+        # Each is None until it is asked for.
+        self._is_upgrade: bool | None = None
+        self._protocols: tuple[str, ...] | None = None
+        self._offered: frozenset[str] | None = None
 
-    @cached_property
+    @property
     def is_upgrade(self) -> bool:
         """True if the request asks for an upgrade to websocket."""
-        return is_upgrade(self.headers)
+        if self._is_upgrade is None:
+            self._is_upgrade = is_upgrade(self.headers)
+        return self._is_upgrade
 
     @property
     def may_be_upgrade(self) -> bool:
         """True if the request asks for an upgrade, or its lists are too long to tell."""
         return self.is_upgrade or too_long(self.headers, UPGRADE_LISTS) is not None
 
-    @cached_property
+    @property
     def protocols(self) -> tuple[str, ...]:
         """The subprotocols that are offered, in order; none if the list is too long."""
-        if too_long(self.headers, ["Sec-WebSocket-Protocol"]):
-            return ()
-        return tuple(dict.fromkeys(tokens(self.headers, "Sec-WebSocket-Protocol")))
+        if self._protocols is None:
+            too_many = too_long(self.headers, [PROTOCOL]) is not None
+            offered = () if too_many else tokens(self.headers, PROTOCOL)
+            self._protocols = tuple(dict.fromkeys(offered))
+        return self._protocols
 
     def offers(self, wanted: Collection[str]) -> bool:
         """Tell whether one of the wanted subprotocols is offered, or none is wanted."""
-        return not wanted or not self._offered.isdisjoint(wanted)
-
-    @cached_property
-    def _offered(self) -> frozenset[str]:
-        return frozenset(self.protocols)
+        if not wanted:
+            return True
+        if self._offered is None:
+            self._offered = frozenset(self.protocols)
+        return not self._offered.isdisjoint(wanted)
 
 
 def check_request(
@@ -196,16 +224,16 @@ def check_request(
     if request.method != "GET":
         allowed = ", ".join(sorted(allow))
         return Refusal(405, f"Method not allowed here; use {allowed}.", {"Allow": allowed})
-    if wrong := wrong_length(headers, UPGRADE_LISTS):
-        return Refusal(400, wrong)
     if not request.is_upgrade:
+        if wrong := wrong_length(headers, UPGRADE_LISTS):
+            return Refusal(400, wrong)
         # RFC 9110 section 15.5.22: a 426 names in Upgrade what to upgrade to.
         return Refusal(
             426,
             "This is a WebSocket endpoint: send Connection: Upgrade and Upgrade: websocket.",
             {"Upgrade": "websocket", "Connection": "Upgrade, close"},
         )
-    if [fold(line) for line in lines(headers, "Upgrade")] != ["websocket"]:
+    if fold(only_line(headers, UPGRADE) or "") != "websocket":
         return Refusal(400, "Upgrade must hold nothing but websocket.")
     if not has_version(headers, reject):
         # RFC 6455 section 4.4
@@ -233,21 +261,29 @@ def response_headers(key: str, *, protocol: str | None, extensions: str | None) 
     """Return the headers of the 101 (RFC 6455 section 4.2.2)."""
     headers = CIMultiDict(
         {
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Accept": accept_key(key),
+            UPGRADE: "websocket",
+            CONNECTION: "Upgrade",
+            ACCEPT: accept_key(key),
         }
     )
     if protocol is not None:
-        headers["Sec-WebSocket-Protocol"] = protocol
+        headers[PROTOCOL] = protocol
     if extensions is not None:
-        headers["Sec-WebSocket-Extensions"] = extensions
+        headers[EXTENSIONS] = extensions
     return headers
 
 
 def lines(headers: MultiMapping[str], name: str) -> list[str]:
     """Return the values of all header lines of that name, without white space around them."""
     return [value.strip(" \t") for value in raw_lines(headers, name)]
+
+
+def only_line(headers: MultiMapping[str], name: str) -> str | None:
+    """Return the value of the header line of that name, None unless there is exactly one."""
+    if name not in headers:
+        return None
+    values = headers.getall(name)
+    return values[0].strip(" \t") if len(values) == 1 else None
 
 
 def raw_lines(headers: MultiMapping[str], name: str) -> list[str]:
@@ -257,7 +293,13 @@ def raw_lines(headers: MultiMapping[str], name: str) -> list[str]:
 
 
 def has_token(headers: MultiMapping[str], name: str, token: str) -> bool:
-    return any(fold(part) == token for part in tokens(headers, name))
+    """Return True if a token is in a comma list that is not too long."""
+    if name not in headers:
+        return False
+    values = headers.getall(name)
+    if len(values) == 1 and fold(values[0]) == token:
+        return True
+    return not is_too_long(values) and token in map(fold, tokens(headers, name))
 
 
 def fold(text: str) -> str:
@@ -273,17 +315,18 @@ def wrong_length(headers: MultiMapping[str], names: Iterable[str]) -> str | None
 
 
 def has_version(headers: MultiMapping[str], reject: HandshakeRule) -> bool:
-    if HandshakeRule.VERSION_LIST in reject:
-        return lines(headers, "Sec-WebSocket-Version") == ["13"]
-    if too_long(headers, ["Sec-WebSocket-Version"]):
+    if only_line(headers, VERSION) == "13":
+        return True
+    if HandshakeRule.VERSION_LIST in reject or too_long(headers, [VERSION]):
         return False
-    return "13" in tokens(headers, "Sec-WebSocket-Version")
+    return "13" in tokens(headers, VERSION)
 
 
 def wrong_key(headers: MultiMapping[str], reject: HandshakeRule) -> str | None:
-    keys = lines(headers, "Sec-WebSocket-Key")
-    form = KEY if HandshakeRule.KEY_LENGTH in reject else BASE64
-    if len(keys) == 1 and form.fullmatch(keys[0]):
+    key = only_line(headers, KEY_NAME)
+    if key is not None and (
+        KEY.fullmatch(key) or (HandshakeRule.KEY_LENGTH not in reject and BASE64.fullmatch(key))
+    ):
         return None
     return "Sec-WebSocket-Key must be 16 random bytes in base64, in one header line."
 
@@ -295,7 +338,7 @@ def wrong_protocol(request: HandshakeRequest, wanted: tuple[str, ...]) -> str | 
 
 
 def is_welcome(headers: MultiMapping[str], origins: Collection[OriginRule]) -> bool:
-    sent = lines(headers, "Origin")
+    sent = lines(headers, ORIGIN)
     if not sent:
         return None in origins
     # No browser sends two Origin lines, and nobody can tell which one is true.
@@ -323,13 +366,13 @@ def wrong_answer(
     """
     if wrong := wrong_length(got, (*UPGRADE_LISTS, *OFFERS)):
         return wrong
-    if [fold(line) for line in lines(got, "Upgrade")] != ["websocket"]:
+    if fold(only_line(got, UPGRADE) or "") != "websocket":
         return "Upgrade is not websocket"
-    if not has_token(got, "Connection", "upgrade"):
+    if not has_token(got, CONNECTION, "upgrade"):
         return "Connection has no upgrade"
-    if lines(got, "Sec-WebSocket-Accept") != [accept_key(sent.get("Sec-WebSocket-Key", ""))]:
+    if only_line(got, ACCEPT) != accept_key(sent.get(KEY_NAME, "")):
         return "Sec-WebSocket-Accept does not prove that the server has read the key"
-    if wrong := wrong_choice(sent, lines(got, "Sec-WebSocket-Protocol"), reject):
+    if wrong := wrong_choice(sent, lines(got, PROTOCOL), reject):
         return wrong
     unoffered = extension_names(got) - extension_names(sent)
     if unoffered:
@@ -351,14 +394,14 @@ def wrong_choice(sent: MultiMapping[str], protocols: list[str], reject: Handshak
         return "the subprotocol is empty" if HandshakeRule.EMPTY_PROTOCOL in reject else ""
     if protocols and HandshakeRule.UNASKED_PROTOCOL in reject:
         [protocol] = protocols
-        if protocol not in tokens(sent, "Sec-WebSocket-Protocol"):
+        if protocol not in tokens(sent, PROTOCOL):
             return f"the subprotocol {shortened(protocol)!r} was not offered"
     return ""
 
 
 def chosen_protocol(headers: MultiMapping[str]) -> str | None:
     """Return the subprotocol of a 101, None if there is none or it is empty."""
-    return next(filter(None, lines(headers, "Sec-WebSocket-Protocol")), None)
+    return next(filter(None, lines(headers, PROTOCOL)), None)
 
 
 def extension_names(headers: MultiMapping[str]) -> set[str]:
@@ -366,5 +409,5 @@ def extension_names(headers: MultiMapping[str]) -> set[str]:
 
     Every comma ends an extension: a quoted parameter has to be a token, which has none.
     """
-    elements = tokens(headers, "Sec-WebSocket-Extensions")
+    elements = tokens(headers, EXTENSIONS)
     return {element.partition(";")[0].rstrip(" \t") for element in elements}

@@ -32,11 +32,10 @@ def run(program: str, *arguments: object, root: Path = ROOT) -> "Done[str]":
     return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=PATIENCE)
 
 
-@pytest.fixture(scope="session")
-def generator(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The load generator, built."""
-    program = str(tmp_path_factory.mktemp("load") / "load")
-    source = str(ROOT / "benchmarks" / "load.c")
+def built(name: str, folder: Path) -> str:
+    """Build a load generator, and return the program."""
+    program = str(folder / name)
+    source = str(ROOT / "benchmarks" / f"{name}.c")
     compiler = os.environ.get("CC", "cc").split()
     command = ["env", *compiler, "-O2", "-o", program, source, "-lssl", "-lcrypto"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -44,6 +43,18 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> str:
         required = os.environ.get("AIOHTTP_RAWWS_REQUIRE_LOAD") == "1"
         (pytest.fail if required else pytest.skip)(done.stderr)
     return program
+
+
+@pytest.fixture(scope="session")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The generator of messages, built."""
+    return built("load", tmp_path_factory.mktemp("load"))
+
+
+@pytest.fixture(scope="session")
+def connector(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The generator of connections, built."""
+    return built("connect", tmp_path_factory.mktemp("connect"))
 
 
 # Short runs.
@@ -54,8 +65,11 @@ def rows(file: Path) -> list[dict[str, Any]]:
     return [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
 
 
+WAYS = ("echo", "echo --tls", "echo --sleep", "connect", "relay", "client")
+
+
 @pytest.mark.usefixtures("generator")
-@pytest.mark.parametrize("way", ["echo", "echo --tls", "echo --sleep", "relay", "client"])
+@pytest.mark.parametrize("way", WAYS)
 def test_every_peer_is_measured_in_every_case(way: str, tmp_path: Path) -> None:
     options = f"{way} --loop asyncio --connections 2 --rounds 2 --seconds 0.1 --warmup 0"
     options += f" --cases {SIZE}x4,8K --peers {OURS},tcp --json"
@@ -180,6 +194,40 @@ def test_every_byte_is_compared(
     done = judged(generator, role, change)
     assert f"byte {byte} of an echo is" in done.stderr
     assert done.returncode
+
+
+#: What is wrong with a peer: its answer to the next step, and the one that it should have given.
+STEPS = {
+    "the handshake was refused": (
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"HTTP/1.1 101 OK\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+    ),
+    "is no echo": (b"\x82\x02..", b"\x82\x02\x07\x26"),
+    "has not answered the Close": (b"\x88\x02\x03\xe9", b"\x88\x02\x03\xe8"),
+}
+
+
+@pytest.mark.parametrize("wrong", ["", *STEPS])
+def test_every_step_of_a_connection_is_judged(connector: str, wrong: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def converse() -> None:
+            opened = listener.accept()[0]
+            # The generator resets the connection of a peer that it does not believe.
+            with opened, contextlib.suppress(ConnectionError):
+                opened.settimeout(PATIENCE)
+                for step, answers in STEPS.items():
+                    opened.recv(4096)
+                    opened.sendall(answers[step != wrong])
+
+        thread = threading.Thread(target=converse)
+        thread.start()
+        case = f"port={listener.getsockname()[1]} pid={os.getpid()} size=2 inflight=1"
+        command = [connector, *case.split(), "connections=1", "messages=1"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        thread.join(PATIENCE)
+    assert wrong in done.stderr
+    assert (done.returncode == 0) is (wrong == "")
 
 
 # What is made of figures.

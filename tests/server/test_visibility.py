@@ -195,6 +195,35 @@ async def test_the_error_of_an_accepted_block_is_seen_too() -> None:
     assert [type(error) for error in tracer.errors] == [LookupError, ProtocolError]
 
 
+async def test_a_session_shows_the_request_as_it_was_sent(serve: Serve) -> None:
+    """What aiohttp keeps of a request for speed is let go; it is made anew."""
+    seen: list[tuple[object, ...]] = []
+
+    def note(request: web.Request) -> None:
+        url = str(request.rel_url), request.path, request.query_string, request.remote
+        names = [*request.raw_headers], request.headers["Host"], request.headers["Upgrade"]
+        seen.append((request.method, request.version, *url, *names))
+
+    @web.middleware
+    async def before(request: web.Request, handler: WebHandler) -> web.StreamResponse:
+        note(request)
+        return await handler(request)
+
+    async def handle(session: RawWebSocketSession) -> None:
+        assert session.request is not None
+        note(session.request)
+        await session.close()
+
+    app = web.Application(middlewares=[before])
+    setup(app)
+    add_raw_websocket(app.router, "/ws", handle)
+    wire = await Wire.upgrade(await serve(app), "/ws?a=b")
+    await wire.read_frame()
+    await wire.close()
+    assert seen[0] == seen[1]
+    assert seen[0][2:5] == ("/ws?a=b", "/ws", "a=b")
+
+
 async def test_the_response_forgets_the_error() -> None:
     """Or else it, the error's frames and their session would hold each other."""
     responses: list[Any] = []
