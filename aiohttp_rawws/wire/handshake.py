@@ -26,6 +26,7 @@ __all__ = (
     "extension_names",
     "has_body",
     "is_upgrade",
+    "names_websocket_alone",
     "new_key",
     "raw_lines",
     "response_headers",
@@ -126,6 +127,11 @@ def is_upgrade(headers: MultiMapping[str]) -> bool:
     )
 
 
+def names_websocket_alone(headers: MultiMapping[str]) -> bool:
+    """Tell whether `Upgrade` holds nothing but websocket."""
+    return [fold(line) for line in lines(headers, "Upgrade")] == ["websocket"]
+
+
 def has_body(headers: MultiMapping[str]) -> bool:
     """Tell whether headers announce a body (RFC 9112 section 6)."""
     return "Transfer-Encoding" in headers or any(
@@ -205,7 +211,7 @@ def check_request(
             "This is a WebSocket endpoint: send Connection: Upgrade and Upgrade: websocket.",
             {"Upgrade": "websocket", "Connection": "Upgrade, close"},
         )
-    if [fold(line) for line in lines(headers, "Upgrade")] != ["websocket"]:
+    if not names_websocket_alone(headers):
         return Refusal(400, "Upgrade must hold nothing but websocket.")
     if not has_version(headers, reject):
         # RFC 6455 section 4.4
@@ -323,7 +329,7 @@ def wrong_answer(
     """
     if wrong := wrong_length(got, (*UPGRADE_LISTS, *OFFERS)):
         return wrong
-    if [fold(line) for line in lines(got, "Upgrade")] != ["websocket"]:
+    if not names_websocket_alone(got):
         return "Upgrade is not websocket"
     if not has_token(got, "Connection", "upgrade"):
         return "Connection has no upgrade"
