@@ -11,6 +11,7 @@ from ._build import COMPILED
 from ._version import __version__
 from .client.answer import HandshakeRefused
 from .client.connect import connect
+from .proxy.edit import EndRelay
 from .proxy.prefix import strip_prefix
 from .proxy.proxy import proxy
 from .proxy.relay import RelayStats, relay
@@ -30,6 +31,7 @@ __all__ = (
     "COMPILED",
     "CloseCode",
     "EndOfStream",
+    "EndRelay",
     "Frame",
     "FrameTooBig",
     "HandshakeRefused",

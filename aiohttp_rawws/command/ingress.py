@@ -15,8 +15,8 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from ..proxy.plan import Tap
 from ..proxy.proxy import proxy
-from ..proxy.relay import Tap
 from ..server.setup import setup
 from .arguments import Options
 from .capture import CaptureView

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from ..session.cancel_scope import CancelScope
+from ..session.checks import check_seconds
 from ..session.kernel import has_ended
 from ..session.session import RawWebSocketSession
 from ..session.traffic import traffic_of
@@ -15,7 +16,6 @@ from ..wire.errors import EndOfStream, SessionClosed
 from ..wire.frames import Frame
 from ..wire.names import Opcode
 from ..wire.pieces import Piece
-from .checks import check_seconds
 
 __all__ = ("Heartbeat",)
 

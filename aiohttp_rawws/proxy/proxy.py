@@ -18,7 +18,7 @@ from ..wire.handshake import Refusal, names_websocket_alone
 from .forwarded import Address
 from .headers import header_rules
 from .http import forward
-from .relay import Tap, check_tap
+from .plan import Edit, Farewell, Plan, Tap
 from .upstream import Upstream
 from .websocket import upgrade
 
@@ -52,7 +52,13 @@ async def proxy(
     host: str | None = None,
     trusted: Iterable[Address] = (),
     tap: Tap | None = None,
+    tap_limit: int | None = None,
+    edit: Edit | None = None,
     remask: bool = False,
+    idle: float | None = None,
+    lifetime: float | None = None,
+    heartbeat: tuple[float, float] | None = None,
+    goodbye: Farewell | None = (1001, ""),
     **options: Unpack[ProxyOptions],
 ) -> web.StreamResponse:
     """Answer a request by what the server at `url` answers: an upgrade, or plain HTTP.
@@ -63,10 +69,11 @@ async def proxy(
 
     The handler has to return the response. Any of the schemes http, https, ws and wss serves both
     kinds of request. Where `is_upgrade` holds, the upstream is dialled, the visitor gets its
-    answer, and frames pass as in `relay`, which explains `tap` and `remask`. The direction of a
-    frame is its sender, "client" or "upstream". The `relay_stats` of the response are the
-    `RelayStats` of a relay that has ended, and None if a shutdown ended it. Any other request is
-    forwarded with its body, and bodies pass both ways while they arrive. CONNECT is a 405.
+    answer, and frames pass as in `relay`, which explains the options `tap` to `goodbye`. The
+    direction of a frame is its sender, "client" or "upstream". The `relay_stats` of the response
+    are the `RelayStats` of a relay that has ended, and None if a shutdown ended it. Any other
+    request is forwarded with its body, and bodies pass both ways while they arrive. CONNECT is a
+    405.
 
     **The URL.** Build it as above to pass on path and query untouched. From a plain str yarl
     writes the escapes anew and resolves `..`; and `rel_url` prints a path of `//a` as `////a`.
@@ -105,8 +112,9 @@ async def proxy(
       client session's timeout, or of `timeout=`, counts from the end of the request. It limits
       neither an upload nor the body of an answer
 
-    A visitor that goes away ends the dial or the request within a second. A shutdown ends all
-    WebSockets at once if `setup(app)` was called, and else waits for them as long as aiohttp does.
+    A visitor that goes away ends the dial or the request within a second. A shutdown sends
+    `goodbye` to both sides and ends all WebSockets if `setup(app)` was called, and else waits for
+    them as long as aiohttp does.
 
     **The options.** `max_frame_size`, `receive_limit`, `reject`, `reject_handshake`, `origins` and
     `linger` are those of a route, for both sessions, and by default those of `setup`.
@@ -123,7 +131,7 @@ async def proxy(
     check_client_session(client_session, CALL)
     check_url(client_session, url)
     check_cookies(client_session)
-    check_tap(tap)
+    plan = Plan(tap, tap_limit, edit, remask, idle, lifetime, heartbeat, goodbye)
     rules = header_rules(headers, host, trusted)
     taken, request_options = divide(dict(options))
     # The function of a route answers clients; that of a proxy asks the upstream.
@@ -133,7 +141,7 @@ async def proxy(
     upstream = Upstream(client_session, url, request_options)
     # aiohttp hands no bytes over where `Upgrade` holds more.
     if is_upgrade(request) and names_websocket_alone(request.headers):
-        return await upgrade(request, upstream, rules, session_options, tap=tap, remask=remask)
+        return await upgrade(request, upstream, rules, session_options, plan)
     if request.method == "CONNECT":
         raise http_error(request, Refusal(405, "This is no tunnel.", {"Allow": METHODS}))
     return await forward(request, upstream, rules)
@@ -165,8 +173,6 @@ def divide(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         raise TypeError(f"proxy takes no {', '.join(refused)}: what the visitor sent is passed on")
     for name in options:
         if name not in OPTION_NAMES and name not in RequestOptions.__optional_keys__:
-            raise unknown_option(
-                "proxy", name, ("headers", "host", "remask", "tap", "trusted", *OPTION_NAMES)
-            )
+            raise unknown_option("proxy", name, (*(proxy.__kwdefaults__ or ()), *OPTION_NAMES))
     taken = {name: value for name, value in options.items() if name in OPTION_NAMES}
     return taken, {name: value for name, value in options.items() if name not in taken}

@@ -28,7 +28,8 @@ from .headers import (
     offer_of,
     without_handshake,
 )
-from .relay import Tap, join
+from .plan import Plan
+from .relay import join
 from .responses import PassedRefusal, ProxyResponse, pass_body
 from .upstream import NoAnswer, Upstream, origin, reason
 from .watch import Watch
@@ -41,9 +42,7 @@ async def upgrade(
     upstream: Upstream,
     rules: HeaderRules,
     options: Options,
-    *,
-    tap: Tap | None,
-    remask: bool,
+    plan: Plan,
 ) -> web.StreamResponse:
     """Answer an upgrade request as the upstream does, and relay.
 
@@ -73,7 +72,7 @@ async def upgrade(
         except BaseException:
             session.abort()
             raise
-    handler = functools.partial(join_and_end, upstream=session, tap=tap, remask=remask)
+    handler = functools.partial(join_and_end, upstream=session, plan=plan)
     return await visitor.run(handler)
 
 
@@ -138,13 +137,12 @@ async def join_and_end(
     visitor: RawServerSession,
     upstream: RawClientSession,
     *,
-    tap: Tap | None,
-    remask: bool,
+    plan: Plan,
 ) -> None:
     """Relay until both peers have ended, or a cancellation; then end both sessions at once."""
     sides = ("client", "upstream")
     try:
-        stats = await join(visitor, upstream, tap=tap, remask=remask, names=sides, directions=sides)
+        stats = await join(visitor, upstream, plan, names=sides, directions=sides)
         logger.debug("Proxied to %s: %s", origin(upstream.response.url), stats)
         cast(ProxyResponse, visitor.response).relay_stats = stats
     except asyncio.CancelledError:
