@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable
 from typing import NoReturn
 
 from ..session.session import RawWebSocketSession, connection_of
 from ..session.traffic import traffic_of
+from ..wire.errors import SessionClosed
 from ..wire.frames import Frame
 from ..wire.names import Opcode
 
@@ -14,6 +16,9 @@ __all__ = ("Expired", "Heart", "PeerLost", "expire", "expire_when_idle")
 
 #: How often the counters are read within the time that a relay may be idle.
 LOOKS = 8
+
+#: How many pings may wait for their pongs. A peer that sends data need not answer every ping.
+KEPT = 100
 
 
 class Expired(Exception):
@@ -37,14 +42,15 @@ class Heart:
     def __init__(self, session: RawWebSocketSession, side: str) -> None:
         self._session = session
         self._side = side
-        self._pings: list[bytes] = []
+        self._pings: deque[bytes] = deque(maxlen=KEPT)
 
     def takes(self, frame: Frame) -> bool:
         """Tell whether a frame of that side is a pong to one of these pings; it ends here."""
         if frame.opcode != Opcode.PONG or frame.payload not in self._pings:
             return False
         # RFC 6455 section 5.5.3: a pong answers the pings before its own, too.
-        del self._pings[: self._pings.index(frame.payload) + 1]
+        while self._pings.popleft() != frame.payload:
+            pass
         return True
 
     async def beat(self, interval: float, timeout: float) -> NoReturn:
@@ -53,12 +59,16 @@ class Heart:
         sender = connection.sender
         while True:
             await asyncio.sleep(interval)
-            if sender.unfinished or not sender.is_open():
+            if sender.unfinished:
                 continue
             received = traffic_of(self._session).received
             payload = os.urandom(8)
             self._pings.append(payload)
-            sender.send(Frame.ping(payload))
+            try:
+                sender.send(Frame.ping(payload))
+            except SessionClosed:
+                # The directions see how this side has ended.
+                continue
             connection.flush()
             await asyncio.sleep(timeout)
             if traffic_of(self._session).received == received and not connection.peer_ended:

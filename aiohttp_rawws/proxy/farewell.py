@@ -22,12 +22,10 @@ async def say_goodbye(*farewells: "tuple[Connection, Farewell]") -> None:
 
 
 async def close_and_end(connection: Connection, farewell: Farewell) -> None:
-    sender = connection.sender
-    if sender.is_open() and not sender.unfinished:
-        with contextlib.suppress(SessionClosed):
-            sender.send(Frame.close(*farewell))
-        connection.flush()
-        with contextlib.suppress(asyncio.TimeoutError, ProtocolError):
+    if not connection.sender.unfinished:
+        with contextlib.suppress(SessionClosed, asyncio.TimeoutError, ProtocolError):
+            connection.sender.send(Frame.close(*farewell))
+            connection.flush()
             await asyncio.wait_for(drain(connection), connection.linger)
     await end(connection)
 
