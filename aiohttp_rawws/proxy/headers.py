@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import aiohttp
 from aiohttp import web
-from aiohttp.typedefs import LooseHeaders
 from multidict import CIMultiDict, MultiMapping
 
 from ..client.request import upgrade_headers
@@ -16,6 +16,7 @@ from .forwarded import Address, Peers, peers_of, tell_of_visitor
 
 __all__ = (
     "HeaderRules",
+    "Headers",
     "answer_headers",
     "forwarded_headers",
     "handshake_headers",
@@ -24,6 +25,9 @@ __all__ = (
     "offer_of",
     "without_handshake",
 )
+
+#: Headers for the upstream. None instead of a value removes the visitor's.
+Headers: TypeAlias = Mapping[str, str] | Mapping[str, str | None] | Iterable[tuple[str, str | None]]
 
 #: The headers between two ends of one connection (RFC 9110 section 7.6.1). `Connection` may name
 #: more.
@@ -82,7 +86,7 @@ class HeaderRules:
 
 
 def header_rules(
-    headers: LooseHeaders | None, host: str | None, trusted: Iterable[Address]
+    headers: Headers | None, host: str | None, trusted: Iterable[Address]
 ) -> HeaderRules:
     """Check and return the rules of one call.
 
@@ -100,7 +104,7 @@ def header_rules(
     return HeaderRules(extra, host, peers_of(trusted))
 
 
-def extra_headers(headers: LooseHeaders | None) -> "CIMultiDict[str | None]":
+def extra_headers(headers: Headers | None) -> "CIMultiDict[str | None]":
     """Check and return the headers that the caller adds to the request.
 
     A value of None removes the visitor's header. Raise ValueError for a header that the caller

@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from aiohttp.typedefs import LooseHeaders, StrOrURL
+from aiohttp.typedefs import StrOrURL
 
 from ..client.request import OWN_OPTIONS, check_client_session, check_url, unknown_option
 from ..client.request_options import DialOptions, RequestOptions
@@ -16,7 +16,7 @@ from ..session.options import OPTION_NAMES, RouteOptions, Unpack
 from ..session.session import RawWebSocketSession
 from ..wire.handshake import Refusal, names_websocket_alone
 from .forwarded import Address
-from .headers import header_rules
+from .headers import Headers, header_rules
 from .http import forward
 from .plan import Edit, Farewell, Plan, Tap
 from .upstream import Upstream
@@ -48,7 +48,7 @@ async def proxy(
     client_session: aiohttp.ClientSession,
     url: StrOrURL,
     *,
-    headers: LooseHeaders | None = None,
+    headers: Headers | None = None,
     host: str | None = None,
     trusted: Iterable[Address] = (),
     tap: Tap | None = None,
