@@ -11,11 +11,14 @@ from ._build import COMPILED
 from ._version import __version__
 from .client.answer import HandshakeRefused
 from .client.connect import connect
+from .proxy.edit import EndRelay
+from .proxy.prefix import strip_prefix
+from .proxy.proxy import proxy
 from .proxy.relay import RelayStats, relay
-from .proxy.websocket import proxy
 from .server.accept import accept
 from .server.routes import RawWebSocketRoute
 from .server.setup import RouteTableDef, add_raw_websocket, raw_websocket, setup
+from .server.upgrade import is_upgrade
 from .session.session import RawClientSession, RawServerSession, RawWebSocketSession
 from .wire.close import truncate_reason
 from .wire.errors import EndOfStream, FrameTooBig, ProtocolError, RawWebSocketError, SessionClosed
@@ -28,6 +31,7 @@ __all__ = (
     "COMPILED",
     "CloseCode",
     "EndOfStream",
+    "EndRelay",
     "Frame",
     "FrameTooBig",
     "HandshakeRefused",
@@ -48,9 +52,11 @@ __all__ = (
     "accept",
     "add_raw_websocket",
     "connect",
+    "is_upgrade",
     "proxy",
     "raw_websocket",
     "relay",
     "setup",
+    "strip_prefix",
     "truncate_reason",
 )

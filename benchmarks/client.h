@@ -85,4 +85,3 @@ static void check_answer(const char *head)
     if (strncmp(head, "HTTP/1.1 101 ", 13) || !strstr(head, ACCEPT))
         fail("the handshake was refused: %.200s", head);
 }
-

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from .results import Row, case_of, read
-from .roles import OURS
+from .roles import MALLOC, OURS
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
@@ -16,12 +16,23 @@ RIVALS = ("aiohttp", "picows", "websockets", "npm-ws", "usual", "nginx")
 #: Where others may win: what it is called, the file, the figure, and which of ours.
 COMPARED = (
     ("Echo", "echo", "cpu_us", OURS),
+    ("Echo, `for_each`", "echo", "cpu_us", "rawws-each"),
     ("Echo, interpreted build", "echo", "cpu_us", "rawws-python"),
-    ("Sizes and connections", "sizes", "cpu_us", OURS),
-    ("asyncio's own loop", "asyncio", "cpu_us", OURS),
+    ("Echo, the load sleeps", "sleep", "cpu_us", OURS),
+    ("Echo, asyncio's own loop", "asyncio", "cpu_us", OURS),
+    ("Sizes", "sizes", "cpu_us", OURS),
+    ("Sizes, interpreted build", "sizes", "cpu_us", "rawws-python"),
+    ("1,000 connections", "many", "cpu_us", OURS),
+    ("1,000 connections, `for_each`", "many", "cpu_us", "rawws-each"),
+    ("1 MiB", "memory-given-back", "cpu_us", OURS),
+    ("1 MiB, memory kept", "memory-kept", "cpu_us", OURS),
     ("TLS", "tls", "cpu_us", OURS),
+    ("TLS, on aiofastnet", "tls", "cpu_us", "rawws-aiofastnet"),
     ("Clients", "client", "cpu_us", OURS),
-    ("Proxies", "relay", "cpu_us", OURS),
+    ("Clients, interpreted build", "client", "cpu_us", "rawws-python"),
+    ("Proxies, upstream of batches", "relay", "cpu_us", OURS),
+    ("Proxies, upstream of single answers", "relay-each", "cpu_us", OURS),
+    ("Opening and closing", "connect", "cpu_us", OURS),
     ("Latency, p99", "echo", "p99_us", OURS),
     ("Peak memory", "sizes", "peak_mib", OURS),
     ("Idle memory", "memory", "idle_bytes", OURS),
@@ -70,31 +81,62 @@ def losses(data: Data) -> str:
     return pivot(found, lambda row: str(row["title"]), peer, lambda row: str(row["told"]))
 
 
+def both_ways(row: Row, kept: dict[tuple[str, str], Row]) -> str:
+    """Show the cost without and with memory that the allocator keeps."""
+    return f"{cost(row)} / {cost(kept[row['peer'], case(row)])}"
+
+
+def load(row: Row) -> str:
+    return case(row).partition(" on ")[0]
+
+
+def way(row: Row) -> str:
+    return f"{row['way']}: {load(row)}"
+
+
+def of_ways(data: Data, ways: dict[str, str]) -> list[Row]:
+    """Return the rows of several files, each with what its file is called."""
+    return [row | {"way": name} for file, name in ways.items() for row in data[file]]
+
+
+def counted(row: Row) -> tuple[str, str]:
+    """Return what a row counts for a connection or a message, and how much."""
+    if "idle_bytes" in row:
+        return "bytes of an idle connection", f"{row['idle_bytes']:,.0f}"
+    if "instructions" in row:
+        return f"instructions: {load(row)}", f"{row['instructions']:,.0f}"
+    return "CPU time of opening, one message, closing", cost(row)
+
+
 def tables(data: Data) -> dict[str, str]:
     """Return the tables of the page, by name."""
-    main = [row for row in data["echo"] if row["connections"] == 8]
-    ways = [row | {"way": name} for name in ("tls", "client", "asyncio") for row in data[name]]
-    sizes = [row for row in data["sizes"] if row["peer"] in ("aiohttp", "picows")]
-    sizes.sort(key=lambda row: (row["peer"], row["connections"]))
-    counts = [*data["memory"], *data["instructions"]]
-
-    def load(row: Row) -> str:
-        return case(row).partition(" on ")[0]
-
-    def counted(row: Row) -> str:
-        return f"instructions, {load(row)}" if "instructions" in row else "bytes when idle"
-
+    kept = {(row["peer"], case(row)): row for row in data["memory-kept"]}
     return {
         "echo": pivot(data["echo"], case, peer, cost),
-        "sizes": pivot(sizes, load, lambda row: f"{row['peer']}, {row['connections']:,}", cost),
-        "ways": pivot(ways, lambda row: f"{row['way']}: {load(row)}", peer, cost),
-        "relay": pivot(data["relay"], load, peer, cost),
-        "latency": pivot(main, load, peer, lambda row: f"{row['p50_us']:,} / {row['p99_us']:,}"),
-        "counts": pivot(
-            counts,
-            counted,
+        "sizes": pivot([*data["sizes"], *data["many"]], case, peer, cost),
+        "memory": pivot(data["memory-given-back"], case, peer, lambda row: both_ways(row, kept)),
+        "ways": pivot(
+            of_ways(
+                data,
+                {
+                    "tls": "TLS",
+                    "client": "client",
+                    "asyncio": "asyncio",
+                    "sleep": "sleeping load",
+                },
+            ),
+            way,
             peer,
-            lambda row: f"{row.get('instructions') or row['idle_bytes']:,.0f}",
+            cost,
+        ),
+        "relay": pivot(
+            of_ways(data, {"relay": "batches", "relay-each": "single answers"}), way, peer, cost
+        ),
+        "counts": pivot(
+            [*data["connect"], *data["memory"], *data["instructions"]],
+            lambda row: counted(row)[0],
+            peer,
+            lambda row: counted(row)[1],
         ),
         "losses": losses(data),
     }
@@ -110,7 +152,16 @@ def rendered(page: str, data: Data) -> str:
 
 
 def figures() -> Data:
-    return {file.stem: read(file) for file in sorted(PAGE.with_suffix("").glob("*.json"))}
+    data = {file.stem: read(file) for file in sorted(PAGE.with_suffix("").glob("*.json"))}
+    # One run measured each peer twice, the second time with memory that its allocator keeps.
+    twice = data.pop("malloc")
+    data["memory-given-back"] = [row for row in twice if not row["peer"].endswith(MALLOC)]
+    data["memory-kept"] = [
+        row | {"peer": row["peer"].removesuffix(MALLOC)}
+        for row in twice
+        if row["peer"].endswith(MALLOC)
+    ]
+    return data
 
 
 if __name__ == "__main__":

@@ -11,15 +11,27 @@ from yarl import URL
 from .._build import COMPILED
 from .._version import __version__
 from .loop import EVENT_LOOP
-from .values import authorities, header, listen_address, seconds, size, upstream_url
+from .values import (
+    authorities,
+    header,
+    header_name,
+    host,
+    listen_address,
+    peer,
+    prefix,
+    seconds,
+    size,
+    upstream_url,
+)
 
 __all__ = ("PROGRAM", "Options", "parse")
 
 PROGRAM = "aiohttp-rawws"
 
 DESCRIPTION = """\
-Listen on an address, and pass each WebSocket connection on to another server, frame by frame:
-neither side can tell. See the frames with --tap, keep them with --capture.
+Listen on an address, and pass everything on to another server: WebSocket connections frame by
+frame, so that neither side can tell, and plain requests. See the frames with --tap, keep them with
+--capture.
 """
 
 EPILOG = f"""\
@@ -48,10 +60,16 @@ class Options(argparse.Namespace):
     capture: str | None
     max_frame_size: int
     no_extensions: bool
-    headers: CIMultiDict[str]
+    #: The headers that are set, and None for those that are dropped.
+    headers: CIMultiDict[str | None]
     timeout: float
     #: The `ssl` of a connector: a context, or whether to check certificates.
     tls: ssl.SSLContext | bool
+    host: str | None
+    trusted: list[str]
+    idle: float | None
+    lifetime: float | None
+    strip_prefix: str
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -60,7 +78,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     options = parser.parse_args(arguments, Options())
     if options.tap and options.capture == "-":
         proxy.error("--tap and --capture - would both write to standard output")
-    options.headers = CIMultiDict(options.header)
+    options.headers = CIMultiDict([*options.header, *((name, None) for name in options.drop)])
     options.tls = options.ca or options.secure
     return options
 
@@ -74,7 +92,7 @@ def make_parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     proxy = commands.add_parser(
         "proxy",
-        help="pass WebSocket connections on to another server, and show their frames",
+        help="pass connections on to another server, and show the frames of WebSockets",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -82,6 +100,7 @@ def make_parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     add_addresses(proxy)
     add_views(proxy)
     add_upstream_options(proxy)
+    add_visitor_options(proxy)
     return parser, proxy
 
 
@@ -136,11 +155,34 @@ def add_upstream_options(proxy: argparse.ArgumentParser) -> None:
         help="set a header of each request; may be repeated",
     )
     group.add_argument(
+        "--drop-header",
+        dest="drop",
+        metavar="NAME",
+        type=header_name,
+        action="append",
+        default=[],
+        help="keep a header of the visitors from the upstream; may be repeated",
+    )
+    group.add_argument(
+        "--host",
+        metavar="HOST",
+        type=host,
+        help="the Host that the upstream gets: visitor, upstream, or a name (visitor; upstream "
+        "for one with TLS)",
+    )
+    group.add_argument(
+        "--strip-prefix",
+        metavar="PREFIX",
+        type=prefix,
+        default="/",
+        help="take this off the path of each request; other paths get a 404",
+    )
+    group.add_argument(
         "--timeout",
         metavar="SECONDS",
         type=seconds,
         default="30",
-        help="how long the upstream may take to answer the handshake (%(default)s)",
+        help="how long the upstream may take to answer a request (%(default)s)",
     )
     tls = group.add_mutually_exclusive_group()
     tls.add_argument(
@@ -154,4 +196,29 @@ def add_upstream_options(proxy: argparse.ArgumentParser) -> None:
         dest="secure",
         action="store_false",
         help="do not check the upstream's certificate",
+    )
+
+
+def add_visitor_options(proxy: argparse.ArgumentParser) -> None:
+    add = proxy.add_argument_group("the visitors").add_argument
+    add(
+        "--trusted",
+        metavar="ADDRESS",
+        type=peer,
+        action="append",
+        default=[],
+        help="believe what this proxy in front says of the visitors before it: an address, a "
+        "network as 10.0.0.0/8, or unix; may be repeated",
+    )
+    add(
+        "--idle",
+        metavar="SECONDS",
+        type=seconds,
+        help="end a WebSocket on which nothing was sent for so long",
+    )
+    add(
+        "--lifetime",
+        metavar="SECONDS",
+        type=seconds,
+        help="end each WebSocket after so long",
     )

@@ -15,8 +15,9 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from ..proxy.relay import Tap
-from ..proxy.websocket import proxy
+from ..proxy.plan import Tap
+from ..proxy.prefix import strip_prefix
+from ..proxy.proxy import proxy
 from ..server.setup import setup
 from .arguments import Options
 from .capture import CaptureView
@@ -106,12 +107,25 @@ class Ingress:
         return response
 
     async def _answer(self, request: web.Request, tap: Tap | None = None) -> web.StreamResponse:
-        options: dict[str, Any] = {"headers": self._options.headers, "tap": tap}
-        if self._options.no_extensions:
-            options["extensions"] = no_offer
-        # `encoded` keeps the path and the query as the visitor wrote them.
-        url = URL(self._base + request.rel_url.raw_path_qs, encoded=True)
-        return await proxy(request, self._client_session, url, **options)
+        given = self._options
+        try:
+            target = strip_prefix(request, given.strip_prefix)
+        except ValueError:
+            raise web.HTTPNotFound from None
+        options: dict[str, Any] = {"extensions": no_offer} if given.no_extensions else {}
+        return await proxy(
+            request,
+            self._client_session,
+            # `encoded` keeps the path and the query as the visitor wrote them.
+            URL(self._base + target, encoded=True),
+            headers=given.headers,
+            host=given.host,
+            trusted=given.trusted,
+            tap=tap,
+            idle=given.idle,
+            lifetime=given.lifetime,
+            **options,
+        )
 
 
 async def show_answer(request: web.Request, response: web.StreamResponse) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from ..proxy.relay import RelayStats
+from ..server.upgrade import is_upgrade
 from ..wire.frames import Frame
 from .text import address_of
 
@@ -33,6 +34,7 @@ class Observer:
         self._number = number
         self._frames = dict.fromkeys(DIRECTIONS, 0)
         self._bytes = dict.fromkeys(DIRECTIONS, 0)
+        self._is_upgrade = is_upgrade(request)
         self._request = {
             "method": request.method,
             "path": request.rel_url.raw_path_qs,
@@ -40,13 +42,14 @@ class Observer:
         }
 
     def answered(self, response: web.StreamResponse) -> None:
-        """Show the opening of the connection, or the refusal of the request."""
+        """Show the opening of the connection, the refusal of an upgrade, or a plain request."""
         if response.status == 101:
             protocol = response.headers.get("Sec-WebSocket-Protocol")
             extensions = response.headers.get("Sec-WebSocket-Extensions")
             self._event("open", {**self._request, "protocol": protocol, "extensions": extensions})
         else:
-            self._event("refused", {**self._request, "status": response.status})
+            event = "refused" if self._is_upgrade else "request"
+            self._event(event, {**self._request, "status": response.status})
 
     def tap(self, direction: str, frame: Frame) -> None:
         """Show a frame."""
@@ -60,7 +63,7 @@ class Observer:
         """Show the end of the connection. Without `stats` the end of the command ended it."""
         error = stats.error if stats is not None else None
         fields = {
-            "first": stats.ended_first if stats is not None else None,
+            "first": (stats.ended_first or None) if stats is not None else None,
             "reason": stats.reason if stats is not None else "stopped",
             "error": str(error) or type(error).__name__ if error is not None else None,
             "frames": self._frames,

@@ -50,7 +50,7 @@ def open_sentence(fields: dict[str, Any]) -> str:
     )
 
 
-def refused_sentence(fields: dict[str, Any]) -> str:
+def answer_sentence(fields: dict[str, Any]) -> str:
     return f"{request_of(fields)}: {fields['status']}"
 
 
@@ -60,7 +60,10 @@ def request_of(fields: dict[str, Any]) -> str:
 
 def end_sentence(fields: dict[str, Any]) -> str:
     first, reason, error = fields["first"], fields["reason"], fields["error"]
-    who = "the proxy was stopped" if first is None else f"{SIDES[first]} first, {reason}"
+    if first is not None:
+        who = f"{SIDES[first]} first, {reason}"
+    else:
+        who = "the proxy was stopped" if reason == "stopped" else str(reason)
     why = f" ({escaped(error)})" if error is not None else ""
     passed = [
         f"{arrow} {fields['frames'][direction]} frames, {fields['bytes'][direction]} bytes"
@@ -69,4 +72,9 @@ def end_sentence(fields: dict[str, Any]) -> str:
     return f"{who}{why}; {'; '.join(passed)}"
 
 
-SENTENCES = {"open": open_sentence, "refused": refused_sentence, "end": end_sentence}
+SENTENCES = {
+    "open": open_sentence,
+    "refused": answer_sentence,
+    "request": answer_sentence,
+    "end": end_sentence,
+}

@@ -7,9 +7,21 @@ from argparse import ArgumentTypeError
 
 from yarl import URL
 
-from ..proxy.headers import NOT_SET
+from ..proxy.forwarded import peers_of
+from ..proxy.headers import NOT_SET, check_header, header_rules
 
-__all__ = ("authorities", "header", "listen_address", "seconds", "size", "upstream_url")
+__all__ = (
+    "authorities",
+    "header",
+    "header_name",
+    "host",
+    "listen_address",
+    "peer",
+    "prefix",
+    "seconds",
+    "size",
+    "upstream_url",
+)
 
 SUFFIXES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
@@ -58,6 +70,40 @@ def header(text: str) -> tuple[str, str]:
     if found[1].lower() in NOT_SET:
         raise ArgumentTypeError(f"{found[1]} is set by the proxy")
     return found[1], found[2].rstrip(" \t")
+
+
+def header_name(text: str) -> str:
+    """Return the name of a header that the proxy does not set itself."""
+    try:
+        check_header(text, None)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return text
+
+
+def host(text: str) -> str:
+    """Return the value of a Host header, or how it is chosen."""
+    try:
+        header_rules(None, text, ())
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return text
+
+
+def peer(text: str) -> str:
+    """Return an address, a network, or "unix"."""
+    try:
+        peers_of([text])
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return text
+
+
+def prefix(text: str) -> str:
+    """Return the beginning of a path."""
+    if not re.fullmatch(r"/[!-~]*", text) or "?" in text or "#" in text:
+        raise ArgumentTypeError(f"not the beginning of a path, like /apps/x: {text!r}")
+    return text
 
 
 def seconds(text: str) -> float:

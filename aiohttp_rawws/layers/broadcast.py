@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
+from ..session.checks import check_int
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.arguments import not_a_frame, shown
 from ..wire.frames import Frame, prepare
-from .checks import check_int
 
 __all__ = ("broadcast",)
 

@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 
+from ..session.cancel_scope import CancelScope
+from ..session.checks import check_seconds
 from ..session.session import RawWebSocketSession
 from ..wire.arguments import shown
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
 from ..wire.names import CloseCode
-from .cancel_scope import CancelScope
-from .checks import check_seconds
 
 __all__ = ("close_handshake",)
 

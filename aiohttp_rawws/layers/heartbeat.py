@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from ..session.cancel_scope import CancelScope
+from ..session.checks import check_seconds
 from ..session.kernel import has_ended
 from ..session.session import RawWebSocketSession
 from ..session.traffic import traffic_of
@@ -14,8 +16,6 @@ from ..wire.errors import EndOfStream, SessionClosed
 from ..wire.frames import Frame
 from ..wire.names import Opcode
 from ..wire.pieces import Piece
-from .cancel_scope import CancelScope
-from .checks import check_seconds
 
 __all__ = ("Heartbeat",)
 

@@ -7,6 +7,7 @@ from codecs import utf_8_decode
 from collections.abc import Iterator
 from typing import NoReturn
 
+from ..session.checks import check_int
 from ..session.options import check_size
 from ..wire.arguments import not_a_frame
 from ..wire.errors import FrameTooBig, ProtocolError
@@ -15,7 +16,6 @@ from ..wire.frames import Frame
 from ..wire.introspection import ConstructorSignature
 from ..wire.names import MAX_CONTROL_PAYLOAD, CloseCode, Opcode, Violation
 from ..wire.pieces import Piece
-from .checks import check_int
 from .message import Message
 
 __all__ = ("MessageAssembler", "fragment", "reply")

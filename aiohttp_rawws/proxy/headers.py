@@ -1,25 +1,33 @@
 """The headers that the proxy passes on, and those that it writes itself."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import aiohttp
 from aiohttp import web
-from aiohttp.typedefs import LooseHeaders
 from multidict import CIMultiDict, MultiMapping
 
 from ..client.request import upgrade_headers
 from ..session.options import TOKEN
 from ..wire.handshake import lines, tokens
+from .forwarded import Address, Peers, peers_of, tell_of_visitor
 
 __all__ = (
-    "end_to_end",
-    "extra_headers",
+    "HeaderRules",
+    "Headers",
+    "answer_headers",
+    "forwarded_headers",
+    "handshake_headers",
+    "header_rules",
     "is_writable",
     "offer_of",
-    "refusal_headers",
-    "upstream_headers",
+    "without_handshake",
 )
+
+#: Headers for the upstream. None instead of a value removes the visitor's.
+Headers: TypeAlias = Mapping[str, str] | Mapping[str, str | None] | Iterable[tuple[str, str | None]]
 
 #: The headers between two ends of one connection (RFC 9110 section 7.6.1). `Connection` may name
 #: more.
@@ -44,21 +52,59 @@ HANDSHAKE = (
     "Sec-WebSocket-Version",
 )
 
-#: The headers of a request that aiohttp writes for the upstream from the URL and the body. It
-#: has answered `Expect` itself, with a 100.
+#: The headers of a request that depend on its body, or on the upstream. aiohttp has answered
+#: `Expect` itself, with a 100.
 MADE_ANEW = ("Content-Length", "Expect", "Host")
 
-#: The headers that tell the upstream about the visitor.
-FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
+#: The value of a Host header: a host that a URL can have, and a port (RFC 9110 section 7.2).
+HOST = re.compile(r"[^\x00-\x20\x7f-\U0010ffff/?#@\\]+")
 
 #: Control characters, and the surrogates that aiohttp reads for bytes that are not UTF-8.
 UNWRITABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\udc80-\udcff]")
 
-#: The headers that the caller cannot set. A handshake has no body, and so no length.
-NOT_SET = {name.lower(): name for name in (*HOP_BY_HOP, *HANDSHAKE, "Content-Length")}
+#: The headers that the caller cannot set. The subprotocols that are offered it can.
+NOT_SET = {
+    name.lower(): name
+    for name in (*HOP_BY_HOP, *HANDSHAKE, "Content-Length")
+    if name != "Sec-WebSocket-Protocol"
+}
+
+#: The headers that `Connection` cannot name away: without them a request is another one.
+KEPT = frozenset({"content-length", "host"})
 
 
-def extra_headers(headers: LooseHeaders | None) -> "CIMultiDict[str | None]":
+@dataclass(frozen=True, slots=True)
+class HeaderRules:
+    """What the caller of a proxy says of the headers for the upstream."""
+
+    #: The headers that replace the visitor's, None where one is only removed.
+    extra: "CIMultiDict[str | None]"
+    #: "visitor", "upstream", a name, or None for the default.
+    host: str | None
+    #: The proxies in front of this one.
+    trusted: Peers
+
+
+def header_rules(
+    headers: Headers | None, host: str | None, trusted: Iterable[Address]
+) -> HeaderRules:
+    """Check and return the rules of one call.
+
+    Raise TypeError for arguments of a wrong type, ValueError for headers that the caller cannot
+    set, for a host that is no name, and for a Host in `headers` beside `host`.
+    """
+    extra = extra_headers(headers)
+    if host is not None:
+        if not isinstance(host, str):
+            raise TypeError(f'host must be "visitor", "upstream" or a name, got {host!r}')
+        if not HOST.fullmatch(host):
+            raise ValueError(f"host must be the value of a Host header, got {host!r}")
+        if "Host" in extra:
+            raise ValueError("Host is not for headers= beside host=: leave one of them out")
+    return HeaderRules(extra, host, peers_of(trusted))
+
+
+def extra_headers(headers: Headers | None) -> "CIMultiDict[str | None]":
     """Check and return the headers that the caller adds to the request.
 
     A value of None removes the visitor's header. Raise ValueError for a header that the caller
@@ -90,9 +136,18 @@ def check_header(name: str, value: object) -> None:
 
 
 def end_to_end(headers: MultiMapping[str]) -> "CIMultiDict[str]":
-    """Return all headers but those of the hop and of the handshake."""
+    """Return all headers but those of the hop."""
     passed = CIMultiDict(headers)
-    for name in (*HOP_BY_HOP, *HANDSHAKE, *tokens(headers, "Connection")):
+    named = (name for name in tokens(headers, "Connection") if name.lower() not in KEPT)
+    for name in (*HOP_BY_HOP, *named):
+        passed.popall(name, None)
+    return passed
+
+
+def without_handshake(headers: MultiMapping[str]) -> "CIMultiDict[str]":
+    """Return all headers but those of the hop and of the opening handshake."""
+    passed = end_to_end(headers)
+    for name in HANDSHAKE:
         passed.popall(name, None)
     return passed
 
@@ -111,17 +166,40 @@ def offer_of(request: web.Request, choose: Callable[[str], str | None] | None) -
     return (choose(offer) if offer and choose is not None else offer) or None
 
 
-def upstream_headers(
-    request: web.Request, extra: "CIMultiDict[str | None]", offer: str | None
+def request_headers(request: web.Request, to_tls: bool, rules: HeaderRules) -> "CIMultiDict[str]":
+    """Return the headers of any request to the upstream but those of its body."""
+    headers = end_to_end(request.headers)
+    for name in MADE_ANEW:
+        headers.popall(name, None)
+    tell_of_visitor(headers, request, rules.trusted)
+    host = host_of(request, to_tls, rules.host)
+    if host is not None:
+        headers["Host"] = host
+    for name in rules.extra:
+        headers.popall(name, None)
+    headers.extend((name, value) for name, value in rules.extra.items() if value is not None)
+    return headers
+
+
+def host_of(request: web.Request, to_tls: bool, host: str | None) -> str | None:
+    """Return the Host to send, None for that of the URL, which aiohttp sends."""
+    if host is None:
+        # A certificate, and with it the server that TLS chooses, is for the name in the URL.
+        host = "upstream" if to_tls else "visitor"
+    if host == "upstream":
+        return None
+    return request.headers.get("Host") if host == "visitor" else host
+
+
+def handshake_headers(
+    request: web.Request, to_tls: bool, rules: HeaderRules, offer: str | None
 ) -> "CIMultiDict[str]":
     """Return the headers of the opening handshake with the upstream."""
-    headers = end_to_end(request.headers)
-    for name in (*MADE_ANEW, *FORWARDED, *extra):
-        headers.popall(name, None)
-    headers.extend((name, line) for name, line in forwarded(request).items() if name not in extra)
-    headers.extend((name, value) for name, value in extra.items() if value is not None)
+    headers = request_headers(request, to_tls, rules)
+    # Of the visitor's handshake only the subprotocols are passed on, unless the caller's are.
+    protocols = lines(headers, "Sec-WebSocket-Protocol")
+    headers = without_handshake(headers)
     headers.extend(upgrade_headers())
-    protocols = lines(request.headers, "Sec-WebSocket-Protocol")
     if protocols:
         headers["Sec-WebSocket-Protocol"] = ", ".join(protocols)
     if offer is not None:
@@ -129,18 +207,23 @@ def upstream_headers(
     return of_one_case(headers)
 
 
-def forwarded(request: web.Request) -> "CIMultiDict[str]":
-    """Return the headers that tell who the visitor is and which host it asked for."""
-    headers = CIMultiDict({"X-Forwarded-Proto": request.scheme})
-    # Without a Host `request.host` is the name of this machine, which may take a while to find.
-    if "Host" in request.headers:
-        headers["X-Forwarded-Host"] = request.host
-    # A visitor on a Unix socket has no address.
-    steps = (*lines(request.headers, "X-Forwarded-For"), request.remote)
-    addresses = ", ".join(filter(None, steps))
-    if addresses:
-        headers["X-Forwarded-For"] = addresses
-    return headers
+def forwarded_headers(request: web.Request, to_tls: bool, rules: HeaderRules) -> "CIMultiDict[str]":
+    """Return the headers of a request that is forwarded as plain HTTP."""
+    headers = request_headers(request, to_tls, rules)
+    if request.body_exists:
+        if is_inflated(request):
+            headers.popall("Content-Encoding", None)
+        elif "Content-Length" in request.headers:
+            headers["Content-Length"] = request.headers["Content-Length"]
+    return of_one_case(headers)
+
+
+def is_inflated(request: web.Request) -> bool:
+    """Return True if aiohttp decompresses the body of a request.
+
+    It does unless told otherwise, and leaves the headers of the compressed body as they are.
+    """
+    return request.content.total_compressed_bytes is not None
 
 
 def of_one_case(headers: MultiMapping[str]) -> "CIMultiDict[str]":
@@ -154,15 +237,11 @@ def of_one_case(headers: MultiMapping[str]) -> "CIMultiDict[str]":
     )
 
 
-def refusal_headers(answer: aiohttp.ClientResponse) -> "CIMultiDict[str]":
-    """Return the headers of a refusal, with those that name what the upstream wants instead."""
+def answer_headers(answer: aiohttp.ClientResponse) -> "CIMultiDict[str]":
+    """Return the headers of an answer, with the one that names what the upstream wants instead."""
     headers = end_to_end(answer.headers)
-    # RFC 6455 section 4.4
-    wanted = ["Sec-WebSocket-Version"]
     if answer.status == 426:
         # RFC 9110 section 15.5.22
-        wanted.append("Upgrade")
         headers["Connection"] = "Upgrade, close"
-    for name in wanted:
-        headers.extend((name, line) for line in lines(answer.headers, name))
+        headers.extend(("Upgrade", line) for line in lines(answer.headers, "Upgrade"))
     return headers

@@ -1,34 +1,25 @@
 """Two sessions joined so that neither peer can tell that it does not speak to the other.
 
 Each direction passes on what its source receives, and at last how that ended: a Close as the
-frame it is, a FIN as a FIN, a reset as a reset. Nothing is answered and nothing made up.
-
-Where nobody looks at the payloads, frames are only checked, inside the read callback, and their
-octets go on as they came, under the masking key they came with: no task runs, nothing is copied.
+frame it is, a FIN as a FIN, a reset as a reset. Nothing is answered and nothing made up, unless
+the caller asks for it.
 """
 
 import asyncio
-import contextlib
-import inspect
-from collections.abc import Callable
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, NoReturn
 
-from ..server.logs import describe, logger, warn
-from ..session.ending import Stall, delivered, end_patiently, peer_end, reset
-from ..session.kernel import error_of, has_ended, is_gone, probe
-from ..session.session import RawWebSocketSession, Stream, connection_of
-from ..wire.errors import ProtocolError, SessionClosed
-from ..wire.frames import Frame, without_mask
-from ..wire.pieces import Piece
+from ..session.session import RawWebSocketSession, connection_of
+from .clocks import Expired, PeerLost, expire, expire_when_idle
+from .direction import Direction, Farewells, FirstEnd
+from .farewell import say_goodbye
+from .plan import Edit, Farewell, Plan, Tap
 
-__all__ = ("RelayStats", "Tap", "check_tap", "join", "relay")
+__all__ = ("RelayStats", "join", "relay")
 
-#: How often a side that may have ended unseen is asked, in seconds.
-END_POLL = 1.0
-
-#: Called with the direction and each frame that takes it.
-Tap: TypeAlias = Callable[[str, Frame], object]
+#: The Close of a relay that a clock ends (RFC 6455 section 7.4.1: going away).
+EXPIRED = (1001, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +28,12 @@ class RelayStats:
 
     - `frames` and `bytes`: how many frames, and bytes of payload, have passed in each direction,
       "a->b" and "b->a".
-    - `ended_first`: the side whose peer ended first, "a" or "b".
+    - `ended_first`: the side whose peer ended first, "a" or "b"; "" where a clock ended both.
     - `reason`: how that peer ended. "close": it sent a Close. "end of stream": a FIN without one.
-      "lost": its connection was lost, by a reset for example. "violation": it broke the protocol.
-    - `error`: the exception of a loss or a violation, else None.
+      "lost": its connection was lost, by a reset for example, or it sent nothing after a ping.
+      "violation": it broke the protocol. "edit": `edit` ended both at a frame of that peer.
+      "idle" and "lifetime": a clock ended both.
+    - `error`: the exception of a loss, a violation or of `edit`, else None.
 
     In a proxy the sides and the directions are both called "client" and "upstream".
     """
@@ -57,7 +50,13 @@ async def relay(
     b: RawWebSocketSession,
     *,
     tap: Tap | None = None,
+    tap_limit: int | None = None,
+    edit: Edit | None = None,
     remask: bool = False,
+    idle: float | None = None,
+    lifetime: float | None = None,
+    heartbeat: tuple[float, float] | None = None,
+    goodbye: Farewell | None = None,
 ) -> RelayStats:
     """Join two sessions until both have ended.
 
@@ -74,9 +73,26 @@ async def relay(
     - `tap(direction, frame)` is called with each frame before it goes on. `direction` is "a->b" or
       "b->a". Frames are assembled for it, so `max_frame_size` applies. An exception of the tap ends
       the relay. It must not keep the loop for long.
+    - `tap_limit=N` shows the tap a `Piece` with at most the first N bytes of each data frame, and
+      its true `length`, once, as soon as they are there. Frames of any size flow on meanwhile.
+      Control frames are shown whole, each as a `Frame`.
+    - `edit(direction, frame)`, a plain or a coroutine function, gives the frames that go on
+      instead: None for the frame as it is, a Frame, or an iterable of frames. An empty one drops
+      the frame. A Close may be replaced and not dropped. `max_frame_size` applies. A tap comes
+      first. `EndRelay` in it ends the relay with a Close to each side. Any other exception is
+      logged and is a Close 1011 to both. Both connections are ended then, and the relay returns.
     - `remask=True` gives the frames towards a server fresh masking keys. By default they keep the
       keys they came with. Ask for it where clients are not trusted, and something may stand before
       the server that takes the octets for another protocol (RFC 6455 section 10.3).
+    - `idle` seconds without a byte either way, and `lifetime` seconds in all, end the relay: a
+      Close 1001 goes to both sides. Both connections end after the peers' Closes, or after
+      `linger`. A side in the middle of a frame is only ended. An idle relay is noticed within an
+      eighth of its time.
+    - `heartbeat=(interval, timeout)`, in seconds, pings both sides. The pongs do not pass. If
+      nothing comes from a side within `timeout` after a ping, both are reset. A side in the middle
+      of a frame is not pinged. Each frame is looked at then, which costs time.
+    - `goodbye=(code, reason)` is the Close that a relay sends to each side when it is cancelled,
+      before it ends both. With None, the default, it leaves the sessions as they are.
 
     Once one side has ended, the other gets all that was sent for it, however slowly it reads. If it
     takes nothing for ten times `linger`, both are reset. A side that has closed one half of its
@@ -85,38 +101,47 @@ async def relay(
     stands behind unread input is noticed once the input is read.)
 
     Neither session may be received from meanwhile. Both still belong to the caller, who ends them.
-    A relay that is cancelled leaves them as they are, except that a session in the middle of a
-    frame can only be ended.
+    After a cancellation without `goodbye`, a session in the middle of a frame can only be ended.
 
-    Raises TypeError for anything but sessions, ValueError for the same session twice, and for
-    sessions that have not negotiated the same extensions: frames of one mean nothing to the other.
+    Raises TypeError for anything but sessions and for options of a wrong type, ValueError for the
+    same session twice, for options out of range, and for sessions that have not negotiated the
+    same extensions: frames of one mean nothing to the other.
     """
-    return await join(a, b, tap=tap, remask=remask, names=("a", "b"), directions=("a->b", "b->a"))
+    plan = Plan(tap, tap_limit, edit, remask, idle, lifetime, heartbeat, goodbye)
+    return await join(a, b, plan, names=("a", "b"), directions=("a->b", "b->a"))
 
 
 async def join(
     a: RawWebSocketSession,
     b: RawWebSocketSession,
+    plan: Plan,
     *,
-    tap: Tap | None,
-    remask: bool,
     names: tuple[str, str],
     directions: tuple[str, str],
 ) -> RelayStats:
     """`relay`, with names for the two sides and the two directions."""
     check_sessions(a, b)
-    check_tap(tap)
     first_end = FirstEnd()
-    there = Direction(a, b, names[0], directions[0], first_end, tap, remask)
-    back = Direction(b, a, names[1], directions[1], first_end, tap, remask)
+    there = Direction(a, b, names[0], directions[0], first_end, plan)
+    back = Direction(b, a, names[1], directions[1], first_end, plan)
     there.opposite, back.opposite = back, there
-    tasks = [asyncio.ensure_future(direction.run()) for direction in (there, back)]
+    both = (connection_of(a), connection_of(b))
     try:
-        await asyncio.gather(*tasks)
+        await run_until_end([there.run(), back.run()], clocks_of(plan, there, back))
+    except Farewells as farewells:
+        await say_goodbye(*farewells.closes)
+    except Expired as expired:
+        first_end.note("", str(expired))
+        await say_goodbye(*((each, EXPIRED) for each in both))
+    except PeerLost as lost:
+        first_end.note(lost.side, "lost", lost)
+        for each in both:
+            each.abort()
+    except asyncio.CancelledError:
+        if plan.goodbye is not None:
+            await say_goodbye(*((each, plan.goodbye) for each in both))
+        raise
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         # Nothing of a relay waits for the garbage collector.
         del there.opposite, back.opposite
     return RelayStats(
@@ -126,6 +151,41 @@ async def join(
         first_end.reason,
         first_end.error,
     )
+
+
+def clocks_of(plan: Plan, there: Direction, back: Direction) -> list[Coroutine[Any, Any, NoReturn]]:
+    """Return the clocks that may end a relay."""
+    clocks = []
+    if plan.lifetime is not None:
+        clocks.append(expire(plan.lifetime))
+    if plan.idle is not None:
+        clocks.append(expire_when_idle(lambda: there.counters() + back.counters(), plan.idle))
+    if plan.heartbeat is not None:
+        hearts = [direction.heart for direction in (there, back) if direction.heart is not None]
+        clocks += [heart.beat(*plan.heartbeat) for heart in hearts]
+    return clocks
+
+
+async def run_until_end(
+    directions: list[Coroutine[Any, Any, None]], clocks: list[Coroutine[Any, Any, NoReturn]]
+) -> None:
+    """Run until both directions have ended, or one of them or a clock raises."""
+    tasks = [asyncio.ensure_future(each) for each in directions]
+    timers = [asyncio.ensure_future(each) for each in clocks]
+    try:
+        both: asyncio.Future[Any] = asyncio.gather(*tasks)
+        if timers:
+            # A clock never returns: it raises.
+            await asyncio.wait([both, *timers], return_when=asyncio.FIRST_COMPLETED)
+            for each in (both, *timers):
+                if each.done():
+                    each.result()
+        else:
+            await both
+    finally:
+        for task in (*tasks, *timers):
+            task.cancel()
+        await asyncio.gather(*tasks, *timers, return_exceptions=True)
 
 
 def check_sessions(a: RawWebSocketSession, b: RawWebSocketSession) -> None:
@@ -139,229 +199,3 @@ def check_sessions(a: RawWebSocketSession, b: RawWebSocketSession) -> None:
             "the two sessions have not negotiated the same extensions: "
             f"{a.extensions!r} and {b.extensions!r}"
         )
-
-
-def check_tap(tap: object) -> None:
-    if tap is not None and (not callable(tap) or inspect.iscoroutinefunction(tap)):
-        raise TypeError(f"tap must be a plain function of a direction and a frame, got {tap!r}")
-
-
-class FirstEnd:
-    """The side that ended first, and the reason."""
-
-    def __init__(self) -> None:
-        self.side = ""
-        self.reason = ""
-        self.error: BaseException | None = None
-
-    def note(self, side: str, reason: str, error: BaseException | None = None) -> None:
-        """Note that a side has ended. Later ends are ignored."""
-        if not self.side:
-            self.side, self.reason, self.error = side, reason, error
-
-
-class Direction:
-    """One direction of a relay: the target sends what the source receives."""
-
-    opposite: "Direction"
-
-    def __init__(
-        self,
-        source: RawWebSocketSession,
-        target: RawWebSocketSession,
-        side: str,
-        label: str,
-        first_end: FirstEnd,
-        tap: Tap | None,
-        remask: bool,
-    ) -> None:
-        self.label = label
-        #: How many frames, and bytes of payload, have passed.
-        self.frames = 0
-        self.octets = 0
-        #: No more frames will come from the source: it has sent its Close, or is gone.
-        self.done = asyncio.Event()
-        #: The source's end of stream was passed on, too.
-        self.ended = False
-        self._request = source.request or target.request
-        self._source = connection_of(source)
-        self._target = connection_of(target)
-        self._side = side
-        self._first_end = first_end
-        self._tap = tap
-        self._remask = remask and target.masking
-
-    async def run(self) -> None:
-        """Pass on all that comes, then the end."""
-        try:
-            await self._pass_all()
-        except ProtocolError as error:
-            await self._drop(error)
-            return
-        source = self._source
-        if source.receiver.close_received is not None:
-            self._first_end.note(self._side, "close")
-        await peer_end(source)
-        if not source.link.is_gone():
-            self._first_end.note(self._side, "end of stream")
-            await self._pass_end()
-        await self._wait_for_other()
-        if source.link.lost:
-            await self._pass_loss()
-
-    # -- frames ----------------------------------------------------------------------------
-
-    async def _pass_all(self) -> None:
-        try:
-            await (self._pass_frames() if self._tap is None else self._show_frames(self._tap))
-        finally:
-            self.done.set()
-            self.opposite.notify()
-
-    async def _pass_frames(self) -> None:
-        source, receiver = self._source, self._source.receiver
-        as_they_stand = not self._remask and source.reader.may_forward_to(self._target.sender)
-        parts: Stream[Frame | Piece] = Stream(receiver, receiver.take_part, source)
-        while True:
-            if as_they_stand and source.reader.parser.is_between_frames:
-                await self._forward_octets()
-            part = await anext(parts, None)
-            if part is None:
-                return
-            self._forward(part)
-            if self._is_full():
-                await self._wait_for_room()
-
-    async def _forward_octets(self) -> None:
-        """Have the frames that come go on as they stand, up to a Close or the end.
-
-        Only between two frames. Raises ProtocolError where the source broke a rule.
-        """
-        source = self._source
-        source.receiver.refuse_second()
-        forwarding = source.reader.forward_to(self._target.sender)
-        try:
-            while True:
-                if self._is_full():
-                    await self._wait_for_room()
-                if (waiter := source.receiver.more()) is None:
-                    return
-                await waiter
-        finally:
-            source.reader.stop_forwarding()
-            # A frame counts once it is whole.
-            self.frames += forwarding.frames - (source.reader.parser.left > 0)
-            self.octets += forwarding.octets
-
-    async def _show_frames(self, tap: Tap) -> None:
-        receiver = self._source.receiver
-        async for frames in Stream(receiver, receiver.take_all, self._source):
-            for frame in frames:
-                tap(self.label, frame)
-                self._forward(frame)
-            if self._is_full():
-                await self._wait_for_room()
-
-    def _forward(self, item: Frame | Piece) -> None:
-        self.frames += isinstance(item, Frame) or item.last
-        self.octets += len(item.payload)
-        # Nothing more can be sent behind a Close, or to who is lost: the other direction sees
-        # how that side has ended.
-        with contextlib.suppress(SessionClosed):
-            self._target.sender.forward(without_mask(item) if self._remask else item)
-
-    # -- room ------------------------------------------------------------------------------
-
-    def _is_full(self) -> bool:
-        return self._target.writer.paused and not self._target.link.lost
-
-    async def _wait_for_room(self) -> None:
-        """Wait while the target is full.
-
-        Once the source has ended, a target that takes nothing any more is given up.
-        """
-        target = self._target
-        target.flush()
-        stall: Stall | None = None
-        await target.changes.wait_within(END_POLL)
-        while self._is_full():
-            if stall is None and self._source_has_ended():
-                stall = Stall(target)
-            if stall is not None and stall.has_expired():
-                self._give_up()
-                return
-            await target.changes.wait_within(END_POLL if stall is None else target.linger / 10)
-
-    def _source_has_ended(self) -> bool:
-        """Ask the system whether the source has ended. Its reading is paused: nobody is told."""
-        source = self._source
-        sock = source.link.get_extra_info("socket")
-        probe(sock)
-        return source.reader.eof_received or source.link.lost or has_ended(sock)
-
-    def _give_up(self) -> None:
-        """Reset both sides: the target takes nothing any more, and the source has ended."""
-        self._first_end.note(self._side, "end of stream")
-        logger.debug("Relay: %s ended, and the other side takes nothing any more", self._side)
-        self._target.abort()
-        self._source.abort()
-
-    # -- the end ---------------------------------------------------------------------------
-
-    def notify(self) -> None:
-        """Have this direction look again how the other one stands."""
-        self._source.changes.notify()
-
-    async def _drop(self, error: ProtocolError) -> None:
-        self._first_end.note(self._side, "violation", error)
-        request = self._request
-        who = self._side if request is None else f"{self._side} of {describe(request)}"
-        warn(request, "Relay dropped: %s broke the protocol: %s", who, error)
-        await end_patiently(self._target)
-        self._source.abort()
-
-    async def _pass_end(self) -> None:
-        """End the target's sending half; with TLS, which has none, its connection."""
-        source, target = self._source, self._target
-        if target.link.transport.can_write_eof():
-            target.write_eof()
-            self._note_end()
-            if not await delivered(target):
-                self._give_up()
-            return
-        if source.receiver.close_received is not None:
-            # The reply to that Close may be on its way.
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.opposite.done.wait(), target.linger)
-        await end_patiently(target)
-        self._note_end()
-
-    def _note_end(self) -> None:
-        self.ended = True
-        self.opposite.notify()
-
-    async def _wait_for_other(self) -> None:
-        """Wait until the source is lost, or the other direction has passed its end, too.
-
-        The source may have closed one half of its connection, or both. If nothing can be sent to
-        it any more, the target is ended.
-        """
-        source, target = self._source, self._target
-        sock = source.link.get_extra_info("socket")
-        probe(sock)
-        while not (source.link.lost or self.opposite.ended):
-            # One that is closing will be lost in a moment, and then its error is known.
-            if not source.link.is_gone() and (is_gone(sock) or self.opposite.done.is_set()):
-                await (reset(target) if error_of(sock) else end_patiently(target))
-                return
-            await source.changes.wait_within(END_POLL)
-
-    async def _pass_loss(self) -> None:
-        """End the target's connection as the source's was."""
-        error = self._source.link.exception
-        if error is not None:
-            self._first_end.note(self._side, "lost", error)
-            await reset(self._target)
-        else:
-            self._first_end.note(self._side, "end of stream")
-            await end_patiently(self._target)

@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 from ..wire.handshake import Refusal, tokens
 from .trailing import TrailingData
 
-__all__ = ("Disconnected", "PassedRefusal", "Refused", "http_error", "unanswered")
+__all__ = ("Disconnected", "Refused", "http_error", "unanswered")
 
 
 class Refused(web.StreamResponse):
@@ -59,16 +59,6 @@ def http_error(request: web.Request, refusal: Refusal) -> web.HTTPException:
     else:
         error = KINDS[refusal.status](headers=refusal.headers, text=refusal.text)
     return error
-
-
-class PassedRefusal(Refused):
-    """The answer of another server, without the headers that aiohttp adds to every response."""
-
-    async def _prepare_headers(self) -> None:
-        made_up = [name for name in ("Content-Type", "Server") if name not in self.headers]
-        await super()._prepare_headers()
-        for name in made_up:
-            self.headers.popall(name, None)
 
 
 #: nginx's status for an access log.

@@ -39,7 +39,7 @@ from .refusals import Disconnected, Refused, http_error
 from .response import UpgradeResponse
 from .trailing import TRAILED, TrailingData
 
-__all__ = ("State", "Upgrade", "handshake_of")
+__all__ = ("State", "Upgrade", "handshake_of", "is_upgrade")
 
 #: The handshake that was asked for last: the routes and the handler of a request ask in a row.
 last_handshake = HandshakeRequest("", (0, 0), CIMultiDict())
@@ -57,6 +57,16 @@ def handshake_of(request: web.Request) -> HandshakeRequest:
         handshake = HandshakeRequest(request.method, request.version, headers)
         last_handshake = handshake
     return handshake
+
+
+def is_upgrade(request: web.Request) -> bool:
+    """Return True if a request asks for an upgrade to websocket (RFC 6455 section 4.2.1).
+
+    It is a GET over HTTP/1.1, with the token `upgrade` in `Connection` and the token `websocket`
+    in `Upgrade`. A raw route or `accept` may still refuse it.
+    """
+    handshake = handshake_of(request)
+    return request.method == "GET" and request.version == (1, 1) and handshake.is_upgrade
 
 
 class State(enum.Enum):

@@ -26,6 +26,7 @@ __all__ = (
     "extension_names",
     "has_body",
     "is_upgrade",
+    "names_websocket_alone",
     "new_key",
     "raw_lines",
     "response_headers",
@@ -142,6 +143,11 @@ def is_upgrade(headers: MultiMapping[str]) -> bool:
     return has_token(headers, CONNECTION, "upgrade") and has_token(headers, UPGRADE, "websocket")
 
 
+def names_websocket_alone(headers: MultiMapping[str]) -> bool:
+    """Tell whether `Upgrade` holds nothing but websocket."""
+    return fold(only_line(headers, UPGRADE) or "") == "websocket"
+
+
 def has_body(headers: MultiMapping[str]) -> bool:
     """Tell whether headers announce a body (RFC 9112 section 6)."""
     if TRANSFER_ENCODING in headers:
@@ -233,7 +239,7 @@ def check_request(
             "This is a WebSocket endpoint: send Connection: Upgrade and Upgrade: websocket.",
             {"Upgrade": "websocket", "Connection": "Upgrade, close"},
         )
-    if fold(only_line(headers, UPGRADE) or "") != "websocket":
+    if not names_websocket_alone(headers):
         return Refusal(400, "Upgrade must hold nothing but websocket.")
     if not has_version(headers, reject):
         # RFC 6455 section 4.4
@@ -366,7 +372,7 @@ def wrong_answer(
     """
     if wrong := wrong_length(got, (*UPGRADE_LISTS, *OFFERS)):
         return wrong
-    if fold(only_line(got, UPGRADE) or "") != "websocket":
+    if not names_websocket_alone(got):
         return "Upgrade is not websocket"
     if not has_token(got, CONNECTION, "upgrade"):
         return "Connection has no upgrade"

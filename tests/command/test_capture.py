@@ -228,7 +228,7 @@ async def test_a_disk_that_is_full(serve: Serve, where: str) -> None:
             process, named = proxying(upstream, "--tap", stdout=full), "to standard output"
         async with process as command:
             wire = await Wire.upgrade(command.address)
-            assert await wire.read_to_end() == b""
+            assert await wire.read_to_end() == b"\x88\x02\x03\xe9"
             await wire.close()
             status, out, errors = await command.wait()
     assert (status, out) == (1, "")

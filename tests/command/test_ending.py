@@ -27,7 +27,7 @@ from tests.support.wire import Wire
 async def test_a_signal_ends_all_connections(
     serve: Serve, loop: str, number: int, tmp_path: Path
 ) -> None:
-    """With a FIN each, also where a visitor does not read, or its upstream has not answered."""
+    """With a Close each, also where a visitor does not read, or its upstream has not answered."""
     ended = asyncio.Event()
 
     async def flood(session: RawWebSocketSession) -> None:
@@ -64,7 +64,7 @@ async def test_a_signal_ends_all_connections(
                 break
         async with patience():
             stopping = asyncio.create_task(command.stop(number))
-            assert await reading.read_to_end() == b""
+            assert await reading.read_to_end() == b"\x88\x02\x03\xe9"
             assert (await waiting.read_head())[0] == 503
             await asyncio.wait_for(stopping, 8)
             await ended.wait()
@@ -114,7 +114,8 @@ async def test_a_reader_that_has_gone_ends_it_quietly(serve: Serve) -> None:
         assert b" open: GET / " in os.read(ours, 65536)
         os.close(ours)
         wire.send(masked(0x81, b"hello"))
-        assert await wire.read_to_end() in (b"", b"\x81\x05hello")
+        close = b"\x88\x02\x03\xe9"
+        assert await wire.read_to_end() in (close, b"\x81\x05hello" + close)
         await wire.close()
         assert await command.wait() == (0, "", "")
 

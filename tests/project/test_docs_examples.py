@@ -281,6 +281,27 @@ async def test_the_proxy(
     assert ("upstream" in capsys.readouterr().out) == (handler == "watched")
 
 
+async def test_frames_that_are_edited(client_session: aiohttp.ClientSession) -> None:
+    async with serving(echo_app()) as upstream:
+        key = web.AppKey("UPSTREAM", aiohttp.ClientSession)
+        names: dict[str, Any] = {
+            "UPSTREAM": key,
+            "URL": URL,
+            "aiohttp_rawws": aiohttp_rawws,
+            "web": web,
+        }
+        code = example("docs/editing.md", "EndRelay(1008")
+        await run(code.replace("http://127.0.0.1:8099", upstream), names)
+        app = web.Application()
+        app[key] = client_session
+        app.router.add_get("/{path:.*}", names["gateway"])
+        async with serving(app) as url:
+            got = await exchange(client_session, url, Frame.text("http://a"))
+            assert got == [Frame.text("https://a"), Frame.close(1000)]
+            got = await exchange(client_session, url, Frame.text("a password"))
+            assert got == [Frame.close(1008, "no passwords here")]
+
+
 async def test_two_sessions_by_hand(
     client_session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:

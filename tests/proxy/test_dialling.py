@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from aiohttp_rawws.proxy.websocket import proxy
+from aiohttp_rawws.proxy.proxy import proxy
 from tests.support.handshakes import Opening, request
 from tests.support.octets import HELLO, masked
 from tests.support.servers import BOTH, CANCELLATION, Contexts, Serve, ingress, running

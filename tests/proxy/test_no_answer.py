@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from aiohttp_rawws import setup
-from aiohttp_rawws.proxy.websocket import proxy
+from aiohttp_rawws.proxy.proxy import proxy
 from aiohttp_rawws.wire.handshake import accept_key
 from tests.support.handshakes import KEY, Opening, answer, asks, request
 from tests.support.scripts import JUNK, says

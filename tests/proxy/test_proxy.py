@@ -215,8 +215,10 @@ async def test_a_shutdown_during_the_relay(
     handler_cancellation: bool,
     tapped: bool,
 ) -> None:
-    """No Close is made up, both get the end of the stream, without waiting for each other."""
-    options = {"tap": lambda direction, frame: None} if tapped else {}
+    """Without a goodbye both get the end of the stream, and do not wait for each other."""
+    options: dict[str, Any] = {"goodbye": None}
+    if tapped:
+        options["tap"] = lambda direction, frame: None
     app = ingress(bare, await by_hand(upstream.script, tls=tls), linger=10 * PATIENCE, **options)
     bounds = {"handler_cancellation": handler_cancellation, "shutdown_timeout": 10 * PATIENCE}
     async with running(app, contexts if tls else None, **bounds) as (runner, ours):

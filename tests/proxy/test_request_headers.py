@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from aiohttp_rawws.proxy.websocket import proxy
+from aiohttp_rawws.proxy.proxy import proxy
 from tests.support.handshakes import ACCEPT, KEY, Opening, answer, asks, request
 from tests.support.http_proxies import Proxy
 from tests.support.octets import masked

@@ -12,7 +12,7 @@ from aiohttp import web
 from yarl import URL
 
 from aiohttp_rawws import RawWebSocketSession, add_raw_websocket, setup
-from aiohttp_rawws.proxy.websocket import proxy
+from aiohttp_rawws.proxy.proxy import proxy
 from tests.support.waiting import PATIENCE, patience, soon
 from tests.support.wire import Address
 

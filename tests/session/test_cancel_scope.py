@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aiohttp_rawws.layers.cancel_scope import CancelScope
+from aiohttp_rawws.session.cancel_scope import CancelScope
 from tests.support.waiting import is_cancelled, soon
 
 LONG = 3600

@@ -1,4 +1,4 @@
-"""Checks of the arguments of layers."""
+"""Checks of arguments that are numbers."""
 
 import math
 

@@ -1,0 +1,93 @@
+"""The watch over a visitor that waits for the upstream."""
+
+import asyncio
+from types import TracebackType
+
+from aiohttp import web
+
+from ..server.refusals import Disconnected
+from ..session.cancel_scope import CancelScope
+from ..session.kernel import has_ended
+
+__all__ = ("Watch",)
+
+#: How often the visitor is looked at, in seconds.
+POLL = 0.5
+
+
+class Watch:
+    """A block that ends early once the visitor has left, or the upstream takes too long.
+
+        with Watch(request, limit) as watch:
+            answer = await ...
+            watch.lift_limit()
+
+    The block raises Disconnected if the visitor has left, and asyncio.TimeoutError once `limit`
+    seconds are over; None sets no limit. A visitor leaves by ending its stream, too. Where its
+    reading is paused the system is asked, which Linux answers; elsewhere only a lost connection
+    is noticed then.
+    """
+
+    def __init__(self, request: web.Request, limit: float | None) -> None:
+        self._transport = request.transport
+        self._limit = limit
+        self._loop = asyncio.get_running_loop()
+        self._scope = CancelScope()
+        self._reason: Exception | None = None
+        self._poll: asyncio.TimerHandle
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> "Watch":
+        self._scope.__enter__()
+        self._poll = self._loop.call_later(POLL, self._look)
+        self.begin_limit()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._poll.cancel()
+        self.pause_limit()
+        if self._scope.__exit__(kind, error, traceback) and self._reason is not None:
+            raise self._reason from None
+
+    def end(self, reason: Exception) -> None:
+        """End the block, which then raises `reason`. The first one counts."""
+        if self._reason is None:
+            self._reason = reason
+            self._scope.cancel()
+
+    # -- the limit -------------------------------------------------------------------------
+
+    def begin_limit(self) -> None:
+        """Count the seconds from now on."""
+        self.pause_limit()
+        if self._limit is not None:
+            self._timer = self._loop.call_later(self._limit, self.end, asyncio.TimeoutError())
+
+    def pause_limit(self) -> None:
+        """Count no seconds until the limit begins again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def lift_limit(self) -> None:
+        """Let the rest of the block take any time."""
+        self._limit = None
+        self.pause_limit()
+
+    # -- the visitor -----------------------------------------------------------------------
+
+    def _look(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            self.end(Disconnected("the client went away before the answer was complete"))
+        elif has_ended(transport.get_extra_info("socket")):
+            # It may read on, but aiohttp serves no half-closed connections.
+            transport.abort()
+            self.end(Disconnected("the client ended its stream before the answer was complete"))
+        else:
+            self._poll = self._loop.call_later(POLL, self._look)
