@@ -122,7 +122,7 @@ class Upstream:
 
     def _unreachable(self, request: web.Request, error: Exception) -> NoAnswer:
         where, why = origin(self.url), reason(error)
-        if not isinstance(error, aiohttp.ClientResponseError):
+        if not isinstance(error, aiohttp.ClientResponseError) and not is_cut(error):
             warn(request, "Proxy: %s cannot be reached: %s", where, why)
             return NoAnswer(502, "The upstream cannot be reached.")
         if why.startswith(TOO_LONG):
@@ -149,7 +149,12 @@ def reason(error: BaseException) -> str:
     text: object = error
     if isinstance(error, aiohttp.ClientResponseError):
         text = error.message
-    elif isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
-        # aiohttp gives the part of the head that has come.
-        text = "it disconnected within the head of its answer"
+    elif is_cut(error):
+        text = "the connection ended within the head"
     return " ".join(str(text).split())
+
+
+def is_cut(error: BaseException) -> bool:
+    """Return True if an answer has ended within its head."""
+    # The message is the part of the head that has come.
+    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
