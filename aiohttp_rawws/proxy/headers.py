@@ -206,11 +206,10 @@ def handshake_headers(
 def forwarded_headers(request: web.Request, to_tls: bool, rules: HeaderRules) -> "CIMultiDict[str]":
     """Return the headers of a request that is forwarded as plain HTTP."""
     headers = request_headers(request, to_tls, rules)
-    if request.body_exists:
-        if is_inflated(request):
-            headers.popall("Content-Encoding", None)
-        elif "Content-Length" in request.headers:
-            headers["Content-Length"] = request.headers["Content-Length"]
+    if request.body_exists and is_inflated(request):
+        headers.popall("Content-Encoding", None)
+    elif "Content-Length" in request.headers:
+        headers["Content-Length"] = request.headers["Content-Length"]
     return of_one_case(headers)
 
 

@@ -30,13 +30,13 @@ async def forward(
     try:
         with Watch(request, upstream.limit) as watch:
             body = body_of(request, watch) if request.body_exists else None
-            answer = await upstream.forward(request, sent, body)
+            answer = await upstream.forward(request.method, sent, body)
             watch.lift_limit()
             return await pass_on(request, answer)
     except NoAnswer as error:
-        refusal = error.refusal
+        refusal = error.refuse(request)
     except asyncio.TimeoutError:
-        refusal = upstream.too_slow(request).refusal
+        refusal = upstream.too_slow().refuse(request)
     raise http_error(request, refusal)
 
 
@@ -46,11 +46,13 @@ async def body_of(request: web.Request, watch: Watch) -> AsyncIterator[bytes]:
     try:
         async for data in request.content.iter_any():
             yield data
-    except (OSError, aiohttp.ClientError, aiohttp.http.HttpProcessingError):
+    except (OSError, aiohttp.http.HttpProcessingError, web.RequestPayloadError):
         if request.transport is None:
             watch.end(Disconnected("the client went away within its request"))
         else:
             watch.end(http_error(request, Refusal(400, "The body of the request cannot be read.")))
+            # aiohttp would read on, and log what it gets as an error of the handler.
+            request.content.feed_eof()
         raise
     watch.begin_limit()
 

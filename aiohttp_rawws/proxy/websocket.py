@@ -84,11 +84,11 @@ async def dial(
     request = visitor.request
     try:
         with Watch(request, upstream.limit):
-            return await upstream.dial(request, headers)
+            return await upstream.dial(headers)
     except NoAnswer as error:
-        refusal = error.refusal
+        refusal = error.refuse(request)
     except asyncio.TimeoutError:
-        refusal = upstream.too_slow(request).refusal
+        refusal = upstream.too_slow().refuse(request)
     except asyncio.CancelledError:
         if not visitor.stopped:
             raise
