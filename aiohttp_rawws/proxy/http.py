@@ -44,6 +44,8 @@ async def body_of(request: web.Request, watch: Watch) -> AsyncIterator[bytes]:
     """Yield the body of a request while it arrives. The upstream's time counts from its end."""
     watch.pause_limit()
     try:
+        # aiohttp's client sends the head with the first data, be it empty.
+        yield request.content.read_nowait()
         async for data in request.content.iter_any():
             yield data
     except (OSError, aiohttp.http.HttpProcessingError, web.RequestPayloadError):

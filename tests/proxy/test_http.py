@@ -200,6 +200,22 @@ async def test_an_expectation_is_met_here(
     assert upstream.request.body == (b"Hi" if lines else b"")
 
 
+@pytest.mark.parametrize("framing", ["Content-Length: 5", "Transfer-Encoding: chunked"])
+async def test_an_upload_begins_with_its_head(
+    by_hand: ByHand, through: Serve, framing: str
+) -> None:
+    """It is answered before anything else is sent."""
+
+    async def script(wire: Wire, opening: Opening) -> None:
+        wire.send(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+        assert await wire.read_to_end() == b""
+
+    wire = await Wire.open(await through(await by_hand(script)))
+    wire.send(plain("/", framing, method="POST"))
+    assert (await wire.read_head())[0] == 403
+    await wire.close()
+
+
 @BOTH
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_an_upload_and_its_answer_pass_while_they_arrive(

