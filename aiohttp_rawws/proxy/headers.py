@@ -12,7 +12,7 @@ from multidict import CIMultiDict, MultiMapping
 from ..client.request import upgrade_headers
 from ..session.options import TOKEN
 from ..wire.handshake import lines, tokens
-from .forwarded import Address, Peers, peers_of, tell_of_visitor
+from .forwarded import Address, Peers, is_about_visitor, peers_of, tell_of_visitor
 
 __all__ = (
     "HeaderRules",
@@ -134,10 +134,17 @@ def check_header(name: str, value: object) -> None:
 def end_to_end(headers: MultiMapping[str]) -> "CIMultiDict[str]":
     """Return all headers but those of the hop."""
     passed = CIMultiDict(headers)
-    named = (name for name in tokens(headers, "Connection") if name.lower() not in KEPT)
-    for name in (*HOP_BY_HOP, *named):
+    for name in (*HOP_BY_HOP, *filter(may_be_named, tokens(headers, "Connection"))):
         passed.popall(name, None)
     return passed
+
+
+def may_be_named(name: str) -> bool:
+    """Return True for a header that `Connection` can name away.
+
+    A visitor could else have the headers removed by which a proxy in front tells of it.
+    """
+    return name.lower() not in KEPT and not is_about_visitor(name.lower())
 
 
 def without_handshake(headers: MultiMapping[str]) -> "CIMultiDict[str]":

@@ -133,7 +133,9 @@ async def test_no_body(
 
 async def test_an_upgrade_that_is_required(by_hand: ByHand, through: Serve) -> None:
     """RFC 9110 section 15.5.22."""
-    said = b"HTTP/1.1 426 No\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n"
+    said = (
+        b"HTTP/1.1 426 No\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n"
+    )
     wire = await Wire.open(await through(await by_hand(Recorder(said).script)))
     wire.send(plain())
     status, headers = await wire.read_head()
