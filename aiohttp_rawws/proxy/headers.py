@@ -160,7 +160,7 @@ def is_writable(line: str, headers: MultiMapping[str]) -> bool:
 
     It silently drops bytes that are not UTF-8, and it refuses to write control characters.
     """
-    return not any(UNWRITABLE.search(text) for text in (line, *headers.keys(), *headers.values()))
+    return not UNWRITABLE.search(" ".join((line, *headers.keys(), *headers.values())))
 
 
 def offer_of(request: web.Request, choose: Callable[[str], str | None] | None) -> str | None:
