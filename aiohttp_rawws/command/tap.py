@@ -50,7 +50,7 @@ def open_sentence(fields: dict[str, Any]) -> str:
     )
 
 
-def refused_sentence(fields: dict[str, Any]) -> str:
+def status_sentence(fields: dict[str, Any]) -> str:
     return f"{request_of(fields)}: {fields['status']}"
 
 
@@ -69,4 +69,9 @@ def end_sentence(fields: dict[str, Any]) -> str:
     return f"{who}{why}; {'; '.join(passed)}"
 
 
-SENTENCES = {"open": open_sentence, "refused": refused_sentence, "end": end_sentence}
+SENTENCES = {
+    "open": open_sentence,
+    "refused": status_sentence,
+    "answered": status_sentence,
+    "end": end_sentence,
+}

@@ -22,7 +22,7 @@ from .relay import Tap, check_tap
 from .upstream import Upstream
 from .websocket import upgrade
 
-__all__ = ("ProxyOptions", "proxy")
+__all__ = ("ProxyOptions", "can_upgrade", "proxy")
 
 #: How to call `proxy`, for error messages.
 CALL = "proxy(request, client_session, url)"

@@ -1,6 +1,7 @@
 """The request to the upstream, and the reasons why there is no answer."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -63,13 +64,7 @@ class Upstream:
         timeout = self._options.pop("timeout", None) or client_session.timeout
         #: How many seconds the head of an answer may take, or None.
         self.limit = min(filter(None, (timeout.total, timeout.sock_read)), default=None)
-        # What comes behind the head may take any time.
-        self._timeout = aiohttp.ClientTimeout(
-            total=None,
-            connect=timeout.connect,
-            sock_connect=timeout.sock_connect,
-            ceil_threshold=timeout.ceil_threshold,
-        )
+        self._timeout = connecting_alone(timeout)
 
     async def dial(self, headers: "CIMultiDict[str]") -> aiohttp.ClientResponse:
         """Send an opening handshake and return the answer. Raises NoAnswer."""
@@ -141,6 +136,18 @@ class Upstream:
         auth = getattr(self._client_session, "auth", None)
         given = (auth, self._options.get("auth"), self.url.raw_user, self.url.raw_password)
         return any(each is not None for each in given)
+
+
+# An application has few, and asks for the same one at every request.
+@functools.lru_cache(maxsize=16)
+def connecting_alone(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientTimeout:
+    """Return a timeout that limits only how long it takes to connect."""
+    return aiohttp.ClientTimeout(
+        total=None,
+        connect=timeout.connect,
+        sock_connect=timeout.sock_connect,
+        ceil_threshold=timeout.ceil_threshold,
+    )
 
 
 def origin(url: StrOrURL) -> str:

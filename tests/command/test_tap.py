@@ -109,18 +109,19 @@ def test_a_visitor_who_has_gone_has_no_address() -> None:
 
 
 @ONE_LOOP
-async def test_refusals_have_a_line_too(serve: Serve, unused_tcp_port: int) -> None:
+async def test_refusals_and_answers_have_a_line_too(serve: Serve, unused_tcp_port: int) -> None:
     async with proxying(await serve(application(echo)), "--tap") as command:
         for data, shown in [
-            (request("/none"), "GET /none from ADDRESS: 404"),
-            (b"POST /x HTTP/1.1\r\nHost: h\r\n\r\n", "POST /x from ADDRESS: 405"),
-            (b"GET /\\ HTTP/1.1\r\nHost: h\r\n\r\n", r"GET /\\ from ADDRESS: 426"),
+            (request("/none"), "refused: GET /none from ADDRESS: 404"),
+            (b"POST / HTTP/1.1\r\nHost: h\r\n\r\n", "answered: POST / from ADDRESS: 405"),
+            (b"GET /\\ HTTP/1.1\r\nHost: h\r\n\r\n", r"answered: GET /\\ from ADDRESS: 404"),
+            (b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", "answered: GET / from ADDRESS: 426"),
         ]:
             wire = await Wire.open(command.address)
             wire.send(data)
-            await wire.read_to_end()
+            await wire.read_head()
             line = await command.line()
-            assert line.replace(name(wire), "ADDRESS").endswith(f" refused: {shown}")
+            assert line.replace(name(wire), "ADDRESS").endswith(f" {shown}")
             await wire.close()
         assert await command.stop() == (0, "", "")
     async with proxying(f"ws://127.0.0.1:{unused_tcp_port}", "--tap") as command:

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from aiohttp_rawws.proxy.proxy import proxy
 from tests.support.forwarding import Recorder, exchange, of_chunks, plain, read_body
-from tests.support.handshakes import Opening, request
+from tests.support.handshakes import Opening
+from tests.support.handshakes import request as upgrading
 from tests.support.servers import BOTH, Serve
 from tests.support.wire import NOWHERE, ByHand, Wire, tell
 
@@ -307,7 +308,7 @@ async def test_requests_that_are_pipelined(
 ) -> None:
     wire = await Wire.open(await through(await by_hand(upstream.script)))
     post = plain("/3", "Content-Length: 2", method="POST", body=b"Hi")
-    wire.send(plain("/1") + plain("/2") + post + plain("/4") + request("/5"))
+    wire.send(plain("/1") + plain("/2") + post + plain("/4") + upgrading("/5"))
     for _ in range(5):
         status, headers = await wire.read_head()
         assert status == 200
@@ -320,13 +321,13 @@ async def test_requests_that_are_pipelined(
 @pytest.mark.parametrize(
     "data",
     [
-        request(method="POST"),
-        request(method="POST", Content_Length="5") + b"Hello",
-        request(method="POST", Transfer_Encoding="chunked") + CHUNKS,
-        request(Upgrade="websocket, h2c"),
-        request(Upgrade="h2c"),
-        request(Connection="close"),
-        request(version="1.0"),
+        upgrading(method="POST"),
+        upgrading(method="POST", Content_Length="5") + b"Hello",
+        upgrading(method="POST", Transfer_Encoding="chunked") + CHUNKS,
+        upgrading(Upgrade="websocket, h2c"),
+        upgrading(Upgrade="h2c"),
+        upgrading(Connection="close"),
+        upgrading(version="1.0"),
     ],
     ids=str,
 )
@@ -336,7 +337,7 @@ async def test_no_upgrade_that_could_be_one(
     """The upstream is asked without the upgrade."""
     wire = await Wire.open(await through(await by_hand(upstream.script)))
     wire.send(data)
-    status, headers = await wire.read_head()
+    status, _ = await wire.read_head()
     assert (status, await wire.read(2)) == (200, b"OK")
     await wire.close()
     got = upstream.request
@@ -354,8 +355,8 @@ async def test_a_tunnel(serve: Serve, bare: aiohttp.ClientSession) -> None:
     """No route of aiohttp's matches a CONNECT, but a middleware sees it."""
 
     @web.middleware
-    async def ingress(asked: web.Request, handler: Any) -> web.StreamResponse:
-        return await proxy(asked, bare, NOWHERE.url())
+    async def ingress(request: web.Request, handler: Any) -> web.StreamResponse:
+        return await proxy(request, bare, NOWHERE.url())
 
     ours = await serve(web.Application(middlewares=[ingress]))
     status, headers = await tell(ours, plain("example.test:80", method="CONNECT"))

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -25,7 +24,7 @@ from tests.support.servers import (
 )
 from tests.support.sockets import reset
 from tests.support.waiting import PATIENCE, soon, until
-from tests.support.wire import Address, ByHand, Script, Wire
+from tests.support.wire import Address, ByHand, Wire
 
 # -- the upstream ----------------------------------------------------------------------------------
 
