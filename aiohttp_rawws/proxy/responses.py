@@ -45,11 +45,16 @@ class ProxyResponse(Unadorned, UpgradeResponse):
 
 
 async def pass_body(
-    request: web.Request, answer: aiohttp.ClientResponse, response: web.StreamResponse
+    request: web.Request,
+    answer: aiohttp.ClientResponse,
+    response: web.StreamResponse,
+    *,
+    kept: bool = True,
 ) -> None:
     """Answer with `response`, and with the body of the upstream's answer while it arrives.
 
-    A body that breaks off breaks off for the visitor, too.
+    A body that breaks off breaks off for the visitor, too. Where the upstream's connection is not
+    `kept` it serves no other request.
     """
     try:
         await response.prepare(request)
@@ -72,7 +77,7 @@ async def pass_body(
         cut_off(request, response)
         raise
     finally:
-        close_connection(answer)
+        close_connection(answer, kept=kept)
 
 
 def cut_off(request: web.Request, response: web.StreamResponse) -> None:

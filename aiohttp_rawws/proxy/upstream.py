@@ -70,7 +70,8 @@ class Upstream:
         """Send an opening handshake and return the answer. Raises NoAnswer."""
         # RFC 6455 section 4.1: an HTTP proxy before the upstream is asked for a tunnel.
         given = middlewares_of(self._client_session, self._options)
-        return await self._ask("GET", self.url, headers, middlewares=[*given, tunnel])
+        middlewares = [*given, on_new_connection, tunnel]
+        return await self._ask("GET", self.url, headers, middlewares=middlewares)
 
     async def forward(
         self, method: str, headers: "CIMultiDict[str]", body: AsyncIterator[bytes] | None
@@ -136,6 +137,19 @@ class Upstream:
         auth = getattr(self._client_session, "auth", None)
         given = (auth, self._options.get("auth"), self.url.raw_user, self.url.raw_password)
         return any(each is not None for each in given)
+
+
+async def on_new_connection(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send a request on a connection of its own: a client middleware.
+
+    One from the pool may have gone silent without an end, and would cost a 504.
+    """
+    if request.proxy is None:
+        # They are a part of the pool's key, and sent to nobody.
+        request.proxy_headers = CIMultiDict({"X-Connection": str(id(request))})
+    return await handler(request)
 
 
 # An application has few, and asks for the same one at every request.

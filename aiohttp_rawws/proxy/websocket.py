@@ -130,7 +130,8 @@ async def pass_refusal(visitor: Upgrade, answer: aiohttp.ClientResponse) -> web.
     )
     visitor.refuse_with(response)
     with Watch(visitor.request, None):
-        await pass_body(visitor.request, answer, response)
+        # The pool gives it to no other handshake.
+        await pass_body(visitor.request, answer, response, kept=False)
     return response
 
 

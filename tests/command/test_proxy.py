@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect as websockets_connect
 from websockets.asyncio.server import serve as websockets_serve
 
 from aiohttp_rawws import accept
-from tests.support.command import CLOSE, name, never, opened, proxying, sink, visit
+from tests.support.command import CLOSE, never, opened, proxying, sink, visit
 from tests.support.forwarding import exchange, plain
 from tests.support.handshakes import request
 from tests.support.loops import ONE_LOOP
