@@ -68,10 +68,13 @@ def negotiated_extensions(headers: MultiMapping[str]) -> str | None:
     return value if extension_names(headers) else None
 
 
-def close_connection(response: aiohttp.ClientResponse) -> None:
-    """Close the connection of a response, unless it was read to its end and may serve others."""
+def close_connection(response: aiohttp.ClientResponse, *, kept: bool = True) -> None:
+    """Close the connection of a response, unless it was read to its end and may serve others.
+
+    Where it is not `kept` it serves no others.
+    """
     response.close()
-    if response.status == 101 and response._protocol is not None:
+    if (response.status == 101 or not kept) and response._protocol is not None:
         # A 101 without Upgrade is like any response to aiohttp: its connection is in the pool.
         response._protocol.close()
 

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from ..proxy.proxy import can_upgrade
 from ..proxy.relay import RelayStats
-from ..server.upgrade import is_upgrade
 from ..wire.frames import Frame
 from .text import address_of
 
@@ -34,7 +34,7 @@ class Observer:
         self._number = number
         self._frames = dict.fromkeys(DIRECTIONS, 0)
         self._bytes = dict.fromkeys(DIRECTIONS, 0)
-        self._is_upgrade = is_upgrade(request)
+        self._otherwise = "refused" if can_upgrade(request) else "answered"
         self._request = {
             "method": request.method,
             "path": request.rel_url.raw_path_qs,
@@ -42,14 +42,13 @@ class Observer:
         }
 
     def answered(self, response: web.StreamResponse) -> None:
-        """Show the opening of the connection, the refusal of an upgrade, or a plain request."""
+        """Show the opening of the connection, the refusal of one, or the answer to a request."""
         if response.status == 101:
             protocol = response.headers.get("Sec-WebSocket-Protocol")
             extensions = response.headers.get("Sec-WebSocket-Extensions")
             self._event("open", {**self._request, "protocol": protocol, "extensions": extensions})
         else:
-            event = "refused" if self._is_upgrade else "request"
-            self._event(event, {**self._request, "status": response.status})
+            self._event(self._otherwise, {**self._request, "status": response.status})
 
     def tap(self, direction: str, frame: Frame) -> None:
         """Show a frame."""

@@ -50,7 +50,7 @@ def open_sentence(fields: dict[str, Any]) -> str:
     )
 
 
-def answer_sentence(fields: dict[str, Any]) -> str:
+def status_sentence(fields: dict[str, Any]) -> str:
     return f"{request_of(fields)}: {fields['status']}"
 
 
@@ -74,7 +74,7 @@ def end_sentence(fields: dict[str, Any]) -> str:
 
 SENTENCES = {
     "open": open_sentence,
-    "refused": answer_sentence,
-    "request": answer_sentence,
+    "refused": status_sentence,
+    "answered": status_sentence,
     "end": end_sentence,
 }

@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from ..session.kernel import is_unix
 from ..wire.handshake import lines
 
-__all__ = ("Address", "Peers", "peers_of", "tell_of_visitor")
+__all__ = ("Address", "Peers", "is_about_visitor", "peers_of", "tell_of_visitor")
 
 Address: TypeAlias = (
     str
@@ -122,4 +122,5 @@ def tell_of_visitor(headers: "CIMultiDict[str]", request: web.Request, trusted: 
 
 
 def is_about_visitor(name: str) -> bool:
+    """Return True for the name of a header, in lower case, that tells of a visitor."""
     return name in NAMES or name.startswith(PREFIX)

@@ -12,7 +12,7 @@ from multidict import CIMultiDict, MultiMapping
 from ..client.request import upgrade_headers
 from ..session.options import TOKEN
 from ..wire.handshake import lines, tokens
-from .forwarded import Address, Peers, peers_of, tell_of_visitor
+from .forwarded import Address, Peers, is_about_visitor, peers_of, tell_of_visitor
 
 __all__ = (
     "HeaderRules",
@@ -138,10 +138,17 @@ def check_header(name: str, value: object) -> None:
 def end_to_end(headers: MultiMapping[str]) -> "CIMultiDict[str]":
     """Return all headers but those of the hop."""
     passed = CIMultiDict(headers)
-    named = (name for name in tokens(headers, "Connection") if name.lower() not in KEPT)
-    for name in (*HOP_BY_HOP, *named):
+    for name in (*HOP_BY_HOP, *filter(may_be_named, tokens(headers, "Connection"))):
         passed.popall(name, None)
     return passed
+
+
+def may_be_named(name: str) -> bool:
+    """Return True for a header that `Connection` can name away.
+
+    A visitor could else have the headers removed by which a proxy in front tells of it.
+    """
+    return name.lower() not in KEPT and not is_about_visitor(name.lower())
 
 
 def without_handshake(headers: MultiMapping[str]) -> "CIMultiDict[str]":
@@ -157,7 +164,7 @@ def is_writable(line: str, headers: MultiMapping[str]) -> bool:
 
     It silently drops bytes that are not UTF-8, and it refuses to write control characters.
     """
-    return not any(UNWRITABLE.search(text) for text in (line, *headers.keys(), *headers.values()))
+    return not UNWRITABLE.search(" ".join((line, *headers.keys(), *headers.values())))
 
 
 def offer_of(request: web.Request, choose: Callable[[str], str | None] | None) -> str | None:
@@ -210,11 +217,10 @@ def handshake_headers(
 def forwarded_headers(request: web.Request, to_tls: bool, rules: HeaderRules) -> "CIMultiDict[str]":
     """Return the headers of a request that is forwarded as plain HTTP."""
     headers = request_headers(request, to_tls, rules)
-    if request.body_exists:
-        if is_inflated(request):
-            headers.popall("Content-Encoding", None)
-        elif "Content-Length" in request.headers:
-            headers["Content-Length"] = request.headers["Content-Length"]
+    if is_inflated(request):
+        headers.popall("Content-Encoding", None)
+    elif "Content-Length" in request.headers:
+        headers["Content-Length"] = request.headers["Content-Length"]
     return of_one_case(headers)
 
 
@@ -223,7 +229,7 @@ def is_inflated(request: web.Request) -> bool:
 
     It does unless told otherwise, and leaves the headers of the compressed body as they are.
     """
-    return request.content.total_compressed_bytes is not None
+    return request.body_exists and request.content.total_compressed_bytes is not None
 
 
 def of_one_case(headers: MultiMapping[str]) -> "CIMultiDict[str]":

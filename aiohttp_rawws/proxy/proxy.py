@@ -22,7 +22,7 @@ from .plan import Edit, Farewell, Plan, Tap
 from .upstream import Upstream
 from .websocket import upgrade
 
-__all__ = ("ProxyOptions", "proxy")
+__all__ = ("ProxyOptions", "can_upgrade", "proxy")
 
 #: How to call `proxy`, for error messages.
 CALL = "proxy(request, client_session, url)"
@@ -134,17 +134,27 @@ async def proxy(
     plan = Plan(tap, tap_limit, edit, remask, idle, lifetime, heartbeat, goodbye)
     rules = header_rules(headers, host, trusted)
     taken, request_options = divide(dict(options))
-    # The function of a route answers clients; that of a proxy asks the upstream.
-    session_options = options_of(request).replace(extensions=None)
-    if taken:
-        session_options = session_options.replace(**taken)
     upstream = Upstream(client_session, url, request_options)
-    # aiohttp hands no bytes over where `Upgrade` holds more.
-    if is_upgrade(request) and names_websocket_alone(request.headers):
+    upgrades = can_upgrade(request)
+    # The options of the sessions are checked for plain requests, too, if there are any.
+    if upgrades or taken:
+        # The function of a route answers clients; that of a proxy asks the upstream.
+        session_options = options_of(request).replace(**{"extensions": None, **taken})
+    if upgrades:
         return await upgrade(request, upstream, rules, session_options, plan)
     if request.method == "CONNECT":
         raise http_error(request, Refusal(405, "This is no tunnel.", {"Allow": METHODS}))
     return await forward(request, upstream, rules)
+
+
+def can_upgrade(request: web.Request) -> bool:
+    """Return True for an upgrade request, and one that aiohttp can hand over."""
+    return (
+        "Upgrade" in request.headers
+        and is_upgrade(request)
+        # aiohttp hands no bytes over where `Upgrade` holds more.
+        and names_websocket_alone(request.headers)
+    )
 
 
 def check_request(request: object) -> None:

@@ -17,8 +17,8 @@ __all__ = ("PassedAnswer", "PassedRefusal", "ProxyResponse", "pass_body")
 ADDED = ("Content-Type", "Date", "Server")
 
 
-class PassedAnswer(web.StreamResponse):
-    """The answer of another server, without the headers that aiohttp adds to every response."""
+class Unadorned(web.StreamResponse):
+    """A response without the headers that aiohttp adds to every one."""
 
     async def _prepare_headers(self) -> None:
         added = [name for name in ADDED if name not in self.headers]
@@ -27,11 +27,17 @@ class PassedAnswer(web.StreamResponse):
             self.headers.popall(name, None)
 
 
+class PassedAnswer(Unadorned):
+    """The answer of another server. The head leaves with the first part of the body."""
+
+    _send_headers_immediately = False
+
+
 class PassedRefusal(PassedAnswer, Refused):
     """The refusal of an upgrade by another server."""
 
 
-class ProxyResponse(PassedAnswer, UpgradeResponse):
+class ProxyResponse(Unadorned, UpgradeResponse):
     """The 101 of a proxied connection."""
 
     #: None until the relay has ended, and if a shutdown ended it.
@@ -39,17 +45,27 @@ class ProxyResponse(PassedAnswer, UpgradeResponse):
 
 
 async def pass_body(
-    request: web.Request, answer: aiohttp.ClientResponse, response: web.StreamResponse
+    request: web.Request,
+    answer: aiohttp.ClientResponse,
+    response: web.StreamResponse,
+    *,
+    kept: bool = True,
 ) -> None:
     """Answer with `response`, and with the body of the upstream's answer while it arrives.
 
-    A body that breaks off breaks off for the visitor, too.
+    A body that breaks off breaks off for the visitor, too. Where the upstream's connection is not
+    `kept` it serves no other request.
     """
     try:
         await response.prepare(request)
-        async for data in answer.content.iter_any():
+        data = answer.content.read_nowait()
+        if not answer.content.at_eof():
+            # The head waits for no data: this sends it, though there may be none.
             await response.write(data)
-        await response.write_eof()
+            async for data in answer.content.iter_any():
+                await response.write(data)
+            data = b""
+        await response.write_eof(data)
     except aiohttp.ClientPayloadError as error:
         where = origin(answer.url)
         warn(request, "Proxy: %s broke off its answer: %s", where, reason(error))
@@ -61,7 +77,7 @@ async def pass_body(
         cut_off(request, response)
         raise
     finally:
-        close_connection(answer)
+        close_connection(answer, kept=kept)
 
 
 def cut_off(request: web.Request, response: web.StreamResponse) -> None:

@@ -1,6 +1,7 @@
 """The request to the upstream, and the reasons why there is no answer."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..client.request import middlewares_of
 from ..client.takeover import close_connection
 from ..client.tunnel import tunnel
 from ..server.logs import warn
-from ..wire.handshake import Refusal
+from ..wire.handshake import UPGRADE_LISTS, Refusal, wrong_length
 from .headers import is_writable
 
 __all__ = ("NoAnswer", "Upstream", "origin", "reason")
@@ -25,13 +26,26 @@ AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 #: What aiohttp says of a head that is over its limits.
 TOO_LONG = "Got more than"
 
+#: The visitor's text where the answer was read.
+NOT_PASSED = "The upstream's answer cannot be passed on."
+
 
 class NoAnswer(Exception):
-    """The upstream gave no answer that can be passed on. `refusal` is the visitor's."""
+    """The upstream gave no answer that can be passed on.
 
-    def __init__(self, status: int, text: str) -> None:
+    `reason` is for the log, and tells more than the visitor gets.
+    """
+
+    def __init__(self, status: int, text: str, reason: str, *args: object) -> None:
         super().__init__(text)
-        self.refusal = Refusal(status, text)
+        self._refusal = Refusal(status, text)
+        self._reason = reason
+        self._arguments = args
+
+    def refuse(self, request: web.Request) -> Refusal:
+        """Log the reason, and return the refusal for the visitor."""
+        warn(request, f"Proxy: {self._reason}", *self._arguments)
+        return self._refusal
 
 
 class Upstream:
@@ -50,43 +64,31 @@ class Upstream:
         timeout = self._options.pop("timeout", None) or client_session.timeout
         #: How many seconds the head of an answer may take, or None.
         self.limit = min(filter(None, (timeout.total, timeout.sock_read)), default=None)
-        # What comes behind the head may take any time.
-        self._timeout = aiohttp.ClientTimeout(
-            total=None,
-            connect=timeout.connect,
-            sock_connect=timeout.sock_connect,
-            ceil_threshold=timeout.ceil_threshold,
-        )
+        self._timeout = connecting_alone(timeout)
 
-    async def dial(
-        self, request: web.Request, headers: "CIMultiDict[str]"
-    ) -> aiohttp.ClientResponse:
+    async def dial(self, headers: "CIMultiDict[str]") -> aiohttp.ClientResponse:
         """Send an opening handshake and return the answer. Raises NoAnswer."""
         # RFC 6455 section 4.1: an HTTP proxy before the upstream is asked for a tunnel.
         given = middlewares_of(self._client_session, self._options)
-        return await self._ask(request, "GET", self.url, headers, middlewares=[*given, tunnel])
+        middlewares = [*given, on_new_connection, tunnel]
+        return await self._ask("GET", self.url, headers, middlewares=middlewares)
 
     async def forward(
-        self, request: web.Request, headers: "CIMultiDict[str]", body: AsyncIterator[bytes] | None
+        self, method: str, headers: "CIMultiDict[str]", body: AsyncIterator[bytes] | None
     ) -> aiohttp.ClientResponse:
         """Send a request and return the answer. Raises NoAnswer."""
         url = self.url
         if url.scheme in ("ws", "wss"):
             url = url.with_scheme("https" if url.scheme == "wss" else "http")
-        answer = await self._ask(request, request.method, url, headers, data=body)
+        answer = await self._ask(method, url, headers, data=body)
         if answer.status == 101:
             close_connection(answer)
-            warn(request, "Proxy: %s switched protocols without being asked", origin(self.url))
-            raise NoAnswer(502, "The upstream's answer cannot be passed on.")
+            why = "%s switched protocols without being asked"
+            raise NoAnswer(502, NOT_PASSED, why, origin(self.url))
         return answer
 
     async def _ask(
-        self,
-        request: web.Request,
-        method: str,
-        url: URL,
-        headers: "CIMultiDict[str]",
-        **options: Any,
+        self, method: str, url: URL, headers: "CIMultiDict[str]", **options: Any
     ) -> aiohttp.ClientResponse:
         if self._has_credentials():
             headers.popall("Authorization", None)
@@ -105,30 +107,32 @@ class Upstream:
         except aiohttp.InvalidURL:
             raise
         except asyncio.TimeoutError:
-            raise self.too_slow(request) from None
+            raise self.too_slow() from None
         except (aiohttp.ClientError, OSError) as error:
-            raise self._unreachable(request, error) from error
+            raise self._unreachable(error) from error
         if not is_writable(answer.reason or "", answer.headers):
             close_connection(answer)
-            where = origin(answer.url)
-            warn(request, "Proxy: %s answered with headers that are not printable UTF-8", where)
-            raise NoAnswer(502, "The upstream's answer cannot be passed on.")
+            why = "%s answered with headers that are not printable UTF-8"
+            raise NoAnswer(502, NOT_PASSED, why, origin(answer.url))
+        if wrong := wrong_length(answer.headers, UPGRADE_LISTS):
+            close_connection(answer)
+            raise NoAnswer(502, NOT_PASSED, "the answer of %s: %s", origin(answer.url), wrong)
         return answer
 
-    def too_slow(self, request: web.Request) -> NoAnswer:
-        """Log that the upstream did not answer in time, and return that as NoAnswer."""
-        warn(request, "Proxy: %s did not answer in time", origin(self.url))
-        return NoAnswer(504, "The upstream did not answer in time.")
+    def too_slow(self) -> NoAnswer:
+        """Return the error of an answer that did not come in time."""
+        text = "The upstream did not answer in time."
+        return NoAnswer(504, text, "%s did not answer in time", origin(self.url))
 
-    def _unreachable(self, request: web.Request, error: Exception) -> NoAnswer:
+    def _unreachable(self, error: Exception) -> NoAnswer:
         where, why = origin(self.url), reason(error)
-        if not isinstance(error, aiohttp.ClientResponseError):
-            warn(request, "Proxy: %s cannot be reached: %s", where, why)
-            return NoAnswer(502, "The upstream cannot be reached.")
+        if not isinstance(error, aiohttp.ClientResponseError) and not is_cut(error):
+            text = "The upstream cannot be reached."
+            return NoAnswer(502, text, "%s cannot be reached: %s", where, why)
         if why.startswith(TOO_LONG):
             why += "; raise the limit with max_field_size= or max_line_size="
-        warn(request, "Proxy: the answer of %s cannot be read: %s", where, why)
-        return NoAnswer(502, "The upstream's answer cannot be read.")
+        text = "The upstream's answer cannot be read."
+        return NoAnswer(502, text, "the answer of %s cannot be read: %s", where, why)
 
     def _has_credentials(self) -> bool:
         """Return True if aiohttp authorizes the request; it refuses such a header then."""
@@ -136,6 +140,31 @@ class Upstream:
         auth = getattr(self._client_session, "auth", None)
         given = (auth, self._options.get("auth"), self.url.raw_user, self.url.raw_password)
         return any(each is not None for each in given)
+
+
+async def on_new_connection(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send a request on a connection of its own: a client middleware.
+
+    One from the pool may have gone silent without an end, and would cost a 504.
+    """
+    if request.proxy is None:
+        # They are a part of the pool's key, and sent to nobody.
+        request.proxy_headers = CIMultiDict({"X-Connection": str(id(request))})
+    return await handler(request)
+
+
+# An application has few, and asks for the same one at every request.
+@functools.lru_cache(maxsize=16)
+def connecting_alone(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientTimeout:
+    """Return a timeout that limits only how long it takes to connect."""
+    return aiohttp.ClientTimeout(
+        total=None,
+        connect=timeout.connect,
+        sock_connect=timeout.sock_connect,
+        ceil_threshold=timeout.ceil_threshold,
+    )
 
 
 def origin(url: StrOrURL) -> str:
@@ -149,7 +178,12 @@ def reason(error: BaseException) -> str:
     text: object = error
     if isinstance(error, aiohttp.ClientResponseError):
         text = error.message
-    elif isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
-        # aiohttp gives the part of the head that has come.
-        text = "it disconnected within the head of its answer"
+    elif is_cut(error):
+        text = "the connection ended within the head"
     return " ".join(str(text).split())
+
+
+def is_cut(error: BaseException) -> bool:
+    """Return True if an answer has ended within its head."""
+    # The message is the part of the head that has come.
+    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)

@@ -36,6 +36,7 @@ class Watch:
         self._reason: Exception | None = None
         self._poll: asyncio.TimerHandle
         self._timer: asyncio.TimerHandle | None = None
+        self._ending: asyncio.Handle | None = None
 
     def __enter__(self) -> "Watch":
         self._scope.__enter__()
@@ -51,14 +52,19 @@ class Watch:
     ) -> None:
         self._poll.cancel()
         self.pause_limit()
-        if self._scope.__exit__(kind, error, traceback) and self._reason is not None:
+        if self._ending is not None:
+            self._ending.cancel()
+        ended = self._scope.__exit__(kind, error, traceback)
+        # What ends the block may make it fail before it is cancelled.
+        if self._reason is not None and (ended or isinstance(error, Exception)):
             raise self._reason from None
 
     def end(self, reason: Exception) -> None:
         """End the block, which then raises `reason`. The first one counts."""
         if self._reason is None:
             self._reason = reason
-            self._scope.cancel()
+            # The caller may run in the task of the block.
+            self._ending = self._loop.call_soon(self._scope.cancel)
 
     # -- the limit -------------------------------------------------------------------------
 

@@ -83,11 +83,11 @@ async def dial(
     request = visitor.request
     try:
         with Watch(request, upstream.limit):
-            return await upstream.dial(request, headers)
+            return await upstream.dial(headers)
     except NoAnswer as error:
-        refusal = error.refusal
+        refusal = error.refuse(request)
     except asyncio.TimeoutError:
-        refusal = upstream.too_slow(request).refusal
+        refusal = upstream.too_slow().refuse(request)
     except asyncio.CancelledError:
         if not visitor.stopped:
             raise
@@ -129,7 +129,8 @@ async def pass_refusal(visitor: Upgrade, answer: aiohttp.ClientResponse) -> web.
     )
     visitor.refuse_with(response)
     with Watch(visitor.request, None):
-        await pass_body(visitor.request, answer, response)
+        # The pool gives it to no other handshake.
+        await pass_body(visitor.request, answer, response, kept=False)
     return response
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from multidict import CIMultiDict, MultiMapping, istr
 
 __all__ = (
+    "UPGRADE_LISTS",
     "HandshakeRequest",
     "HandshakeRule",
     "Refusal",
@@ -33,6 +34,7 @@ __all__ = (
     "tokens",
     "too_long",
     "wrong_answer",
+    "wrong_length",
 )
 
 # RFC 6455 section 1.3
@@ -314,6 +316,7 @@ def fold(text: str) -> str:
 
 
 def wrong_length(headers: MultiMapping[str], names: Iterable[str]) -> str | None:
+    """Return what is wrong with lists that are over the limits, None if none is."""
     name = too_long(headers, names)
     if name is None:
         return None

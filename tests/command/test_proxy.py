@@ -13,6 +13,7 @@ from websockets.asyncio.server import serve as websockets_serve
 
 from aiohttp_rawws import accept
 from tests.support.command import CLOSE, never, opened, proxying, sink, visit
+from tests.support.forwarding import exchange, plain
 from tests.support.handshakes import request
 from tests.support.loops import ONE_LOOP
 from tests.support.octets import masked
@@ -187,3 +188,24 @@ async def test_certificates_are_checked(
         status, out, errors = await command.stop()
     assert (status, out) == (0, "")
     assert re.fullmatch(r"Proxy: wss://\S+ cannot be reached: .*CERTIFICATE_VERIFY.*\n", errors)
+
+
+@ONE_LOOP
+async def test_plain_requests_are_forwarded(serve: Serve) -> None:
+    """With the path, the query and the body as they are."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=request.raw_path.encode() + await request.read())
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    async with proxying((await serve(app)).url("/base"), "--tap") as command:
+        wire = await Wire.open(command.address)
+        data = plain("/a%2Fb/../?c=%7E", "Content-Length: 2", method="POST", body=b"Hi")
+        status, _, body = await exchange(wire, data)
+        await wire.close()
+        assert (status, body) == (200, b"/base/a%2Fb/../?c=%7EHi")
+        assert re.match(
+            r"#1 answered: POST /a%2Fb/\.\./\?c=%7E from \S+: 200", await command.line()
+        )
+        assert await command.stop() == (0, "", "")

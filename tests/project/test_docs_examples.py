@@ -193,7 +193,7 @@ async def test_the_ingress(client_session: aiohttp.ClientSession) -> None:
         "client_session": client_session,
     }
     async with serving(echo_app()) as upstream:
-        await run(example("README.md", "proxy(").replace("ws://addon:8099", upstream), names)
+        await run(example("README.md", "proxy(").replace("http://addon:8099", upstream), names)
         app = web.Application()
         app.router.add_get("/{path:.*}", names["ingress"])
         async with serving(app) as url:
@@ -258,7 +258,7 @@ async def test_a_redirect_by_hand(client_session: aiohttp.ClientSession) -> None
         names["session"].abort()
 
 
-@pytest.mark.parametrize("handler", ["ingress", "watched"])
+@pytest.mark.parametrize("handler", ["gateway", "behind", "mounted", "watched"])
 async def test_the_proxy(
     handler: str, client_session: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -269,15 +269,18 @@ async def test_the_proxy(
 
     async with serving(echo_app(extensions=offered)) as upstream:
         names: dict[str, Any] = {}
-        for code in examples("docs/proxy.md")[:2]:
-            await run(code.replace("ws://127.0.0.1:8099", upstream), names)
+        for code in examples("docs/proxy.md")[:4]:
+            await run(code.replace("http://127.0.0.1:8099", upstream), names)
         app = web.Application()
         app.cleanup_ctx.append(names["upstream"])
-        app.router.add_get("/{path:.*}", names[handler])
-        async with serving(names["app"] if handler == "ingress" else app) as url:
-            got = await exchange(client_session, f"{url}/a?b", Frame.ping(), extensions="x")
+        path = "/apps/{name:[a-z]+}{path:(/.*)?}" if handler == "mounted" else "/{path:.*}"
+        app.router.add_route("*", path, names[handler])
+        async with serving(names["app"] if handler == "gateway" else app) as url:
+            got = await exchange(client_session, f"{url}/apps/x?b", Frame.ping(), extensions="x")
+            async with client_session.post(f"{url}/apps/x".replace("ws:", "http:")) as answer:
+                assert answer.status == 405
     assert got == [Frame.ping(), Frame.close(1000)]
-    assert offers == (["x"] if handler == "ingress" else [])
+    assert offers == ([] if handler == "watched" else ["x"])
     assert ("upstream" in capsys.readouterr().out) == (handler == "watched")
 
 

@@ -9,13 +9,14 @@ import pytest
 from aiohttp import web
 
 from aiohttp_rawws.proxy.proxy import proxy
-from tests.support.handshakes import Opening, request
-from tests.support.octets import HELLO, masked
+from tests.support.forwarding import plain
+from tests.support.handshakes import Opening, answer, request
+from tests.support.octets import CLOSE, HELLO, masked
 from tests.support.servers import BOTH, CANCELLATION, Contexts, Serve, ingress, running
 from tests.support.sockets import reset
 from tests.support.upstreams import Upstream, end_of
 from tests.support.waiting import PATIENCE, soon
-from tests.support.wire import ByHand, Wire, only_response
+from tests.support.wire import ByHand, Wire, only_response, tell
 
 
 @pytest.fixture(name="upstream")
@@ -154,3 +155,26 @@ async def test_an_upgrade_that_a_signal_breaks_off(
     await wire.close()
     assert await end_of(upstream.wire) == "RST"
     upstream.over.set()
+
+
+@BOTH
+async def test_a_connection_of_the_pool_that_went_silent(
+    by_hand: ByHand, through: Serve, tls: bool
+) -> None:
+    """The opening handshake goes to a new one."""
+    connections: list[Wire] = []
+
+    async def script(wire: Wire, opening: Opening) -> None:
+        connections.append(wire)
+        if len(connections) == 1:
+            wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+            assert await wire.read_to_end() == b""
+        else:
+            wire.send(answer(opening) + CLOSE)
+            await wire.read_to_end()
+
+    ours = await through(await by_hand(script, tls=tls), tls=tls)
+    assert (await tell(ours, plain()))[0] == 200
+    for _ in range(2):
+        assert (await tell(ours, request()))[0] == 101
+    assert len(connections) == 3

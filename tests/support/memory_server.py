@@ -79,7 +79,7 @@ class Growth:
 async def main() -> None:
     app = web.Application()
     app.cleanup_ctx.append(clients)
-    app.router.add_get("/proxy/{port}", pass_on)
+    app.router.add_route("*", "/proxy/{port}", pass_on)
     app.router.add_get("/growth", Growth().__call__)
     setup(app, max_frame_size=2**30)
     add_raw_websocket(app.router, "/frames", frames)
