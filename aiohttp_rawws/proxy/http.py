@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from ..server.refusals import Disconnected, http_error
+from ..server.upgrade import Upgrade
 from ..wire.handshake import UPGRADE_LISTS, Refusal, has_body, wrong_length
 from .headers import HeaderRules, answer_headers, forwarded_headers, is_writable
 from .responses import PassedAnswer, pass_body
@@ -25,7 +26,8 @@ async def forward(
 ) -> web.StreamResponse:
     """Answer a request by what the upstream answers. Raise the HTTPException of a refusal."""
     if wrong := wrong_length(request.headers, UPGRADE_LISTS):
-        raise http_error(request, Refusal(400, wrong))
+        # Nobody can tell if it is an upgrade: frames may stand behind it.
+        raise Upgrade(request).refusal(Refusal(400, wrong))
     sent = forwarded_headers(request, upstream.is_tls, rules)
     if not is_writable(request.raw_path, sent):
         raise http_error(request, Refusal(400, "Path and headers must be printable UTF-8."))
