@@ -343,10 +343,11 @@ def release(request: web.Request) -> None:
     for name, value in RELEASED:
         setattr(request.protocol, name, value)
     # Properties that are made anew when somebody asks for them. A clone may have others.
-    url: Any = request.rel_url
-    url._cache.clear()
-    if request._cache.keys() <= MADE_ANEW:
-        request._cache.clear()
+    cached: dict[str, Any] = getattr(request.rel_url, "_cache", {})
+    cached.clear()
+    cached = getattr(request, "_cache", {})
+    if cached.keys() <= MADE_ANEW:
+        cached.clear()
 
 
 def answered_already() -> RuntimeError:
