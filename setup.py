@@ -67,7 +67,8 @@ class BuildExtensions(build_ext):
         if self.compiler.compiler_type == "unix" and not self.debug:
             ext.extra_compile_args.append("-g0")
             if sys.platform == "linux" and not (self.in_checkout or self.editable_mode):
-                # A checkout keeps the names that profilers show.
+                # A checkout keeps what profilers and debuggers read.
+                ext.extra_compile_args.append("-fno-asynchronous-unwind-tables")
                 ext.extra_link_args.append("-Wl,--strip-all")
         super().build_extension(ext)
 
