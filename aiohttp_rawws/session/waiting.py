@@ -89,8 +89,11 @@ class Waiter:
             future.add_done_callback(wake_up, context=context)
             future.set_result(None)
             return
-        if not (self.waiting and self._lasting):
-            # A task that does something else now, or has ended, must not be kept.
+        if not self.waiting:
+            # A task that does something else now, or has ended, must not be kept. From Python 3.14
+            # on the future keeps it, too.
+            self._leave()
+        elif not self._lasting:
             self._wake_up = self._context = None
 
     def _take_callback(self, future: Any) -> bool:
