@@ -19,4 +19,5 @@ cdef class Waiter:
     cpdef close(self)
     cpdef wake(self, bint direct)
     cdef bint _take_callback(self, future) except -1
+    cdef _settle(self)
     cdef _leave(self)

@@ -89,9 +89,12 @@ class Waiter:
             future.add_done_callback(wake_up, context=context)
             future.set_result(None)
             return
+        self._settle()
+
+    def _settle(self) -> None:
+        """Let a task go that does something else now, or has ended: it must not be kept."""
         if not self.waiting:
-            # A task that does something else now, or has ended, must not be kept. From Python 3.14
-            # on the future keeps it, too.
+            # From Python 3.14 on the future keeps it, too.
             self._leave()
         elif not self._lasting:
             self._wake_up = self._context = None
