@@ -6,7 +6,7 @@ from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE, _PyBytes_Resize,
 )
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.object cimport PyObject
 from cpython.buffer cimport PyBUF_WRITE
@@ -35,18 +35,13 @@ cdef extern from *:
     #include <unistd.h>
     #endif
 
-    /* The GIL protects the spare blocks. Where it may be off, a lock does. */
     #ifdef Py_GIL_DISABLED
-    static PyMutex blocks_mutex;
-    #define lock_blocks() PyMutex_Lock(&blocks_mutex)
-    #define unlock_blocks() PyMutex_Unlock(&blocks_mutex)
+    #define HAS_GIL 0
     #else
-    #define lock_blocks()
-    #define unlock_blocks()
+    #define HAS_GIL 1
     #endif
     """
-    void lock_blocks() noexcept
-    void unlock_blocks() noexcept
+    bint HAS_GIL
     struct iovec:
         void *iov_base
         size_t iov_len
@@ -64,14 +59,13 @@ cdef void xor(char *target, const char *source, Py_ssize_t size, const char *key
     cdef uint64_t pad, word
     cdef uint64_t[4] words
     cdef Py_ssize_t i = 0
+    cdef int j
     memcpy(&half, key, 4)
     pad = (<uint64_t>half << 32) | half
     while i + 32 <= size:
         memcpy(words, source + i, 32)
-        words[0] ^= pad
-        words[1] ^= pad
-        words[2] ^= pad
-        words[3] ^= pad
+        for j in range(4):
+            words[j] ^= pad
         memcpy(target + i, words, 32)
         i += 32
     while i + 8 <= size:
@@ -158,54 +152,18 @@ cdef void put_payload(char *target, bytes payload, bytes key) noexcept:
     if key is None:
         memcpy(target, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
     else:
-        xor(
-            target,
-            PyBytes_AS_STRING(payload),
-            PyBytes_GET_SIZE(payload),
-            PyBytes_AS_STRING(key),
-        )
+        xor(target, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), PyBytes_AS_STRING(key))
 
 
 # What is gathered is soon written: a few blocks of memory go round. Where more outputs hold
-# something at a time, as in a broadcast, the others have no more than they need.
+# something at a time, as in a broadcast, the others have no more than they need. The GIL protects
+# the blocks: where it may be off there are none.
 cdef enum:
     BLOCK = 96 * 1024
     BLOCKS = 4
 cdef char *spare[BLOCKS]
 cdef int spares = 0
 cdef int blocks = 0
-
-
-cdef char *take_block() noexcept:
-    """Return a block, NULL if all of them hold something, or there is no memory."""
-    global spares, blocks
-    cdef char *block = NULL
-    lock_blocks()
-    if spares > 0:
-        spares -= 1
-        block = spare[spares]
-    elif blocks < BLOCKS:
-        block = <char *>PyMem_Malloc(BLOCK)
-        if block is not NULL:
-            blocks += 1
-    unlock_blocks()
-    return block
-
-
-cdef void give_block(char *block) noexcept:
-    global spares
-    lock_blocks()
-    spare[spares] = block
-    spares += 1
-    unlock_blocks()
-
-
-cdef void forget_block() noexcept:
-    """Note that a block was resized, and is none any more."""
-    global blocks
-    lock_blocks()
-    blocks -= 1
-    unlock_blocks()
 
 
 cdef char *resized(char *memory, Py_ssize_t capacity) except NULL:
@@ -235,24 +193,31 @@ cdef class Output:
         return self._memory + self.size - size
 
     cdef int _reserve(self, Py_ssize_t capacity) except -1:
-        if self._capacity == 0 and capacity <= BLOCK:
-            self._memory = take_block()
-            if self._memory is not NULL:
-                self._capacity = BLOCK
-                return 0
+        global spares, blocks
+        if HAS_GIL and self._capacity == 0 and capacity <= BLOCK and (spares or blocks < BLOCKS):
+            if spares == 0:
+                spare[0] = resized(NULL, BLOCK)
+                blocks += 1
+                spares = 1
+            spares -= 1
+            self._memory = spare[spares]
+            self._capacity = BLOCK
+            return 0
         capacity = max(capacity, 2 * self._capacity)
         if capacity == BLOCK:
             # That is how a block is known.
             capacity += 1
         self._memory = resized(self._memory, capacity)
         if self._capacity == BLOCK:
-            forget_block()
+            blocks -= 1
         self._capacity = capacity
         return 0
 
     cpdef clear(self):
+        global spares
         if self._capacity == BLOCK:
-            give_block(self._memory)
+            spare[spares] = self._memory
+            spares += 1
         else:
             PyMem_Free(self._memory)
         self._memory = NULL
@@ -333,12 +298,6 @@ cdef class ReadBuffer:
 cdef Py_ssize_t kept = READ_SIZE
 
 
-cdef int keep(Py_ssize_t size) except -1:
-    global kept
-    kept = keep_freed(size)
-    return 0
-
-
 cdef class Payload:
     # The memory is the bytes object that `take` will hand over, so that a payload of any size is
     # never copied. Nobody else sees the object before that: growing and writing it is allowed.
@@ -407,13 +366,14 @@ cdef class Payload:
         self._arrived += count
 
     cpdef bytes take(self):
+        global kept
         cdef bytes payload
         if self._memory is NULL:
             return b""
         if self._capacity != self.filled:
             self._reserve(self.filled)
         if self.filled > kept:
-            keep(self.filled)
+            kept = keep_freed(self.filled)
         payload = <bytes>self._memory
         Py_XDECREF(self._memory)
         self._memory = NULL
