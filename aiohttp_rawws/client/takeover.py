@@ -24,7 +24,8 @@ from ..session.connection import Connection
 from ..session.ending import end
 from ..session.options import Options
 from ..session.session import RawClientSession, connection_of
-from ..wire.handshake import chosen_protocol, extension_names, lines
+from ..wire.handshake import chosen_protocol, extension_names
+from ..wire.header_lists import lines
 
 __all__ = ("close_connection", "take_over")
 

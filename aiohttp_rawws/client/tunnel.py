@@ -24,7 +24,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from multidict import CIMultiDict
 
-from ..wire.handshake import raw_lines
+from ..wire.header_lists import raw_lines
 
 __all__ = ("tunnel",)
 

@@ -12,7 +12,7 @@ from ..wire.arguments import not_a_frame, shown
 from ..wire.close import truncate_reason
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame, make_frame, parts_of
-from ..wire.handshake import raw_lines
+from ..wire.header_lists import raw_lines
 from ..wire.introspection import ConstructorSignature
 from ..wire.names import CloseCode, Violation
 from .deflate_coding import Compressor, Decompressor, broken

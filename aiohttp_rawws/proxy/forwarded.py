@@ -13,7 +13,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from ..session.kernel import is_unix
-from ..wire.handshake import lines
+from ..wire.header_lists import lines
 
 __all__ = ("Address", "Peers", "is_about_visitor", "peers_of", "tell_of_visitor")
 
@@ -57,7 +57,7 @@ class Peers:
         # A link-local address names its interface behind a "%".
         address = ipaddress.ip_address(peername[0].partition("%")[0])
         plain = getattr(address, "ipv4_mapped", None) or address
-        return any(plain in network for network in self._networks)
+        return any(plain in each for each in self._networks)
 
 
 def network(trusted: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -11,7 +11,7 @@ from multidict import CIMultiDict, MultiMapping
 
 from ..client.request import upgrade_headers
 from ..session.options import TOKEN
-from ..wire.handshake import lines, tokens
+from ..wire.header_lists import lines, tokens
 from .forwarded import Address, Peers, is_about_visitor, peers_of, tell_of_visitor
 
 __all__ = (

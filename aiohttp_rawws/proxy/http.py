@@ -12,7 +12,8 @@ from aiohttp import web
 
 from ..server.refusals import Disconnected, http_error
 from ..server.upgrade import Upgrade
-from ..wire.handshake import UPGRADE_LISTS, Refusal, has_body, wrong_length
+from ..wire.handshake import UPGRADE_LISTS, Refusal, has_body
+from ..wire.header_lists import wrong_length
 from .headers import HeaderRules, answer_headers, forwarded_headers, is_writable
 from .responses import PassedAnswer, pass_body
 from .upstream import NoAnswer, Upstream

@@ -15,7 +15,8 @@ from ..client.request import middlewares_of
 from ..client.takeover import close_connection
 from ..client.tunnel import tunnel
 from ..server.logs import warn
-from ..wire.handshake import UPGRADE_LISTS, Refusal, wrong_length
+from ..wire.handshake import UPGRADE_LISTS, Refusal
+from ..wire.header_lists import wrong_length
 from .headers import is_writable
 
 __all__ = ("NoAnswer", "Upstream", "origin", "reason")

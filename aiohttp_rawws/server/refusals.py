@@ -5,7 +5,8 @@ from typing import Any
 from aiohttp import web
 from multidict import CIMultiDict
 
-from ..wire.handshake import Refusal, tokens
+from ..wire.handshake import Refusal
+from ..wire.header_lists import tokens
 from .trailing import TrailingData
 
 __all__ = ("Disconnected", "Refused", "http_error", "unanswered")

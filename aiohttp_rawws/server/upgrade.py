@@ -30,9 +30,9 @@ from ..wire.handshake import (
     Refusal,
     check_request,
     choose_protocol,
-    lines,
     response_headers,
 )
+from ..wire.header_lists import lines
 from .handler_run import HandlerRun, SessionHandler
 from .installed import Installed, installed_in
 from .refusals import Disconnected, Refused, http_error

@@ -10,10 +10,12 @@ import enum
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from multidict import CIMultiDict, MultiMapping, istr
+
+from .header_lists import fold, has_token, lines, only_line, tokens, too_long, wrong_length
 
 __all__ = (
     "UPGRADE_LISTS",
@@ -29,12 +31,8 @@ __all__ = (
     "is_upgrade",
     "names_websocket_alone",
     "new_key",
-    "raw_lines",
     "response_headers",
-    "tokens",
-    "too_long",
     "wrong_answer",
-    "wrong_length",
 )
 
 # RFC 6455 section 1.3
@@ -46,11 +44,6 @@ KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 BASE64 = re.compile(
     r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)"
 )
-
-#: The limits of one comma list over all of its header lines: characters, and elements. No honest
-#: peer comes near them, not even with tokens of several KiB as subprotocols.
-LIST_SIZE = 64 * 1024
-LIST_ELEMENTS = 1000
 
 # Names that need not be made lower case each time.
 CONNECTION = istr("Connection")
@@ -106,35 +99,6 @@ def accept_key(key: str) -> str:
 def new_key() -> str:
     """Return a fresh `Sec-WebSocket-Key`: 16 random bytes in base64 (RFC 6455 section 4.1)."""
     return base64.b64encode(os.urandom(16)).decode()
-
-
-def tokens(headers: MultiMapping[str], name: str) -> tuple[str, ...]:
-    """Return the elements of a comma list, over all header lines of that name, in order.
-
-    Elements stay as written. Empty ones are dropped.
-    """
-    found = []
-    for line in raw_lines(headers, name):
-        for part in line.split(","):
-            if element := part.strip(" \t"):
-                found.append(element)
-    return tuple(found)
-
-
-def too_long(headers: MultiMapping[str], names: Iterable[str]) -> str | None:
-    """Return the first header of `names` whose list is over the limits, None if none is."""
-    for name in names:
-        if name in headers and is_too_long(headers.getall(name)):
-            return name
-    return None
-
-
-def is_too_long(values: Sequence[str]) -> bool:
-    size = sum(map(len, values))
-    # A list has no more elements than characters and lines.
-    return size + len(values) > LIST_ELEMENTS and (
-        size > LIST_SIZE or sum(value.count(",") + 1 for value in values) > LIST_ELEMENTS
-    )
 
 
 def is_upgrade(headers: MultiMapping[str]) -> bool:
@@ -279,48 +243,6 @@ def response_headers(key: str, *, protocol: str | None, extensions: str | None) 
     if extensions is not None:
         headers[EXTENSIONS] = extensions
     return headers
-
-
-def lines(headers: MultiMapping[str], name: str) -> list[str]:
-    """Return the values of all header lines of that name, without white space around them."""
-    return [value.strip(" \t") for value in raw_lines(headers, name)]
-
-
-def only_line(headers: MultiMapping[str], name: str) -> str | None:
-    """Return the value of the header line of that name, None unless there is exactly one."""
-    if name not in headers:
-        return None
-    values = headers.getall(name)
-    return values[0].strip(" \t") if len(values) == 1 else None
-
-
-def raw_lines(headers: MultiMapping[str], name: str) -> list[str]:
-    """Return the values of all header lines of that name, as written."""
-    # The headers of aiohttp 4.0 take no default.
-    return headers.getall(name) if name in headers else []
-
-
-def has_token(headers: MultiMapping[str], name: str, token: str) -> bool:
-    """Return True if a token is in a comma list that is not too long."""
-    if name not in headers:
-        return False
-    values = headers.getall(name)
-    if len(values) == 1 and fold(values[0]) == token:
-        return True
-    return not is_too_long(values) and token in map(fold, tokens(headers, name))
-
-
-def fold(text: str) -> str:
-    """Return ASCII text in lower case. `str.lower` would turn the Kelvin sign into a k."""
-    return text.lower() if text.isascii() else text
-
-
-def wrong_length(headers: MultiMapping[str], names: Iterable[str]) -> str | None:
-    """Return what is wrong with lists that are over the limits, None if none is."""
-    name = too_long(headers, names)
-    if name is None:
-        return None
-    return f"{name} is too long: it may have {LIST_ELEMENTS} elements, and {LIST_SIZE} characters."
 
 
 def has_version(headers: MultiMapping[str], reject: HandshakeRule) -> bool:

@@ -18,7 +18,6 @@ from aiohttp_rawws.wire.handshake import (
     is_upgrade,
     new_key,
     response_headers,
-    tokens,
 )
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -71,12 +70,6 @@ def test_new_key_is_16_fresh_bytes() -> None:
     assert len(keys) == 10
     assert all(len(base64.b64decode(key, validate=True)) == 16 for key in keys)
     assert all(check(handshake(Sec_WebSocket_Key=key)) is None for key in keys)
-
-
-def test_tokens_join_lines_and_drop_empties() -> None:
-    headers = CIMultiDict([("X", " a,\tB ,, "), ("Y", "z"), ("x", ""), ("x", "a")])
-    assert tokens(headers, "x") == ("a", "B", "a")
-    assert tokens(headers, "absent") == ()
 
 
 @pytest.mark.parametrize(

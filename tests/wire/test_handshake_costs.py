@@ -10,8 +10,8 @@ from multidict import MultiMapping
 
 from aiohttp_rawws import HandshakeRefused, accept, add_raw_websocket, connect, setup
 from aiohttp_rawws.layers import PermessageDeflate
-from aiohttp_rawws.wire import handshake
-from aiohttp_rawws.wire.handshake import LIST_ELEMENTS, LIST_SIZE
+from aiohttp_rawws.wire import handshake, header_lists
+from aiohttp_rawws.wire.header_lists import LIST_ELEMENTS, LIST_SIZE
 from tests.support.handshakes import Opening, answer, asks, request
 from tests.support.octets import masked
 from tests.support.servers import BOTH, Serve, application, echo, ingress
@@ -42,13 +42,14 @@ class Work:
         return found
 
 
-TOKENS = handshake.tokens
+TOKENS = header_lists.tokens
 
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     work = Work()
-    monkeypatch.setattr(handshake, "tokens", work.count)
+    for module in (handshake, header_lists):
+        monkeypatch.setattr(module, "tokens", work.count)
     return work
 
 
