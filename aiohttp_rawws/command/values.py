@@ -4,6 +4,7 @@ import math
 import re
 import ssl
 from argparse import ArgumentTypeError
+from collections.abc import Callable
 
 from yarl import URL
 
@@ -74,26 +75,23 @@ def header(text: str) -> tuple[str, str]:
 
 def header_name(text: str) -> str:
     """Return the name of a header that the proxy does not set itself."""
-    try:
-        check_header(text, None)
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from None
-    return text
+    return checked(text, lambda: check_header(text, None))
 
 
 def host(text: str) -> str:
     """Return the value of a Host header, or how it is chosen."""
-    try:
-        header_rules(None, text, ())
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from None
-    return text
+    return checked(text, lambda: header_rules(None, text, ()))
 
 
 def peer(text: str) -> str:
     """Return an address, a network, or "unix"."""
+    return checked(text, lambda: peers_of([text]))
+
+
+def checked(text: str, check: Callable[[], object]) -> str:
+    """Return the text, unless `check` raises ValueError, which is a usage error then."""
     try:
-        peers_of([text])
+        check()
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from None
     return text

@@ -45,7 +45,7 @@ class Heart:
         self._pings: deque[bytes] = deque(maxlen=KEPT)
 
     def takes(self, frame: Frame) -> bool:
-        """Tell whether a frame of that side is a pong to one of these pings; it ends here."""
+        """Return True for a pong to one of these pings, which the other side must not get."""
         if frame.opcode != Opcode.PONG or frame.payload not in self._pings:
             return False
         # RFC 6455 section 5.5.3: a pong answers the pings before its own, too.

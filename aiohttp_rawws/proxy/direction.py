@@ -6,6 +6,9 @@ octets go on as they came, under the masking key they came with: no task runs, n
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from ..server.logs import describe, logger, warn
 from ..session.connection import Connection
@@ -52,6 +55,15 @@ class FirstEnd:
             self.side, self.reason, self.error = side, reason, error
 
 
+def show_function(plan: Plan, label: str) -> "Callable[[Any], object] | None":
+    """Return what shows the tap each frame or piece of a direction, None without a tap."""
+    if plan.tap is None:
+        return None
+    if plan.tap_limit is None:
+        return partial(plan.tap, label)
+    return Beginnings(plan.tap, label, plan.tap_limit).show
+
+
 class Direction:
     """One direction of a relay: the target sends what the source receives."""
 
@@ -81,6 +93,7 @@ class Direction:
         self._side = side
         self._first_end = first_end
         self._plan = plan
+        self._show = show_function(plan, label)
         self._remask = plan.remask and target.masking
         #: The pings to the source, whose pongs do not pass.
         self.heart = None if plan.heartbeat is None else Heart(source, side)
@@ -125,9 +138,9 @@ class Direction:
 
     async def _pass_parts(self) -> None:
         source, receiver = self._source, self._source.receiver
-        shown = self._shown()
+        show = self._show
         as_they_stand = (
-            shown is None
+            show is None
             and self.heart is None
             and not self._remask
             and source.reader.may_forward_to(self._target.sender)
@@ -141,15 +154,11 @@ class Direction:
                 return
             if self._is_own_pong(part):
                 continue
-            if shown is not None:
-                shown.show(part)
+            if show is not None:
+                show(part)
             self._forward(part)
             if self._is_full():
                 await self._wait_for_room()
-
-    def _shown(self) -> Beginnings | None:
-        tap, limit = self._plan.tap, self._plan.tap_limit
-        return None if tap is None or limit is None else Beginnings(tap, self.label, limit)
 
     def _is_own_pong(self, item: Frame | Piece) -> bool:
         return self.heart is not None and isinstance(item, Frame) and self.heart.takes(item)
@@ -176,15 +185,13 @@ class Direction:
             self.octets += forwarding.octets
 
     async def _pass_whole_frames(self) -> None:
-        receiver, tap, shown = self._source.receiver, self._plan.tap, self._shown()
+        receiver, show = self._source.receiver, self._show
         async for frames in Stream(receiver, receiver.take_all, self._source):
             for frame in frames:
                 if self._is_own_pong(frame):
                     continue
-                if shown is not None:
-                    shown.show(frame)
-                elif tap is not None:
-                    tap(self.label, frame)
+                if show is not None:
+                    show(frame)
                 if self._plan.edit is None:
                     self._forward(frame)
                 else:

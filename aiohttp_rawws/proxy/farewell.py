@@ -33,7 +33,7 @@ async def close_and_end(connection: Connection, farewell: Farewell) -> None:
 async def drain(connection: Connection) -> None:
     """Throw frames away until the peer's Close, or its end."""
     receiver = connection.receiver
-    # The rest of a frame that was relayed in part is not told apart any more.
+    # The rest of a frame that was relayed in part cannot be read as frames.
     if receiver.close_received is None and not connection.reader.parser.left:
         async for _ in Stream(receiver, receiver.take_part, connection):
             pass

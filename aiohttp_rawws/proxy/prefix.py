@@ -1,5 +1,7 @@
 """The path of a request below the prefix that an application is mounted at."""
 
+import re
+
 from aiohttp import web
 
 __all__ = ("strip_prefix",)
@@ -33,8 +35,7 @@ def target_of(request: web.Request) -> tuple[str, str]:
     target = request.raw_path
     if not target.startswith("/"):
         # The absolute form, which proxies are asked in (RFC 9112 section 3.2.2).
-        target = target.partition("://")[2]
-        target = target[len(target.partition("/")[0].partition("?")[0]) :]
+        target = re.sub("^[^/?]*", "", target.partition("://")[2])
         if not target.startswith("/"):
             target = f"/{target}"
     path, mark, query = target.partition("?")

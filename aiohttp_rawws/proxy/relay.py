@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from ..session.session import RawWebSocketSession, connection_of
+from ..wire.names import CloseCode
 from .clocks import Expired, PeerLost, expire, expire_when_idle
 from .direction import Direction, Farewells, FirstEnd
 from .farewell import say_goodbye
@@ -18,8 +19,8 @@ from .plan import Edit, Farewell, Plan, Tap
 
 __all__ = ("RelayStats", "join", "relay")
 
-#: The Close of a relay that a clock ends (RFC 6455 section 7.4.1: going away).
-EXPIRED = (1001, "")
+#: The Close of a relay that a clock ends (RFC 6455 section 7.4.1).
+EXPIRED = (CloseCode.GOING_AWAY, "")
 
 
 @dataclass(frozen=True, slots=True)

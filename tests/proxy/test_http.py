@@ -11,7 +11,7 @@ from aiohttp import web
 
 from aiohttp_rawws.proxy.proxy import proxy
 from tests.support.forwarding import Recorder, exchange, of_chunks, plain, read_body
-from tests.support.handshakes import Opening
+from tests.support.handshakes import PATHS, Opening
 from tests.support.handshakes import request as upgrading
 from tests.support.servers import BOTH, Serve
 from tests.support.wire import NOWHERE, ByHand, Wire, tell
@@ -50,15 +50,6 @@ async def test_method(by_hand: ByHand, through: Serve, upstream: Recorder, metho
 async def test_nothing_is_added(by_hand: ByHand, through: Serve, upstream: Recorder) -> None:
     await tell(await through(await by_hand(upstream.script)), plain())
     assert dict(upstream.request.headers) == TOLD
-
-
-PATHS = [
-    "/a%2Fb/%7Ex/%c3%a4?a=%2F&b=%20+c&d=%7e",
-    "//evil.test/x//y/",
-    "/a/../b/./%2e%2e?../x",
-    "/?q=a?b=c&&=",
-    "/a;b=c:d@e?f;g",
-]
 
 
 @pytest.mark.parametrize("path", PATHS)

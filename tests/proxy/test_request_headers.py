@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from aiohttp_rawws.proxy.proxy import proxy
-from tests.support.handshakes import ACCEPT, KEY, Opening, answer, asks, request
+from tests.support.handshakes import ACCEPT, KEY, PATHS, Opening, answer, asks, request
 from tests.support.http_proxies import Proxy
 from tests.support.octets import masked
 from tests.support.servers import BOTH, Contexts, Serve, ingress, left, running
@@ -51,15 +51,6 @@ async def test_the_opening_handshake(
         "X-Forwarded-Proto": "http",
         "X-Forwarded-Host": "example.test",
     }
-
-
-PATHS = [
-    "/a%2Fb/%7Ex/%c3%a4?a=%2F&b=%20+c&d=%7e",
-    "//evil.test/x//y/",
-    "/a/../b/./%2e%2e?../x",
-    "/?q=a?b=c&&=",
-    "/a;b=c:d@e?f;g",
-]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -9,6 +9,15 @@ from aiohttp_rawws.wire.handshake import accept_key
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # the sample nonce of RFC 6455 section 1.3
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
+#: Paths with queries that a proxy must pass on as they were written.
+PATHS = [
+    "/a%2Fb/%7Ex/%c3%a4?a=%2F&b=%20+c&d=%7e",
+    "//evil.test/x//y/",
+    "/a/../b/./%2e%2e?../x",
+    "/?q=a?b=c&&=",
+    "/a;b=c:d@e?f;g",
+]
+
 
 def request(path: str = "/", method: str = "GET", version: str = "1.1", **changes: str) -> bytes:
     """Return an opening handshake. `changes` replace headers (`Origin="x"`); "" drops one."""
