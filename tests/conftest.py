@@ -113,7 +113,7 @@ def pytest_asyncio_loop_factories(
 ) -> "dict[str, Callable[[], asyncio.AbstractEventLoop]]":
     """Every asynchronous test runs on each event loop, unless one was asked for."""
     one = config.getoption("--loop")
-    factories = LOOPS if one is None else {one: LOOPS[one]}
+    factories = {name: factory for name, factory in LOOPS.items() if one in (None, name)}
     if config.getoption("--aiofastnet"):
         factories = {name: partial(fast, factory) for name, factory in factories.items()}
     if config.getoption("--eager"):
