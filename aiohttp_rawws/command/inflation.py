@@ -2,7 +2,7 @@
 
 from ..layers.deflate_coding import Decompressor
 from ..layers.deflate_negotiation import answer_of
-from ..wire.errors import ProtocolError
+from ..wire.errors import FrameTooBig, ProtocolError
 from ..wire.frames import Frame
 from ..wire.names import Opcode
 from ..wire.pieces import Piece
@@ -60,6 +60,9 @@ class Inflater:
         is_whole = not isinstance(frame, Piece) or frame.last
         try:
             inflated = self._decompressor.decompress(payload, frame.fin and is_whole)
+        except FrameTooBig as error:
+            self._lost = f"not inflated: over {error.limit} bytes"
+            return payload, self._lost
         except ProtocolError as error:
             self._lost = f"not inflated: {error}"
             return payload, self._lost

@@ -36,7 +36,7 @@ LIMIT = 4 * 2**20
 CHUNK = 2**16
 
 #: The end of the command waits for a reader that takes nothing for so long, in seconds.
-PATIENCE = 2.0
+PATIENCE = 1.0
 
 STANDARD_OUTPUT = "to standard output"
 
@@ -90,6 +90,7 @@ class StreamOutput:
         self._left_out = 0
         #: The number of chunks that were written.
         self._written = 0
+        self._is_open = False
         self._ending = False
         self._over = False
         self._changed = threading.Condition()
@@ -115,7 +116,8 @@ class StreamOutput:
             self._ending = True
             self._changed.notify()
         written = -1
-        while self._thread.is_alive() and written != self._written:
+        # A named pipe that is not open has no reader yet.
+        while self._is_open and self._thread.is_alive() and written != self._written:
             written = self._written
             self._thread.join(PATIENCE)
 
@@ -123,6 +125,7 @@ class StreamOutput:
         try:
             # A named pipe opens once it has a reader.
             with self._open_file() as file:
+                self._is_open = True
                 while lines := self._next_lines():
                     self._write_chunks(file, lines)
         except OSError as error:
