@@ -29,8 +29,8 @@ example:
   aiohttp-rawws proxy 8080 ws://localhost:8765 --tap --no-extensions
 
 SIGINT (Ctrl+C) and SIGTERM end all connections, within seconds; a second one ends at once.
-Exit status: 0 after a signal, or when the reader of standard output has gone; 1 if LISTEN cannot
-be listened on, or the frames cannot be written; 2 for a usage error.
+Exit status: 0 after a signal, or when the reader of standard output or of a named pipe has gone;
+1 if LISTEN cannot be listened on, or the frames cannot be written; 2 for a usage error.
 The event loop is uvloop's where that is installed (here: {EVENT_LOOP}).
 """
 
@@ -51,7 +51,7 @@ class Options(argparse.Namespace):
     upstream: Destination
     tap: bool
     color: str
-    headers_shown: bool
+    show_headers: bool
     show_secrets: bool
     whole: bool
     capture: str | None
@@ -134,8 +134,7 @@ def add_views(proxy: argparse.ArgumentParser) -> None:
         help="colours of --tap; auto: on a terminal, unless NO_COLOR is set (%(default)s)",
     )
     add(
-        "--headers",
-        dest="headers_shown",
+        "--show-headers",
         action="store_true",
         help="have --tap show the headers of both handshakes, too",
     )

@@ -59,7 +59,7 @@ async def serve(options: Options) -> None:
             try:
                 here = name_of(listener, tls=options.listen_tls is not None)
                 await web.SockSite(runner, listener, ssl_context=options.listen_tls).start()
-                there = options.upstream.text
+                there = escaped(options.upstream.text)
                 print(f"Listening on {here}, forwarding to {there}", file=sys.stderr)
                 await stop.wait()
             finally:

@@ -38,7 +38,7 @@ def tap_view(options: Options, stop: Stop) -> Iterator[TapView]:
             output,
             sys.stdout.encoding,
             colour=options.color == "always" or (options.color == "auto" and auto),
-            headers=options.headers_shown,
+            headers=options.show_headers,
             whole=options.whole,
             inflate_limit=options.payload_limit,
         )

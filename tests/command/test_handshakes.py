@@ -33,7 +33,7 @@ async def handshakes(
 
     app = application(sink, "chat")
     app.router.add_get("/no", refuse)
-    options = ("--tap", "--headers", "--header=X-Api-Key: s3cr3t", *options)
+    options = ("--tap", "--show-headers", "--header=X-Api-Key: s3cr3t", *options)
     async with proxying(await serve(app), *options, "--capture", path) as command:
         for asking in ("/?x=1&access_token=s3cr3t", "/no"):
             wire = await Wire.open(command.address)
