@@ -1,7 +1,6 @@
 """The two handshakes of a connection: the visitor's, and the one with the upstream."""
 
 from collections.abc import Iterable
-from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
@@ -9,10 +8,7 @@ from aiohttp import web
 
 from .redaction import redact_headers, redact_protocols, redact_query
 
-__all__ = ("HANDSHAKES", "Handshakes", "watch_upstream")
-
-#: The handshakes of the request that the running task serves.
-HANDSHAKES: "ContextVar[Handshakes]" = ContextVar("HANDSHAKES")
+__all__ = ("Handshakes",)
 
 Headers = Iterable[tuple[str, str]]
 
@@ -59,16 +55,3 @@ class Handshakes:
 
     def _headers(self, headers: Headers) -> list[tuple[str, str]]:
         return list(headers) if self._show_secrets else redact_headers(headers)
-
-
-async def watch_upstream(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep the handshake with the upstream: a client middleware."""
-    handshakes = HANDSHAKES.get(None)
-    if handshakes is None:
-        return await handler(request)
-    handshakes.asked(request)
-    answer = await handler(request)
-    handshakes.answered(answer)
-    return answer

@@ -2,14 +2,11 @@
 
 import contextlib
 import itertools
-import logging
 import sys
-from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from ..proxy.plan import Tap
@@ -18,10 +15,11 @@ from ..proxy.proxy import proxy
 from ..server.setup import setup
 from .arguments import Options
 from .ending import Failure, Stop, stop_on_signals
-from .handshakes import HANDSHAKES, Handshakes, watch_upstream
+from .handshakes import Handshakes
 from .listening import listen, name_of
+from .logs import log_to_standard_error
 from .loop import run_loop
-from .observer import Observer, View
+from .observer import Observer, View, show_answer, watch_upstream
 from .output import fill_standard_files
 from .text import escaped
 from .views import tap_limit_of, views_of
@@ -31,16 +29,12 @@ __all__ = ("run",)
 #: A shutdown waits so long for connections that do not end within their `linger`, in seconds.
 SHUTDOWN_TIMEOUT = 5.0
 
-#: The observer of the request that the running task serves.
-OBSERVER: ContextVar[Observer] = ContextVar("OBSERVER")
-
 
 def run(options: Options) -> None:
     """Proxy until the end is requested. Raises Failure."""
-    logging.basicConfig(stream=sys.stderr)
-    logging.root.handlers[0].setFormatter(EscapingFormatter())
     fill_standard_files()
-    run_loop(serve(options))
+    with log_to_standard_error():
+        run_loop(serve(options))
 
 
 async def serve(options: Options) -> None:
@@ -106,8 +100,7 @@ class Ingress:
     async def _observe(self, request: web.Request) -> web.StreamResponse:
         handshakes = Handshakes(request, show_secrets=self._options.show_secrets)
         observer = Observer(self._views, next(self._numbers), request, handshakes)
-        OBSERVER.set(observer)
-        HANDSHAKES.set(handshakes)
+        observer.begin()
         stats = None
         try:
             limit = tap_limit_of(self._options, request)
@@ -143,23 +136,5 @@ class Ingress:
         )
 
 
-async def show_answer(request: web.Request, response: web.StreamResponse) -> None:
-    """Show an answer before it is sent, and so before the first frame."""
-    observer = OBSERVER.get(None)
-    if observer is not None:
-        observer.answered(response)
-
-
 def no_offer(offer: str) -> None:
     """Offer no extensions to the upstream."""
-
-
-class EscapingFormatter(logging.Formatter):
-    """Formats log records as lines in which nothing that a peer sent controls a terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError):
-            # The visitor does not speak HTTP. A traceback of aiohttp's parser would not help.
-            return escaped(f"{record.getMessage()}: {error.message}")
-        return "\n".join(escaped(line) for line in super().format(record).split("\n"))

@@ -1,8 +1,10 @@
 """Observation of the proxied connections, whatever shows it."""
 
+from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
+import aiohttp
 from aiohttp import web
 
 from ..proxy.proxy import can_upgrade
@@ -13,7 +15,15 @@ from ..wire.pieces import Piece
 from .handshakes import Handshakes
 from .text import address_of
 
-__all__ = ("DIRECTIONS", "FLAGS", "Observer", "View", "length_of")
+__all__ = (
+    "DIRECTIONS",
+    "FLAGS",
+    "Observer",
+    "View",
+    "length_of",
+    "show_answer",
+    "watch_upstream",
+)
 
 #: A frame is named after its sender.
 DIRECTIONS = ("client", "upstream")
@@ -35,6 +45,8 @@ class Observer:
     def __init__(
         self, views: list[View], number: int, request: web.Request, handshakes: Handshakes
     ) -> None:
+        #: Those of this request.
+        self.handshakes = handshakes
         #: A 101 was shown, and no end of the connection yet.
         self.is_open = False
         self._views = views
@@ -42,12 +54,15 @@ class Observer:
         self._frames = dict.fromkeys(DIRECTIONS, 0)
         self._bytes = dict.fromkeys(DIRECTIONS, 0)
         self._is_upgrade = can_upgrade(request)
-        self._handshakes = handshakes
         self._request = {
             "method": request.method,
             "path": handshakes.path(request.rel_url.raw_path_qs),
             "address": visitor_of(request),
         }
+
+    def begin(self) -> None:
+        """Observe what the running task does from here on."""
+        OBSERVER.set(self)
 
     def answered(self, response: web.StreamResponse) -> None:
         """Show the opening of the connection, the refusal of one, or the answer to a request."""
@@ -55,14 +70,14 @@ class Observer:
             self.is_open = True
             protocol = response.headers.get("Sec-WebSocket-Protocol")
             fields = {
-                "protocol": self._handshakes.protocol(protocol),
+                "protocol": self.handshakes.protocol(protocol),
                 "extensions": response.headers.get("Sec-WebSocket-Extensions"),
-                "handshakes": self._handshakes.fields(response),
+                "handshakes": self.handshakes.fields(response),
             }
             self._event("open", {**self._request, **fields})
         elif self._is_upgrade:
             refused = {**self._request, "status": response.status}
-            self._event("refused", {**refused, "handshakes": self._handshakes.fields(response)})
+            self._event("refused", {**refused, "handshakes": self.handshakes.fields(response)})
         else:
             self._event("answered", {**self._request, "status": response.status})
 
@@ -92,6 +107,30 @@ class Observer:
         now = datetime.now(timezone.utc)
         for view in self._views:
             view.event(now, self._number, event, fields)
+
+
+#: The observer of the request that the running task serves.
+OBSERVER: ContextVar[Observer] = ContextVar("OBSERVER")
+
+
+async def show_answer(request: web.Request, response: web.StreamResponse) -> None:
+    """Show an answer before it is sent, and so before the first frame: a signal of the server."""
+    observer = OBSERVER.get(None)
+    if observer is not None:
+        observer.answered(response)
+
+
+async def watch_upstream(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep the handshake with the upstream: a client middleware."""
+    observer = OBSERVER.get(None)
+    if observer is None:
+        return await handler(request)
+    observer.handshakes.asked(request)
+    answer = await handler(request)
+    observer.handshakes.answered(answer)
+    return answer
 
 
 def length_of(frame: Frame | Piece) -> int:

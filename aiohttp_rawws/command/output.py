@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from io import FileIO
-from typing import Protocol
+from typing import Protocol, TextIO, TypeAlias
 
 from .ending import Failure, Stop
 from .text import escaped
@@ -24,9 +24,10 @@ __all__ = (
     "Output",
     "StreamOutput",
     "fill_standard_files",
+    "line_output",
     "output_to",
     "reason_of",
-    "standard_output",
+    "standard_file",
 )
 
 #: The bytes of lines that may wait for a reader. One more line may begin below it.
@@ -38,7 +39,11 @@ CHUNK = 2**16
 #: The end of the command waits for a reader that takes nothing for so long, in seconds.
 PATIENCE = 1.0
 
-STANDARD_OUTPUT = "to standard output"
+#: Called with the error that ends an output.
+Fail: TypeAlias = Callable[[OSError], object]
+
+#: Makes a line of the number of lines that were left out.
+Notice: TypeAlias = Callable[[int], bytes]
 
 
 class Output(Protocol):
@@ -48,12 +53,11 @@ class Output(Protocol):
 
 
 class FileOutput:
-    """A file that takes each line before `write` returns. An error ends the command."""
+    """A file that takes each line before `write` returns. `fail` is called with an error."""
 
-    def __init__(self, file: FileIO, name: str, stop: Stop) -> None:
+    def __init__(self, file: FileIO, fail: Fail) -> None:
         self._file = file
-        self._name = name
-        self._stop = stop
+        self._fail = fail
         self._over = False
 
     def write(self, line: bytes) -> None:
@@ -64,26 +68,20 @@ class FileOutput:
             write_all(self._file, line)
         except OSError as error:
             self._over = True
-            self._stop.request(failure_of(self._name, error))
+            self._fail(error)
 
 
 class StreamOutput:
     """A file with a reader: a pipe, a terminal, a device. `write` never waits for it.
 
     Lines wait for a thread to write them. Once LIMIT bytes wait, all further lines are left out
-    until the thread has written the rest, and the line that `notice` makes of their number.
+    until the thread has written the rest, and the line that `notice` makes of their number. The
+    thread calls `fail` with an error.
     """
 
-    def __init__(
-        self,
-        open_file: Callable[[], FileIO],
-        name: str,
-        stop: Stop,
-        notice: Callable[[int], bytes],
-    ) -> None:
+    def __init__(self, open_file: Callable[[], FileIO], fail: Fail, notice: Notice) -> None:
         self._open_file = open_file
-        self._name = name
-        self._stop = stop
+        self._fail = fail
         self._notice = notice
         self._lines: deque[bytes] = deque()
         self._waiting = 0
@@ -95,7 +93,7 @@ class StreamOutput:
         self._over = False
         self._changed = threading.Condition()
         # A daemon: the process ends while it waits for a reader.
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def write(self, line: bytes) -> None:
@@ -123,12 +121,14 @@ class StreamOutput:
 
     def _run(self) -> None:
         try:
-            # A named pipe opens once it has a reader.
             with self._open_file() as file:
                 self._is_open = True
                 while lines := self._next_lines():
                     self._write_chunks(file, lines)
         except OSError as error:
+            with self._changed:
+                self._over = True
+                self._lines.clear()
             self._fail(error)
 
     def _next_lines(self) -> bytes:
@@ -152,13 +152,6 @@ class StreamOutput:
             write_all(file, view[start : start + CHUNK])
             self._written += 1
 
-    def _fail(self, error: OSError) -> None:
-        with self._changed:
-            self._over = True
-            self._lines.clear()
-        reader_left = isinstance(error, BrokenPipeError)
-        self._stop.request("" if reader_left else failure_of(self._name, error))
-
 
 def write_all(file: FileIO, data: bytes | memoryview) -> None:
     """Write all of data, and wait for it."""
@@ -171,48 +164,52 @@ def write_all(file: FileIO, data: bytes | memoryview) -> None:
         left = left[written or 0 :]
 
 
-def failure_of(name: str, error: OSError) -> str:
-    return f"cannot write {name}: {reason_of(error)}"
-
-
 # -- which file ------------------------------------------------------------------------------------
 
 
-def standard_output() -> FileIO:
-    """Return standard output without its buffer. Raises Failure if the command has none."""
-    if sys.stdout is None:
-        raise Failure("cannot write to standard output: it is closed")
-    return FileIO(sys.stdout.fileno(), "w", closefd=False)
-
-
 @contextlib.contextmanager
-def output_to(path: str, stop: Stop, notice: Callable[[int], bytes]) -> Iterator[Output]:
+def output_to(path: str, stop: Stop, notice: Notice) -> Iterator[Output]:
     """Open an output to append to, "-" for standard output. Raises Failure.
 
-    `notice` makes the line that stands for a number of lines that were left out.
+    `notice` makes the line that stands for a number of lines that were left out. An error ends
+    the command: as a failure, unless the output has lost its reader.
     """
-    name = STANDARD_OUTPUT if path == "-" else escaped(path)
+    name = "to standard output" if path == "-" else escaped(path)
+
+    def fail(error: OSError) -> None:
+        stop.request("" if isinstance(error, BrokenPipeError) else failure_of(name, error))
+
     if path != "-" and is_named_pipe(path):
-        with stream_output(lambda: open_to_append(path), name, stop, notice) as stream:
+        # It opens once it has a reader.
+        with stream_output(lambda: open_to_append(path), fail, notice) as stream:
             yield stream
         return
     try:
-        file = standard_output() if path == "-" else open_to_append(path)
+        file = standard_file(sys.stdout) if path == "-" else open_to_append(path)
     except OSError as error:
         raise Failure(failure_of(name, error)) from None
+    if file is None:
+        raise Failure("cannot write to standard output: it is closed")
+    with line_output(file, fail, notice) as output:
+        yield output
+
+
+@contextlib.contextmanager
+def line_output(file: FileIO, fail: Fail, notice: Notice) -> Iterator[Output]:
+    """Write lines to a file that is open."""
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         with file:
-            yield FileOutput(file, name, stop)
+            yield FileOutput(file, fail)
     else:
-        with stream_output(lambda: file, name, stop, notice) as stream:
+        with stream_output(lambda: file, fail, notice) as stream:
             yield stream
 
 
 @contextlib.contextmanager
 def stream_output(
-    open_file: Callable[[], FileIO], name: str, stop: Stop, notice: Callable[[int], bytes]
+    open_file: Callable[[], FileIO], fail: Fail, notice: Notice
 ) -> Iterator[StreamOutput]:
-    stream = StreamOutput(open_file, name, stop, notice)
+    stream = StreamOutput(open_file, fail, notice)
     try:
         yield stream
     finally:
@@ -228,6 +225,15 @@ def is_named_pipe(path: str) -> bool:
         return stat.S_ISFIFO(os.stat(path).st_mode)
     except OSError:
         return False
+
+
+def standard_file(file: TextIO | None) -> FileIO | None:
+    """Return a standard file without its buffer, None if the command has none."""
+    return None if file is None else FileIO(file.fileno(), "w", closefd=False)
+
+
+def failure_of(name: str, error: OSError) -> str:
+    return f"cannot write {name}: {reason_of(error)}"
 
 
 def fill_standard_files() -> None:

@@ -30,6 +30,9 @@ SCHEME = re.compile(r"(?:basic|bearer|digest|negotiate|token) ", re.IGNORECASE)
 #: A parameter of a query, of any URL that stands in a text.
 PARAMETER = re.compile(r"([?&])([^?&=#\s]+)=([^&#\s\"'<>]+)")
 
+#: User and password of a URL.
+USER = re.compile(r"(?<=://)[^/?#@\s]+(?=@)")
+
 #: A subprotocol that is too long or too random to be a name.
 TOKEN = re.compile(r"[^\s,]{33,}|(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,}")
 PROTOCOL = re.compile(r"[^\s,]+")
@@ -61,8 +64,8 @@ def redact_protocol(name: str) -> str:
 
 
 def redact_query(text: str) -> str:
-    """Return a text without the values of secret parameters in the URLs in it."""
-    return PARAMETER.sub(redact_parameter, text)
+    """Return a text without the users and the secret parameters of the URLs in it."""
+    return PARAMETER.sub(redact_parameter, USER.sub(REDACTED, text))
 
 
 def redact_parameter(found: "re.Match[str]") -> str:

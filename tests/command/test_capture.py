@@ -16,7 +16,6 @@ from aiohttp import web
 
 from aiohttp_rawws import Frame, accept
 from aiohttp_rawws.command.capture import CaptureView
-from aiohttp_rawws.command.ending import Stop
 from aiohttp_rawws.command.output import FileOutput
 from aiohttp_rawws.wire.handshake import accept_key
 from tests.support.command import CLOSE, PAYLOADS, name, proxying, sink, visit
@@ -148,7 +147,7 @@ async def test_a_capture_on_standard_output(serve: Serve) -> None:
 @ONE_LOOP
 async def test_no_control_stands_in_a_capture(tmp_path: Path) -> None:
     with FileIO(tmp_path / "capture", "w") as file:
-        view = CaptureView(FileOutput(file, "x", Stop()))
+        view = CaptureView(FileOutput(file, print))
         view.event(datetime.now(timezone.utc), 1, "open", {"path": "\x7f\x1b\x9b\u202e\n\udcff"})
     written = (tmp_path / "capture").read_text()
     assert written.isascii()

@@ -88,7 +88,7 @@ async def test_secrets_that_are_asked_for(serve: Serve, tmp_path: Path) -> None:
         ("WWW-Authenticate", 'Basic realm="x"', 'Basic realm="x"'),
         ("Sec-WebSocket-Key", "AQ==", "AQ=="),
         ("X-Keyboard", "x", "x"),
-        ("Referer", "http://h/?a=1&key=2", "http://h/?a=1&key=[redacted]"),
+        ("Referer", "http://u:p@h/?a=1&key=2", "http://[redacted]@h/?a=1&key=[redacted]"),
         ("Sec-WebSocket-Protocol", "v1.kernel.websocket.jupyter.org", None),
         ("Sec-WebSocket-Protocol", "graphql-transport-ws,v4.channel.k8s.io", None),
         ("Sec-WebSocket-Protocol", "a, 0123456789abcdef", "a, [redacted]"),

@@ -1,19 +1,23 @@
 """Readers of --tap and --capture that stop, come late or go."""
 
 import asyncio
+import contextlib
 import json
 import os
 import re
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 from aiohttp_rawws import Frame
-from tests.support.command import proxying
+from tests.support.command import Command, proxying
+from tests.support.handshakes import request
 from tests.support.loops import ONE_LOOP
 from tests.support.octets import MASK, masked
 from tests.support.servers import Serve, application, echo
 from tests.support.waiting import patience
-from tests.support.wire import Address, Wire
+from tests.support.wire import Address, Wire, tell
 
 #: More than the command keeps for a reader.
 LINES = 12
@@ -94,3 +98,33 @@ async def test_a_named_pipe_that_nobody_reads(serve: Serve, tmp_path: Path) -> N
         assert await wire.read_frame() == (0x81, b"hello")
         await wire.close()
         assert await command.stop() == (0, "", "")
+
+
+@ONE_LOOP
+async def test_a_log_that_is_not_read_stops_nothing(tmp_path: Path, unused_tcp_port: int) -> None:
+    """Not even where it goes into the same pipe as the lines: `2>&1 | less`."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    ours = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    filling = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    with path.open("wb") as theirs:
+        os.set_blocking(ours, True)
+        command = [sys.executable, "-m", "aiohttp_rawws", "proxy", "0"]
+        command += [f"ws://127.0.0.1:{unused_tcp_port}", "--tap"]
+        process = await asyncio.create_subprocess_exec(*command, stdout=theirs, stderr=theirs)
+    try:
+        address = Command(process, await read_until(ours, "forwarding")).address
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(filling, b"x")
+        for _ in range(2):
+            assert (await tell(address, request()))[0] == 502
+        process.send_signal(signal.SIGTERM)
+        async with patience():
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        os.close(ours)
+        os.close(filling)
