@@ -25,8 +25,9 @@ frame, so that neither side can tell, and plain requests. See the frames with --
 """
 
 EPILOG = f"""\
-example:
-  aiohttp-rawws proxy 8080 ws://localhost:8765 --tap --no-extensions
+examples:
+  aiohttp-rawws proxy 8080 ws://localhost:8765 --tap
+  aiohttp-rawws proxy unix:/run/front.sock unix:/run/app.sock:/base --capture frames.jsonl
 
 SIGINT (Ctrl+C) and SIGTERM end all connections, within seconds; a second one ends at once.
 Exit status: 0 after a signal, or when the reader of standard output or of a named pipe has gone;
