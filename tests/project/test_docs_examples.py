@@ -352,19 +352,25 @@ async def test_two_sessions_by_hand(
     assert "a ended first: close; {'a->b': 1, 'b->a': 2}" in caplog.text
 
 
-@pytest.mark.parametrize("path", ["ws", "feed"])
+@pytest.mark.parametrize("path", ["chat", "ws", "feed"])
 async def test_compression(path: str, client_session: aiohttp.ClientSession) -> None:
+    async def chat(websocket: layers.WebSocketSession) -> None:
+        await websocket.send_str(await websocket.receive_str())
+
     app = web.Application()
     names: dict[str, Any] = {
         **vars(aiohttp_rawws),
+        **vars(layers),
+        "aiohttp_rawws": aiohttp_rawws,
         "app": app,
+        "chat": chat,
         "feed": echo,
         "partial": functools.partial,
         "client_session": client_session,
     }
-    server, frugal, client = examples("docs/compression.md")
-    await run(server, names)
-    await run(frugal, names)
+    *servers, client = examples("docs/compression.md")
+    for code in servers:
+        await run(code, names)
     async with serving(app) as url:
         names["url"] = f"{url}/{path}"
         await run(
