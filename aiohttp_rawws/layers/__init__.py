@@ -8,6 +8,7 @@ A handler that sends a Close of its own, and then goes on receiving, must look a
 `session.close_sent` before it answers anything. That includes `close_handshake(session)`.
 """
 
+from ..client.reconnecting import reconnecting
 from ..wire.frames import prepare
 from .broadcast import broadcast
 from .closing import close_handshake
@@ -15,20 +16,30 @@ from .deflate import PermessageDeflate
 from .heartbeat import Heartbeat
 from .message import Message
 from .messages import MessageAssembler, fragment, reply
+from .read_stream import ReadStream, read_stream
+from .send_file import pieces_of, send_file
 from .task_group import TaskGroup
 from .websocket import WebSocketSession, websocket_handler
+from .write_stream import WriteStream, write_stream
 
 __all__ = (
     "Heartbeat",
     "Message",
     "MessageAssembler",
     "PermessageDeflate",
+    "ReadStream",
     "TaskGroup",
     "WebSocketSession",
+    "WriteStream",
     "broadcast",
     "close_handshake",
     "fragment",
+    "pieces_of",
     "prepare",
+    "read_stream",
+    "reconnecting",
     "reply",
+    "send_file",
     "websocket_handler",
+    "write_stream",
 )
