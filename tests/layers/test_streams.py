@@ -76,6 +76,14 @@ async def test_each_way_to_read_ends_at_the_peers_close(serve: Serve) -> None:
         assert await wire.read_frame() == (0x88, b"\x0f\xa0")
 
 
+async def test_a_separator_that_is_cut_in_two(serve: Serve) -> None:
+    async with both_ends(serve) as (session, wire):
+        reader = read_stream(session)
+        wire.send(masked(0x82, b"one\r") + masked(0x82, b"\ntwo"))
+        assert await reader.readuntil(b"\r\n") == b"one\r\n"
+        assert await reader.read(3) == b"two"
+
+
 async def test_lines_that_are_too_long(serve: Serve) -> None:
     async with both_ends(serve) as (session, wire):
         reader = read_stream(session, limit=4)
@@ -290,6 +298,19 @@ async def test_a_stream_each_way(
         halves = [*map(send, sessions), *map(receive, sessions)]
         assert (await soon(asyncio.gather(*halves)))[2:] == [data, data]
         assert all((session.bytes_sent < len(data)) == bool(offer) for session in sessions)
+
+
+async def test_what_cannot_be_sent_is_not_compressed(
+    serve: Serve, http: aiohttp.ClientSession
+) -> None:
+    async with pair(serve, http, offer=PermessageDeflate.offer()) as (session, client):
+        writer = write_stream(client)
+        await client.send_piece(Piece(2, True, False, False, False, 2, 0, b"a", False))
+        with pytest.raises(RuntimeError, match="half sent"):
+            writer.write(b"lost")
+        await client.send_piece(Piece(2, True, False, False, False, 2, 1, b"b", True))
+        writer.write(b"lost, and found")
+        assert await read_stream(session).readexactly(17) == b"ablost, and found"
 
 
 async def test_what_inflates_to_much_is_inflated_in_parts(

@@ -85,6 +85,7 @@ async def test_a_loss_is_a_loss_on_the_other_side(
         write_stream(session).write(b"hello")
         with pytest.raises(ConnectionError):
             await read_stream(session).read(1)
+        assert isinstance(session.exception, ConnectionResetError)
 
 
 async def test_a_target_that_is_not_there(serve: Serve, http: aiohttp.ClientSession) -> None:
