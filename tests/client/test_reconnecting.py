@@ -17,7 +17,7 @@ from aiohttp_rawws.client.reconnecting import Pauses, is_transient, retry_after
 from aiohttp_rawws.layers import WebSocketSession, reconnecting
 from tests.support.handshakes import Opening, answer
 from tests.support.octets import CLOSE, HELLO
-from tests.support.waiting import patience, soon
+from tests.support.waiting import patience, soon, turns, until
 from tests.support.wire import NOWHERE, ByHand, Wire
 
 AT_ONCE: dict[str, Any] = {"delay": 0, "max_delay": 0}
@@ -164,11 +164,15 @@ async def test_what_is_worth_another_try_may_be_told(http: aiohttp.ClientSession
     assert len(errors) == 3
 
 
-async def test_a_wait_can_be_cancelled(by_hand: ByHand, http: aiohttp.ClientSession) -> None:
+async def test_a_wait_can_be_cancelled(
+    by_hand: ByHand, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
     server = Server(refusal(503, "Retry-After: 60"))
     loop = reconnecting(connect, http, (await by_hand(server)).url())
-    waiting = asyncio.ensure_future(loop.__anext__())
-    await soon(asyncio.wait([waiting], timeout=0.1))
+    with caplog.at_level(logging.INFO, "aiohttp_rawws"):
+        waiting = asyncio.ensure_future(loop.__anext__())
+        await until(lambda: bool(caplog.messages))
+    await turns()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
