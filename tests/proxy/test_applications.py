@@ -6,6 +6,7 @@ and a half.
 """
 
 import contextlib
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,7 +21,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.support.applications import application, free_port, gateway, jupyterlab
+from tests.support.applications import application, free_port, gateway, jupyterlab, running
+from tests.support.command import without_uvloop
 from tests.support.examples import examples
 
 pytestmark = [
@@ -161,6 +163,16 @@ def test_jupyterlab_that_takes_only_local_names(
         )
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(asked)
+
+
+def test_jupyterlab_behind_the_command(
+    jupyter: str, browser: webdriver.Chrome, tmp_path: Path, loop: str
+) -> None:
+    port = free_port()
+    command = (sys.executable, "-W", "error", "-m", "aiohttp_rawws", "proxy", port, jupyter)
+    environment = without_uvloop(tmp_path) if loop == "asyncio" else {}
+    with running(port, *command, **environment) as process:
+        visit_jupyterlab(browser, f"{process.url}/lab/workspaces/{tmp_path.name}?token=token")
 
 
 # -- NiceGUI ---------------------------------------------------------------------------------------
