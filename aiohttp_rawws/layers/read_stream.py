@@ -1,7 +1,6 @@
 """The bytes of a session's binary messages, in the words of `asyncio.StreamReader`."""
 
 import asyncio
-import contextlib
 from collections.abc import Iterator
 
 from ..session.ending import end
@@ -12,14 +11,12 @@ from ..wire.errors import ProtocolError, SessionClosed
 from ..wire.frames import Frame
 from ..wire.names import CloseCode, Opcode, Violation
 from ..wire.pieces import Piece
+from .answers import Answers
 from .deflate import PermessageDeflate
 from .inbox import as_frame
-from .messages import fragment, reply
+from .messages import fragment
 
 __all__ = ("ReadStream", "read_stream")
-
-#: The bytes that may wait to leave before a Pong has to wait, too.
-MAX_BACKLOG = 2**20
 
 #: A byte of compressed input inflates to at most 1032 bytes. So this much, in bytes, is inflated
 #: at a time.
@@ -64,15 +61,14 @@ class ReadStream:
     """
 
     __slots__ = (
+        "_answers",
         "_buffer",
         "_deflate",
         "_ended",
         "_error",
-        "_late_pong",
         "_limit",
         "_parts",
         "_receiver",
-        "_sender",
         "_session",
         "_unfinished",
     )
@@ -81,10 +77,9 @@ class ReadStream:
         if not isinstance(session, RawWebSocketSession):
             raise TypeError(f"read_stream takes a session, got {shown(session)}")
         check_size("limit", limit)
-        connection = connection_of(session)
         self._session = session
-        self._receiver = connection.receiver
-        self._sender = connection.sender
+        self._receiver = connection_of(session).receiver
+        self._answers = Answers(session)
         self._limit = limit
         self._deflate = PermessageDeflate.of(session, max_size=ANY_SIZE)
         # The parts that are still to be inflated of what came last.
@@ -95,8 +90,6 @@ class ReadStream:
         self._ended = False
         # What ended the reading: it is raised by each later call.
         self._error: ProtocolError | None = None
-        # The Pong that has to wait. RFC 6455 section 5.5.3: the last one answers for all.
-        self._late_pong: Frame | None = None
 
     def __repr__(self) -> str:
         return f"<ReadStream of {self._session!r}>"
@@ -212,8 +205,7 @@ class ReadStream:
             raise type(self._error)(*self._error.args)
         try:
             while not (data := self._take()):
-                if self._late_pong is not None:
-                    self._answer(self._late_pong)
+                self._answers.catch_up()
                 waiter = self._receiver.more()
                 if waiter is None:
                     self._end()
@@ -236,7 +228,7 @@ class ReadStream:
             if item is None:
                 return b""
             if isinstance(item, Frame) and item.is_control:
-                self._answer(reply(item))
+                self._answers.answer(item)
                 continue
             self._check(item)
             self._unfinished = not (item.fin and (isinstance(item, Frame) or item.last))
@@ -252,20 +244,7 @@ class ReadStream:
         if self._deflate is None and (item.rsv1 or item.rsv2 or item.rsv3):
             raise ProtocolError(Violation.RESERVED_BITS, CloseCode.PROTOCOL_ERROR, NOT_DECODED)
 
-    # -- what is sent ----------------------------------------------------------------------
-
-    def _answer(self, frame: Frame | None) -> None:
-        """Send a Pong or a Close, unless nothing can be sent any more."""
-        if frame is None:
-            return
-        if frame.opcode is Opcode.PONG:
-            # Not behind what a peer that reads nothing has made wait, nor within a frame in pieces.
-            waits = self._sender.offer(frame, MAX_BACKLOG) is False
-            self._late_pong = frame if waits else None
-        else:
-            # Within a frame in pieces it cannot be sent. `WriteStream.write_eof` does it later.
-            with contextlib.suppress(SessionClosed, RuntimeError):
-                self._session.send_nowait(frame)
+    # -- the end ---------------------------------------------------------------------------
 
     async def _fail(self, error: ProtocolError) -> None:
         """Tell the peer what it broke, and end the connection so that it hears of it."""
