@@ -17,13 +17,13 @@ MAX_BACKLOG = 2**20
 class Answers:
     """Answers the control frames of a session. Never waits, so that receiving goes on."""
 
-    __slots__ = ("_late_pong", "_sender", "_session")
+    __slots__ = ("_sender", "_session", "late_pong")
 
     def __init__(self, session: RawWebSocketSession) -> None:
         self._session = session
         self._sender = connection_of(session).sender
-        # The Pong that has to wait. RFC 6455 section 5.5.3: the last one answers for all.
-        self._late_pong: Frame | None = None
+        #: The Pong that has to wait. RFC 6455 section 5.5.3: the last one answers for all.
+        self.late_pong: Frame | None = None
 
     def answer(self, frame: Frame) -> None:
         """Answer a received frame, if it asks for that and the answer can be sent.
@@ -34,7 +34,7 @@ class Answers:
         if answer is None:
             return
         if answer.opcode is Opcode.PONG:
-            self._late_pong = answer
+            self.late_pong = answer
             self.catch_up()
         else:
             # Within a frame in pieces no Close can be sent.
@@ -43,6 +43,6 @@ class Answers:
 
     def catch_up(self) -> None:
         """Send the Pong that had to wait, unless it still has to."""
-        pong = self._late_pong
+        pong = self.late_pong
         if pong is not None and self._sender.offer(pong, MAX_BACKLOG) is not False:
-            self._late_pong = None
+            self.late_pong = None

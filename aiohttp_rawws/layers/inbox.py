@@ -88,7 +88,8 @@ class Inbox:
         """
         if self._error is not None:
             raise type(self._error)(*self._error.args)
-        self._answers.catch_up()
+        if self._answers.late_pong is not None:
+            self._answers.catch_up()
         waiter = self._receiver.more()
         if waiter is None:
             return False

@@ -205,7 +205,8 @@ class ReadStream:
             raise type(self._error)(*self._error.args)
         try:
             while not (data := self._take()):
-                self._answers.catch_up()
+                if self._answers.late_pong is not None:
+                    self._answers.catch_up()
                 waiter = self._receiver.more()
                 if waiter is None:
                     self._end()
