@@ -73,5 +73,5 @@ def make_app(host: str = "127.0.0.1", port: int = 5900) -> web.Application:
 
 
 if __name__ == "__main__":
-    target, _, number = sys.argv[1].rpartition(":")
+    target, _, number = (*sys.argv[1:], "127.0.0.1:5900")[0].rpartition(":")
     web.run_app(make_app(target, int(number)), host="127.0.0.1", port=8080)

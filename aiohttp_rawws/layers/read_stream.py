@@ -38,8 +38,8 @@ def read_stream(session: RawWebSocketSession, *, limit: int = 64 * 1024) -> "Rea
 
     Messages and frames may have any size, for they are read in pieces: `max_frame_size` does not
     count. Where they begin and end is not told. What is compressed, as the handshake has
-    negotiated, is inflated. At most `receive_limit` bytes wait here, and 1 MiB of what was
-    compressed.
+    negotiated, is inflated. Beside what a call gathers, at most `receive_limit` bytes wait here,
+    and 1 MiB of what was compressed.
 
     A Ping is answered by a Pong and the peer's Close by a Close, while somebody reads. `limit`
     (bytes) is that of `readuntil` and `readline`. TypeError for anything but a session.

@@ -77,7 +77,9 @@ class WriteStream:
 
         SessionClosed, a ConnectionError, when the connection is lost.
         """
-        await self._session.drain()
+        # A drain that need not wait would cost each message a write of its own.
+        if self._connection.writer.paused or self._session.closed:
+            await self._session.drain()
 
     def can_write_eof(self) -> bool:
         """Return True: the end of the stream can be told, by a Close."""
