@@ -2,6 +2,7 @@
 
 import aiohttp
 from aiohttp import web
+from multidict import istr
 
 from ..client.takeover import close_connection
 from ..server.logs import logger, warn
@@ -14,7 +15,7 @@ from .upstream import origin, reason
 __all__ = ("PassedAnswer", "PassedRefusal", "ProxyResponse", "pass_body")
 
 #: The headers that aiohttp adds to every response.
-ADDED = ("Content-Type", "Date", "Server")
+ADDED = (istr("Content-Type"), istr("Date"), istr("Server"))
 
 
 class Unadorned(web.StreamResponse):

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import StrOrURL
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 from yarl import URL
 
 from ..client.request import middlewares_of
@@ -22,7 +22,7 @@ from .headers import is_writable
 __all__ = ("NoAnswer", "Upstream", "origin", "reason")
 
 #: The headers that aiohttp adds to a request, but not to one that a visitor made.
-AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+AUTOMATIC = (istr("Accept"), istr("Accept-Encoding"), istr("Content-Type"), istr("User-Agent"))
 
 #: What aiohttp says of a head that is over its limits.
 TOO_LONG = "Got more than"
@@ -140,7 +140,7 @@ class Upstream:
         # aiohttp 4 has no `auth` of a client session.
         auth = getattr(self._client_session, "auth", None)
         given = (auth, self._options.get("auth"), self.url.raw_user, self.url.raw_password)
-        return any(each is not None for each in given)
+        return given != (None, None, None, None)
 
 
 async def on_new_connection(
