@@ -3,10 +3,11 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp import web
+from aiohttp.connector import Connection
 from aiohttp.typedefs import StrOrURL
 from multidict import CIMultiDict, istr
 from yarl import URL
@@ -15,6 +16,7 @@ from ..client.request import middlewares_of
 from ..client.takeover import close_connection
 from ..client.tunnel import tunnel
 from ..server.logs import warn
+from ..session.kernel import has_ended
 from ..wire.handshake import UPGRADE_LISTS, Refusal
 from ..wire.header_lists import wrong_length
 from .headers import is_writable
@@ -23,6 +25,10 @@ __all__ = ("NoAnswer", "Upstream", "origin", "reason")
 
 #: The headers that aiohttp adds to a request, but not to one that a visitor made.
 AUTOMATIC = (istr("Accept"), istr("Accept-Encoding"), istr("Content-Type"), istr("User-Agent"))
+
+#: The methods whose requests aiohttp sends again where a pooled connection ends without an answer
+#: (RFC 9110 section 9.2.2), unless they have a body.
+REPEATED = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
 
 #: What aiohttp says of a head that is over its limits.
 TOO_LONG = "Got more than"
@@ -81,7 +87,11 @@ class Upstream:
         url = self.url
         if url.scheme in ("ws", "wss"):
             url = url.with_scheme("https" if url.scheme == "wss" else "http")
-        answer = await self._ask(method, url, headers, data=body)
+        options: dict[str, Any] = {"data": body}
+        if body is not None or method not in REPEATED:
+            given = middlewares_of(self._client_session, self._options)
+            options["middlewares"] = [*given, on_live_connection]
+        answer = await self._ask(method, url, headers, **options)
         if answer.status == 101:
             close_connection(answer)
             why = "%s switched protocols without being asked"
@@ -141,6 +151,39 @@ class Upstream:
         auth = getattr(self._client_session, "auth", None)
         given = (auth, self._options.get("auth"), self.url.raw_user, self.url.raw_password)
         return given != (None, None, None, None)
+
+
+class Ended(Exception):
+    """A connection of the pool has ended. Nothing was sent on it."""
+
+
+class UnsentRequest:
+    """A request that is sent only if its connection is there."""
+
+    def __init__(self, request: aiohttp.ClientRequest) -> None:
+        self._request = request
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request, name)
+
+    async def send(self, connection: Connection) -> aiohttp.ClientResponse:
+        transport = connection.transport
+        if transport is None or has_ended(transport.get_extra_info("socket")):
+            raise Ended
+        return await self._request.send(connection)
+
+
+async def on_live_connection(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send a request that may be sent only once: a client middleware, the last one.
+
+    The end of a pooled connection may wait in the system, unknown to the loop.
+    """
+    try:
+        return await handler(cast(aiohttp.ClientRequest, UnsentRequest(request)))
+    except Ended:
+        return await on_new_connection(request, handler)
 
 
 async def on_new_connection(

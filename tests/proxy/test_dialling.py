@@ -158,8 +158,9 @@ async def test_an_upgrade_that_a_signal_breaks_off(
 
 
 @BOTH
-async def test_a_connection_of_the_pool_that_went_silent(
-    by_hand: ByHand, through: Serve, tls: bool
+@pytest.mark.parametrize("how", ["silent", "reset"])
+async def test_a_connection_of_the_pool_that_has_died(
+    by_hand: ByHand, through: Serve, tls: bool, how: str
 ) -> None:
     """The opening handshake goes to a new one."""
     connections: list[Wire] = []
@@ -168,6 +169,9 @@ async def test_a_connection_of_the_pool_that_went_silent(
         connections.append(wire)
         if len(connections) == 1:
             wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+            if how == "reset":
+                await wire.read(1)
+                reset(wire)
             assert await wire.read_to_end() == b""
         else:
             wire.send(answer(opening) + CLOSE)

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import os
+import socket
 from typing import Any
 
 import aiohttp
 import pytest
 from yarl import URL
 
-from tests.support.forwarding import plain
+from tests.support.forwarding import exchange, plain, read_body
 from tests.support.handshakes import Opening, request
 from tests.support.scripts import says
 from tests.support.servers import (
@@ -24,7 +25,7 @@ from tests.support.servers import (
 )
 from tests.support.sockets import reset
 from tests.support.waiting import PATIENCE, soon, until
-from tests.support.wire import Address, ByHand, Wire
+from tests.support.wire import Address, ByHand, Wire, read_opening
 
 # -- the upstream ----------------------------------------------------------------------------------
 
@@ -107,6 +108,47 @@ async def test_no_answer(
         assert words in caplog.messages[-1]
         assert "secret" not in caplog.messages[-1]
     await wire.close()
+
+
+class Dead:
+    """An upstream that ends a connection between two requests, as late as can be noticed."""
+
+    def __init__(self) -> None:
+        self.connections: list[Wire] = []
+        self.bodies: list[bytes] = []
+        self.tracing = aiohttp.TraceConfig()
+        self.tracing.on_connection_reuseconn.append(self.end)
+
+    async def script(self, wire: Wire, opening: Opening) -> None:
+        self.connections.append(wire)
+        while True:
+            self.bodies.append(await read_body(wire, opening.headers))
+            wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            opening = await read_opening(wire)
+
+    async def end(self, *trace: Any) -> None:
+        # The loop of the proxy is told of it only after the next request was written.
+        known = self.connections[-1].transport.get_extra_info("socket")
+        with socket.socket(fileno=os.dup(known.fileno())) as same:
+            same.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+async def test_a_pooled_connection_that_has_just_ended(by_hand: ByHand, method: str) -> None:
+    """Nothing is sent on it, and so nothing is sent twice."""
+    upstream = Dead()
+    jar, body = aiohttp.DummyCookieJar(), b"" if method == "GET" else b"Hello"
+    data = plain("/", f"Content-Length: {len(body)}", method=method, body=body)
+    async with (
+        aiohttp.ClientSession(cookie_jar=jar, trace_configs=[upstream.tracing]) as http,
+        running(ingress(http, await by_hand(upstream.script))) as (_, ours),
+    ):
+        wire = await Wire.open(ours)
+        for _ in range(3):
+            assert (await exchange(wire, data))[0] == 200
+        await wire.close()
+    assert len(upstream.connections) == 3
+    assert upstream.bodies == [body] * (3 if body else 5)
 
 
 # -- the visitor -----------------------------------------------------------------------------------
