@@ -23,7 +23,7 @@ from tests.support.servers import (
     left,
     running,
 )
-from tests.support.sockets import reset
+from tests.support.sockets import keepalive, reset
 from tests.support.waiting import PATIENCE, soon, until
 from tests.support.wire import Address, ByHand, Wire, read_opening
 
@@ -273,6 +273,28 @@ async def test_a_visitor_that_leaves_on_a_unix_socket(
         await asyncio.wait_for(upstream.ended.wait(), 2)
         await forgotten(runner)
     server.close()
+
+
+@pytest.mark.parametrize(("kind", "legs"), [("events", 2), ("an upload", 1)])
+async def test_the_system_asks_whether_a_side_is_there(
+    by_hand: ByHand, bare: aiohttp.ClientSession, kind: str, legs: int
+) -> None:
+    """TCP keepalive, while a body may take any time; an upload fills the upstream's connection."""
+    sent, said = WAITS[kind]
+    upstream = Silent(said)
+    async with running(ingress(bare, await by_hand(upstream.script))) as (runner, ours):
+        wire = await Wire.open(ours)
+        wire.send(sent)
+        await soon(upstream.asked.wait())
+        if said:
+            await wire.read_head()
+        assert runner.server is not None
+        connector: Any = bare.connector
+        ends = [*runner.server.connections, *connector._acquired]
+        socks = [end.transport.get_extra_info("socket") for end in ends]
+        assert [keepalive(sock) for sock in socks[:legs]] == [[1, 60, 15, 4]] * legs
+        wire.transport.abort()
+        await wire.close()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts descriptors as Linux does")
