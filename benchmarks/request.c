@@ -115,11 +115,10 @@ static void serve_events(void)
         receive(events[i].data.ptr);
 }
 
-/* Runs for a time, and until each connection can have had an answer. */
-static void run_for(double duration)
+/* Runs for a time, and until so many bytes have come. */
+static void run_for(double duration, uint64_t bytes)
 {
-    uint64_t end = now() + (uint64_t)(duration * 1e9);
-    uint64_t enough = received + (uint64_t)connection_count * (uint64_t)size;
+    uint64_t end = now() + (uint64_t)(duration * 1e9), enough = received + bytes;
     while (now() < end || received < enough)
         serve_events();
 }
@@ -149,11 +148,12 @@ int main(int argc, char **argv)
         ask(&connections[i]);
     }
     if (!messages)
-        run_for(warmup);
+        run_for(warmup, 0);
     latency_count = 0;
     uint64_t time = now(), cpu = cpu_of(pid), before = received;
     if (!messages)
-        run_for(seconds);
+        /* Each connection can have had an answer. */
+        run_for(seconds, (uint64_t)(connection_count * size));
     while (messages && in_flight)
         serve_events();
     /* Part of an answer counts as that part. */

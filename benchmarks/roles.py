@@ -90,6 +90,7 @@ ROLES: dict[str, Sequence[Peer]] = {
         for peer in (
             Peer(OURS, "rawws", "proxy-http"),
             Peer("usual", "aiohttp_peer", "proxy-http"),
+            Peer("usual-any", "aiohttp_peer", "proxy-http-any"),
             Peer("tcp", "tcp", "proxy"),
             Peer("nginx", "nginx", "proxy-http"),
             Peer("c-copy", "copy.c", "proxy"),

@@ -70,8 +70,7 @@ class Upstream:
         self._options = dict(options)
         timeout = self._options.pop("timeout", None) or client_session.timeout
         #: How many seconds the head of an answer may take, or None.
-        self.limit = min(filter(None, (timeout.total, timeout.sock_read)), default=None)
-        self._timeout = connecting_alone(timeout)
+        self.limit, self._timeout = divided(timeout)
 
     async def dial(self, headers: "CIMultiDict[str]") -> aiohttp.ClientResponse:
         """Send an opening handshake and return the answer. Raises NoAnswer."""
@@ -201,14 +200,16 @@ async def on_new_connection(
 
 # An application has few, and asks for the same one at every request.
 @functools.lru_cache(maxsize=16)
-def connecting_alone(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientTimeout:
-    """Return a timeout that limits only how long it takes to connect."""
-    return aiohttp.ClientTimeout(
+def divided(timeout: aiohttp.ClientTimeout) -> tuple[float | None, aiohttp.ClientTimeout]:
+    """Return how long the head of an answer may take, and a timeout for connecting alone."""
+    limit = min(filter(None, (timeout.total, timeout.sock_read)), default=None)
+    connecting = aiohttp.ClientTimeout(
         total=None,
         connect=timeout.connect,
         sock_connect=timeout.sock_connect,
         ceil_threshold=timeout.ceil_threshold,
     )
+    return limit, connecting
 
 
 def origin(url: StrOrURL) -> str:

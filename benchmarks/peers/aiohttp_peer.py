@@ -60,7 +60,9 @@ async def forward_plain(request: web.Request) -> web.StreamResponse:
         headers = end_to_end(answer.headers)
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
         await response.prepare(request)
-        async for data in answer.content.iter_chunked(64 * 2**10):
+        by_any = options().kind == "proxy-http-any"
+        body = answer.content
+        async for data in body.iter_any() if by_any else body.iter_chunked(64 * 2**10):
             await response.write(data)
         await response.write_eof()
         return response
@@ -98,6 +100,6 @@ if __name__ == "__main__":
     else:
         app = web.Application()
         app.cleanup_ctx.append(clients)
-        plain = options().kind == "proxy-http"
+        plain = options().kind.startswith("proxy-http")
         app.router.add_route("*", "/{path:.*}", forward_plain if plain else handle)
         serve_application(app, *about)
