@@ -96,7 +96,7 @@ class Inbox:
             raise type(self._error)(*self._error.args)
         if self._late_pong is not None:
             self._answer(self._late_pong)
-        if self._writer.paused:
+        if self._writer.paused and not self._session.closed:
             # The peer has to take the answers before it is listened to any further.
             with contextlib.suppress(SessionClosed):
                 await self._session.drain()
