@@ -81,6 +81,22 @@ async def test_a_handler_that_gives_up_on_the_dial(
 
 
 @BOTH
+async def test_a_visitor_that_sends_much_during_the_dial(
+    by_hand: ByHand, through: Serve, upstream: Upstream, tls: bool
+) -> None:
+    """All of it arrives once the upstream has answered."""
+    wire = await Wire.open(await through(await by_hand(upstream.script), tls=tls))
+    frames = masked(0x82, bytes(50_000)) * 20
+    wire.send(request() + frames)
+    await soon(upstream.asked.wait())
+    await asyncio.sleep(0.05)
+    upstream.answers.set()
+    assert await upstream.wire.read(len(frames)) == frames
+    upstream.over.set()
+    await wire.close()
+
+
+@BOTH
 @CANCELLATION
 async def test_a_shutdown_during_the_dial(
     by_hand: ByHand,
