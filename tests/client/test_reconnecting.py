@@ -83,14 +83,15 @@ async def test_a_loop_that_is_left_ends_its_connection(
     assert await soon(left) == b"\x81\x83\x00\x00\x00\x00bye"
 
 
-async def test_messages_over_it(by_hand: ByHand, http: aiohttp.ClientSession) -> None:
-    @contextlib.asynccontextmanager
-    async def messages(url: str) -> AsyncIterator[WebSocketSession]:
-        async with connect(http, url) as session, WebSocketSession(session) as websocket:
-            yield websocket
+@contextlib.asynccontextmanager
+async def messages(http: aiohttp.ClientSession, url: str) -> AsyncIterator[WebSocketSession]:
+    async with connect(http, url) as session, WebSocketSession(session) as websocket:
+        yield websocket
 
+
+async def test_messages_over_it(by_hand: ByHand, http: aiohttp.ClientSession) -> None:
     address = await by_hand(Server(refusal(503), None))
-    async for websocket in reconnecting(messages, address.url(), **AT_ONCE):
+    async for websocket in reconnecting(messages, http, address.url(), **AT_ONCE):
         assert await websocket.receive_str() == "Hello"
         break
 
@@ -216,14 +217,18 @@ def test_a_service_that_restarts_is_left_alone_for_a_while(code: int) -> None:
     assert max(Pauses(0.1, 0.6, 10.0).after_end(code, 3600) for _ in range(100)) <= 0.6
 
 
-async def test_the_close_is_looked_at(by_hand: ByHand, http: aiohttp.ClientSession) -> None:
+@pytest.mark.parametrize("function", [connect, messages])
+async def test_the_close_is_looked_at(
+    by_hand: ByHand, http: aiohttp.ClientSession, function: Any
+) -> None:
     async def script(wire: Wire, opening: Opening) -> None:
         wire.send(answer(opening) + b"\x88\x02\x03\xf4")  # 1012
         await wire.read_to_end()
 
-    loop = reconnecting(connect, http, (await by_hand(script)).url(), delay=0)
-    session = await loop.__anext__()
-    assert await session.receive() == Frame.close(1012)
+    loop = reconnecting(function, http, (await by_hand(script)).url(), delay=0)
+    async for _ in await loop.__anext__():
+        # Up to the Close.
+        pass
     waiting = asyncio.ensure_future(loop.__anext__())
     await soon(asyncio.wait([waiting], timeout=0.1))
     assert not waiting.done()
