@@ -14,10 +14,12 @@ from ..wire.frames import prepare
 from .broadcast import broadcast
 from .closing import close_handshake
 from .deflate import PermessageDeflate
+from .fragments import fragment
 from .heartbeat import Heartbeat
 from .message import Message
-from .messages import MessageAssembler, fragment, reply
+from .messages import MessageAssembler
 from .read_stream import ReadStream, read_stream
+from .replies import reply
 from .send_file import pieces_of, send_file
 from .task_group import TaskGroup
 from .websocket import WebSocketSession, websocket_handler

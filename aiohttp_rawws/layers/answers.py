@@ -6,7 +6,7 @@ from ..session.session import RawWebSocketSession, connection_of
 from ..wire.errors import SessionClosed
 from ..wire.frames import Frame
 from ..wire.names import Opcode
-from .messages import reply
+from .replies import reply
 
 __all__ = ("Answers",)
 

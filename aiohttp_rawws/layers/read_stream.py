@@ -13,8 +13,8 @@ from ..wire.names import CloseCode, Opcode, Violation
 from ..wire.pieces import Piece
 from .answers import Answers
 from .deflate import PermessageDeflate
+from .fragments import fragment
 from .inbox import as_frame
-from .messages import fragment
 
 __all__ = ("ReadStream", "read_stream")
 

@@ -11,7 +11,7 @@ from ..wire.errors import SessionClosed
 from ..wire.frames import Frame
 from ..wire.names import CloseCode
 from .deflate import PermessageDeflate
-from .messages import reply
+from .replies import reply
 
 __all__ = ("WriteStream", "write_stream")
 
