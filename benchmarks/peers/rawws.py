@@ -10,7 +10,7 @@ from yarl import URL
 
 import aiohttp_rawws
 from aiohttp_rawws import Frame, RawWebSocketSession
-from aiohttp_rawws.layers import MessageAssembler, WebSocketSession, reply
+from aiohttp_rawws.layers import MessageAssembler, PermessageDeflate, WebSocketSession, reply
 
 from . import connect, options, serve_application, upstream
 
@@ -78,7 +78,7 @@ PROXIES: dict[str, dict[str, Any]] = {
 
 def server(kind: str) -> web.Application:
     app = web.Application()
-    aiohttp_rawws.setup(app)
+    aiohttp_rawws.setup(app, extensions=PermessageDeflate.accept if options().deflate else None)
     aiohttp_rawws.add_raw_websocket(app.router, "/", HANDLERS[kind])
     return app
 
