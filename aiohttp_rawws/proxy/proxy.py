@@ -18,7 +18,7 @@ from ..wire.handshake import Refusal, names_websocket_alone
 from .forwarded import Address
 from .headers import Headers, header_rules
 from .http import forward
-from .plan import Edit, Farewell, Plan, Tap
+from .plan import Deflate, Edit, Farewell, OnStart, Plan, Tap
 from .upstream import Upstream
 from .websocket import upgrade
 
@@ -54,11 +54,14 @@ async def proxy(
     tap: Tap | None = None,
     tap_limit: int | None = None,
     edit: Edit | None = None,
+    messages: bool = False,
+    deflate: Deflate | None = None,
     remask: bool = False,
     idle: float | None = None,
     lifetime: float | None = None,
     heartbeat: tuple[float, float] | None = None,
     goodbye: Farewell | None = (1001, ""),
+    on_start: OnStart | None = None,
     **options: Unpack[ProxyOptions],
 ) -> web.StreamResponse:
     """Answer a request by what the server at `url` answers: an upgrade, or plain HTTP.
@@ -131,7 +134,19 @@ async def proxy(
     check_client_session(client_session, CALL)
     check_url(client_session, url)
     check_cookies(client_session)
-    plan = Plan(tap, tap_limit, edit, remask, idle, lifetime, heartbeat, goodbye)
+    plan = Plan(
+        tap=tap,
+        tap_limit=tap_limit,
+        edit=edit,
+        messages=messages,
+        deflate=deflate,
+        remask=remask,
+        idle=idle,
+        lifetime=lifetime,
+        heartbeat=heartbeat,
+        goodbye=goodbye,
+        on_start=on_start,
+    )
     rules = header_rules(headers, host, trusted)
     taken, request_options = divide(dict(options))
     upstream = Upstream(client_session, url, request_options)

@@ -13,9 +13,12 @@ from typing import Any, NoReturn
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.names import CloseCode
 from .clocks import Expired, PeerLost, expire, expire_when_idle
-from .direction import Direction, Farewells, FirstEnd
-from .farewell import say_goodbye
-from .plan import Edit, Farewell, Plan, Tap
+from .compression import compressions_of
+from .direction import Direction
+from .farewell import Farewells, say_goodbye
+from .first_end import FirstEnd
+from .injection import RelayHandle
+from .plan import Deflate, Edit, Farewell, OnStart, Plan, Tap
 
 __all__ = ("RelayStats", "join", "relay")
 
@@ -53,11 +56,14 @@ async def relay(
     tap: Tap | None = None,
     tap_limit: int | None = None,
     edit: Edit | None = None,
+    messages: bool = False,
+    deflate: Deflate | None = None,
     remask: bool = False,
     idle: float | None = None,
     lifetime: float | None = None,
     heartbeat: tuple[float, float] | None = None,
     goodbye: Farewell | None = None,
+    on_start: OnStart | None = None,
 ) -> RelayStats:
     """Join two sessions until both have ended.
 
@@ -108,7 +114,19 @@ async def relay(
     same session twice, for options out of range, and for sessions that have not negotiated the
     same extensions: frames of one mean nothing to the other.
     """
-    plan = Plan(tap, tap_limit, edit, remask, idle, lifetime, heartbeat, goodbye)
+    plan = Plan(
+        tap=tap,
+        tap_limit=tap_limit,
+        edit=edit,
+        messages=messages,
+        deflate=deflate,
+        remask=remask,
+        idle=idle,
+        lifetime=lifetime,
+        heartbeat=heartbeat,
+        goodbye=goodbye,
+        on_start=on_start,
+    )
     return await join(a, b, plan, names=("a", "b"), directions=("a->b", "b->a"))
 
 
@@ -121,13 +139,16 @@ async def join(
     directions: tuple[str, str],
 ) -> RelayStats:
     """`relay`, with names for the two sides and the two directions."""
-    check_sessions(a, b)
+    check_sessions(a, b, plan.deflate)
+    ours, theirs = compressions_of(a, b, plan.deflate)
     first_end = FirstEnd()
-    there = Direction(a, b, names[0], directions[0], first_end, plan)
-    back = Direction(b, a, names[1], directions[1], first_end, plan)
+    there = Direction(a, b, names[0], directions[0], first_end, plan, (ours, theirs))
+    back = Direction(b, a, names[1], directions[1], first_end, plan, (theirs, ours))
     there.opposite, back.opposite = back, there
     both = (connection_of(a), connection_of(b))
     try:
+        if plan.on_start is not None:
+            plan.on_start(RelayHandle({names[0]: back.injection, names[1]: there.injection}))
         await run_until_end([there.run(), back.run()], clocks_of(plan, there, back))
     except Farewells as farewells:
         await say_goodbye(*farewells.closes)
@@ -145,9 +166,11 @@ async def join(
     finally:
         # Nothing of a relay waits for the garbage collector.
         del there.opposite, back.opposite
+        for direction in (there, back):
+            direction.injection.end()
     return RelayStats(
-        {direction.label: direction.frames for direction in (there, back)},
-        {direction.label: direction.octets for direction in (there, back)},
+        {direction.label: direction.passed.frames for direction in (there, back)},
+        {direction.label: direction.passed.octets for direction in (there, back)},
         first_end.side,
         first_end.reason,
         first_end.error,
@@ -189,13 +212,13 @@ async def run_until_end(
         await asyncio.gather(*tasks, *timers, return_exceptions=True)
 
 
-def check_sessions(a: RawWebSocketSession, b: RawWebSocketSession) -> None:
+def check_sessions(a: RawWebSocketSession, b: RawWebSocketSession, deflate: Deflate | None) -> None:
     for session in (a, b):
         if not isinstance(session, RawWebSocketSession):
             raise TypeError(f"relay takes two sessions, got {session!r}")
     if a is b:
         raise ValueError("relay takes two different sessions, got the same one twice")
-    if a.extensions != b.extensions:
+    if deflate is None and a.extensions != b.extensions:
         raise ValueError(
             "the two sessions have not negotiated the same extensions: "
             f"{a.extensions!r} and {b.extensions!r}"

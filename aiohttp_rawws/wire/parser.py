@@ -376,6 +376,9 @@ class Parser:
         if forwarding is not None:
             forwarding.octets += size
             forwarding.passed = size
+            if forwarding.ending and self.left == 0:
+                forwarding.flush(self._buffer.data)
+                self.stop_forwarding()
         return size
 
     def _refuse(self, error: "ProtocolError | None") -> None:

@@ -19,6 +19,7 @@ cdef class PartialFrame:
 
 @cython.final
 cdef class Forwarding:
+    cdef public bint ending
     cdef readonly long long frames
     cdef readonly long long octets
     cdef readonly Py_ssize_t passed

@@ -54,11 +54,16 @@ def tap(direction: str, frame: Frame) -> None:
     """Is shown every frame, and does nothing."""
 
 
+def edit(direction: str, frame: Frame) -> None:
+    """Is given every frame, and lets it pass as it is."""
+
+
 HANDLERS = {"echo": frames, "batches": batches, "each": each, "client": frames}
 HANDLERS |= {"echo-aiofastnet": frames, "layers": layers, "client-layers": layers}
 PROXIES: dict[str, dict[str, Any]] = {
     "proxy": {},
     "proxy-tap": {"tap": tap},
+    "proxy-edit": {"edit": edit},
     "proxy-remask": {"remask": True},
 }
 

@@ -1,0 +1,95 @@
+"""The compression of the two sides of a relay, each by itself, with plain frames between them."""
+
+from collections.abc import Callable
+
+from ..layers.deflate import PermessageDeflate
+from ..session.session import RawWebSocketSession
+from ..wire.errors import FrameTooBig
+from ..wire.explanations import violation_error
+from ..wire.frames import Frame, parts_of
+from ..wire.names import Violation
+from .plan import Deflate
+
+__all__ = ("Compression", "compressions_of", "inflating")
+
+#: What a session may let pass, and no compression can: it would be taken for a compressed message,
+#: or stands within one.
+IMPASSABLE = Violation.RESERVED_BITS.value | Violation.EXPECTED_CONTINUATION.value
+
+
+class Compression:
+    """The permessage-deflate of one side: frames are plain on this side of it."""
+
+    def __init__(self, session: RawWebSocketSession, deflate: PermessageDeflate) -> None:
+        self._session = session
+        self._deflate = deflate
+        #: Return a frame as it is to be sent to this side.
+        self.deflate = deflate.encode
+        #: The size of the message so far that this side sends, in bytes.
+        self._size = 0
+
+    def inflate(self, frame: Frame) -> Frame:
+        """Return a frame of this side as it was before compression.
+
+        FrameTooBig for one that inflates to more than `max_frame_size`, ProtocolError for one
+        that breaks a rule of RFC 7692.
+        """
+        limit = self._session.max_frame_size
+        # There a limit is for a message, and a relay lets messages of any size pass.
+        self._deflate.max_size = self._size + limit
+        try:
+            plain = self._deflate.decode(frame)
+        except FrameTooBig:
+            message = f"a frame inflates to more than max_frame_size ({limit} bytes)"
+            raise FrameTooBig(limit + 1, limit, message) from None
+        check_order(frame)
+        if not plain.is_control:
+            self._size = 0 if plain.fin else self._size + len(plain.payload)
+        return plain
+
+
+def compressions_of(
+    a: RawWebSocketSession, b: RawWebSocketSession, deflate: Deflate | None
+) -> "tuple[Compression | None, Compression | None]":
+    """Return the compressions that a relay with `deflate` takes off and puts on. None without.
+
+    ValueError for a session with another extension, and for a compressed `b` that is to be
+    offloaded. ProtocolError for the answer of a server that does not fit the offer.
+    """
+    if deflate is None:
+        return None, None
+    compressions = compression_of(a), compression_of(b)
+    if deflate == "offload" and compressions[1] is not None:
+        raise ValueError(
+            'deflate="offload" is for a plain b: it has negotiated permessage-deflate; '
+            'deflate="decode" takes it'
+        )
+    return compressions
+
+
+def compression_of(session: RawWebSocketSession) -> Compression | None:
+    deflate = PermessageDeflate.of(session)
+    if deflate is not None:
+        return Compression(session, deflate)
+    if session.extensions is not None:
+        raise ValueError(
+            f"deflate= knows permessage-deflate alone; a session has {session.extensions!r}"
+        )
+    return None
+
+
+def inflating(
+    source: Compression | None, target: Compression | None
+) -> "Callable[[Frame], Frame] | None":
+    """Return what each frame of a source goes through first, None for nothing."""
+    if source is not None:
+        return source.inflate
+    return None if target is None else check_order
+
+
+def check_order(frame: Frame) -> Frame:
+    """Return a frame that a compressed side can be sent; ProtocolError for any other."""
+    violations = parts_of(frame)[3] & IMPASSABLE
+    if violations:
+        raise violation_error(Violation(violations))
+    return frame
