@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 
+from multidict import MultiMapping
+
 from ..layers.deflate import PermessageDeflate
+from ..layers.deflate_negotiation import HEADER, agreement, answer_of, offers_of
 from ..session.session import RawWebSocketSession
 from ..wire.errors import FrameTooBig
 from ..wire.explanations import violation_error
 from ..wire.frames import Frame, parts_of
+from ..wire.header_lists import raw_lines
 from ..wire.names import Violation
 from .plan import Deflate
 
-__all__ = ("Compression", "compressions_of", "inflating")
+__all__ = ("Compression", "compressions_of", "inflating", "wrong_agreement")
 
 #: What a session may let pass, and no compression can: it would be taken for a compressed message,
 #: or stands within one.
@@ -76,6 +80,17 @@ def compression_of(session: RawWebSocketSession) -> Compression | None:
             f"deflate= knows permessage-deflate alone; a session has {session.extensions!r}"
         )
     return None
+
+
+def wrong_agreement(sent: MultiMapping[str], got: MultiMapping[str]) -> str:
+    """Return why the permessage-deflate of a 101 does not fit the offer, "" if it does."""
+    try:
+        answer = answer_of(", ".join(raw_lines(got, HEADER)))
+        if answer is not None:
+            agreement(answer, offers_of(raw_lines(sent, HEADER)))
+    except ValueError as error:
+        return f"{HEADER} of the 101: {error}"
+    return ""
 
 
 def inflating(

@@ -130,6 +130,9 @@ class Pipeline:
 
     async def _make_room(self) -> None:
         """Wait while the target is full. Then frames of the caller's own may go."""
+        if self._inflated > BREATH:
+            self._inflated = 0
+            await asyncio.sleep(0)
         if self._backpressure.is_full():
             await self._backpressure.wait()
         if self._injection is not None and self._injection.is_wanted:
@@ -138,7 +141,10 @@ class Pipeline:
     # -- whole frames ------------------------------------------------------------------------
 
     async def _pass_whole(self) -> None:
-        receiver, edit, forward = self._source.receiver, self._edit, self._target.forward
+        receiver, writer = self._source.receiver, self._target.connection.writer
+        edit, label, forward = self._edit, self._label, self._target.forward
+        steps = (self._heart, self._inflate, self._show, self._join)
+        prepare = self._prepare if any(step is not None for step in steps) else None
         while True:
             taken = receiver.take()
             if taken is None:
@@ -146,17 +152,14 @@ class Pipeline:
                     return
                 await waiter
                 continue
-            frame = self._prepare(taken)
-            if self._inflated > BREATH:
-                self._inflated = 0
-                await asyncio.sleep(0)
+            frame = taken if prepare is None else prepare(taken)
             if frame is None:
                 continue
             if edit is None:
                 forward(frame)
             else:
                 try:
-                    result = edit(self._label, frame)
+                    result = edit(label, frame)
                     if result is None:
                         forward(frame)
                     else:
@@ -166,7 +169,7 @@ class Pipeline:
                             forward(each)
                 except Exception as error:
                     raise EditEnded(error) from error
-            if self._backpressure.is_full() or self._injection is not None:
+            if writer.paused or self._injection is not None or self._inflated > BREATH:
                 await self._make_room()
 
     def _prepare(self, frame: Frame) -> Frame | None:

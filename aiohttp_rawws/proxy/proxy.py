@@ -149,6 +149,8 @@ async def proxy(
     )
     rules = header_rules(headers, host, trusted)
     taken, request_options = divide(dict(options))
+    if deflate is not None and taken.get("extensions") is not None:
+        raise ValueError("deflate= offers permessage-deflate itself: leave extensions= out")
     upstream = Upstream(client_session, url, request_options)
     upgrades = can_upgrade(request)
     # The options of the sessions are checked for plain requests, too, if there are any.

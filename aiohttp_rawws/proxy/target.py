@@ -9,6 +9,9 @@ from .plan import Plan
 
 __all__ = ("Target",)
 
+#: The bit of the opcodes of control frames.
+CONTROL = 0x08
+
 
 class Target:
     """Sends frames to one side, compressed and masked as that side has it, and counts them."""
@@ -27,31 +30,39 @@ class Target:
         #: How many frames of the caller's own were sent.
         self.injected = 0
         self.compression = compression
-        self._deflate = None if compression is None else compression.deflate
         #: Frames get fresh masking keys.
         self.remasks = plan.remask and session.masking
         self._is_followed = plan.on_start is not None
+        self._changes = compression is not None or self.remasks or self._is_followed
+        self._send = self.sender.forward
 
     def forward(self, item: Frame | Piece) -> None:
         """Send a frame or a piece that another side has sent. Nothing is sent to who is lost."""
         self.frames += isinstance(item, Frame) or item.last
         self.octets += len(item.payload)
-        if self._is_followed and not item.opcode & 0x08:
-            self.in_message = not item.fin
-        if self._deflate is not None:
-            # Pieces are not compressed: then all frames are whole.
-            assert isinstance(item, Frame)
-            item = self._deflate(item)
-        if self.remasks:
-            item = without_mask(item)
+        if self._changes:
+            item = self._changed(item)
         try:  # noqa: SIM105 (it takes ten times as long, for each frame)
-            self.sender.forward(item)
+            self._send(item)
         except SessionClosed:
             # Nothing more can be sent behind a Close, or to who is lost: the other direction sees
             # how that side has ended.
             pass
 
+    def _changed(self, item: Frame | Piece) -> Frame | Piece:
+        """Return a frame or a piece as this side gets it."""
+        if self._is_followed and not item.opcode & CONTROL:
+            self.in_message = not item.fin
+        if self.compression is not None:
+            # All frames are whole then.
+            assert isinstance(item, Frame)
+            item = self.compression.deflate(item)
+        if self.remasks:
+            changed: Frame | Piece = without_mask(item)
+            return changed
+        return item
+
     def inject(self, frame: Frame) -> None:
         """Send a frame of the caller's own."""
         self.injected += 1
-        self.sender.send(frame if self._deflate is None else self._deflate(frame))
+        self.sender.send(frame if self.compression is None else self.compression.deflate(frame))

@@ -53,7 +53,7 @@ cdef class Reader:
     cpdef stop_forwarding(self)
     @cython.locals(forwarding=Forwarding)
     cpdef end_forwarding(self)
-    @cython.locals(forwarding=Forwarding, left="long long", target=Sender)
+    @cython.locals(target=Sender)
     cpdef _forward(self, bytearray data, Py_ssize_t size)
 
 

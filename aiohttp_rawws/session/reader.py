@@ -222,21 +222,18 @@ class Reader:
         """Stop forwarding where the frame that is passing ends, and have whoever relays run."""
         forwarding = self.parser.forwarding
         if forwarding is not None and self.parser.left > 0:
-            forwarding.ending = True
+            forwarding.on_rest = self.end_forwarding
         else:
             self.parser.stop_forwarding()
             self.waiter.wake(False)
 
     def _forward(self, data: bytearray, size: int) -> None:
         """Send `data[:size]`, which the parser has checked, to the target."""
-        target, left = self.target, self.parser.left
+        target = self.target
         assert target is not None
-        target.forward_octets(data, size, left)
+        target.forward_octets(data, size, self.parser.left)
         if target.writer.paused:
             self.pause()
-        forwarding = self.parser.forwarding
-        if left == 0 and forwarding is not None and forwarding.ending:
-            self.waiter.wake(False)
 
     def target_paused(self) -> None:
         """Have whoever relays look after the target, if it still takes nothing in a while."""

@@ -376,9 +376,9 @@ class Parser:
         if forwarding is not None:
             forwarding.octets += size
             forwarding.passed = size
-            if forwarding.ending and self.left == 0:
+            if self.left == 0 and forwarding.on_rest is not None:
                 forwarding.flush(self._buffer.data)
-                self.stop_forwarding()
+                forwarding.on_rest()
         return size
 
     def _refuse(self, error: "ProtocolError | None") -> None:

@@ -19,9 +19,9 @@ cdef class PartialFrame:
 
 @cython.final
 cdef class Forwarding:
-    cdef public bint ending
     cdef readonly long long frames
     cdef readonly long long octets
+    cdef public object on_rest
     cdef readonly Py_ssize_t passed
     cdef readonly object sink
 

@@ -222,10 +222,11 @@ def test_an_end_that_no_close_can_tell(arguments: Any, kind: type[Exception]) ->
 
 def test_what_an_edit_may_give() -> None:
     frame, other = Frame.text("a"), Frame.text("b")
-    for result, expected in [
+    results: list[tuple[Any, tuple[Frame, ...]]] = [
         (None, (frame,)),
         (other, (other,)),
         (iter([other, frame]), (other, frame)),
         ([], ()),
-    ]:
+    ]
+    for result, expected in results:
         assert frames_of(gives(result), result, frame) == expected
