@@ -86,13 +86,14 @@ class Pipeline:
         )
         parts: Stream[Frame | Piece] = Stream(source.receiver, source.receiver.take_part, source)
         while True:
-            if as_they_stand and source.reader.parser.is_between_frames:
-                if injection is not None:
-                    injection.send_waiting()
-                if injection is None or not injection.is_wanted:
-                    await self._forward_octets()
-                    if injection is not None and injection.is_wanted:
-                        continue
+            if (
+                as_they_stand
+                and source.reader.parser.is_between_frames
+                and not (injection is not None and injection.is_wanted)
+                and await self._forward_octets()
+            ):
+                await self._make_room()
+                continue
             part = await anext(parts, None)
             if part is None:
                 return
@@ -103,11 +104,11 @@ class Pipeline:
             self._target.forward(part)
             await self._make_room()
 
-    async def _forward_octets(self) -> None:
+    async def _forward_octets(self) -> bool:
         """Have the frames that come go on as they stand, up to a Close or the end.
 
-        Only between two frames. It may be ended between two frames. Raises ProtocolError where
-        the source broke a rule.
+        Only between two frames. Returns True if something else asked for the end of it, between
+        two frames. Raises ProtocolError where the source broke a rule.
         """
         source, target = self._source, self._target
         source.receiver.refuse_second()
@@ -117,8 +118,9 @@ class Pipeline:
                 if self._backpressure.is_full():
                     await self._backpressure.wait()
                 if (waiter := source.receiver.more()) is None:
-                    return
+                    return False
                 await waiter
+            return True
         finally:
             source.reader.stop_forwarding()
             # A frame counts once it is whole.
@@ -130,7 +132,7 @@ class Pipeline:
 
     async def _make_room(self) -> None:
         """Wait while the target is full. Then frames of the caller's own may go."""
-        if self._inflated > BREATH:
+        if self._inflated >= BREATH:
             self._inflated = 0
             await asyncio.sleep(0)
         if self._backpressure.is_full():
@@ -169,7 +171,7 @@ class Pipeline:
                             forward(each)
                 except Exception as error:
                     raise EditEnded(error) from error
-            if writer.paused or self._injection is not None or self._inflated > BREATH:
+            if writer.paused or self._injection is not None or self._inflated >= BREATH:
                 await self._make_room()
 
     def _prepare(self, frame: Frame) -> Frame | None:

@@ -148,7 +148,9 @@ async def join(
     both = (connection_of(a), connection_of(b))
     try:
         if plan.on_start is not None:
-            plan.on_start(RelayHandle({names[0]: back.injection, names[1]: there.injection}))
+            # This name keeps it as long as the relay runs: `on_start` may keep it weakly.
+            handle = RelayHandle({names[0]: back.injection, names[1]: there.injection})
+            plan.on_start(handle)
         await run_until_end([there.run(), back.run()], clocks_of(plan, there, back))
     except Farewells as farewells:
         await say_goodbye(*farewells.closes)
@@ -196,8 +198,8 @@ async def run_until_end(
     """Run until both directions have ended, or one of them or a clock raises."""
     tasks = [asyncio.ensure_future(each) for each in directions]
     timers = [asyncio.ensure_future(each) for each in clocks]
+    both: asyncio.Future[Any] = asyncio.gather(*tasks)
     try:
-        both: asyncio.Future[Any] = asyncio.gather(*tasks)
         if timers:
             # A clock never returns: it raises.
             await asyncio.wait([both, *timers], return_when=asyncio.FIRST_COMPLETED)
@@ -209,7 +211,8 @@ async def run_until_end(
     finally:
         for task in (*tasks, *timers):
             task.cancel()
-        await asyncio.gather(*tasks, *timers, return_exceptions=True)
+        # The outer future, too: its exception would else be told as one that nobody has asked for.
+        await asyncio.gather(both, *tasks, *timers, return_exceptions=True)
 
 
 def check_sessions(a: RawWebSocketSession, b: RawWebSocketSession, deflate: Deflate | None) -> None:

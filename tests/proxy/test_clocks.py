@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from typing import Any
 
 import pytest
@@ -72,6 +73,15 @@ async def test_a_frame_that_still_arrives_is_no_idleness() -> None:
         for octet in data[:20]:
             it.visitor.send(bytes([octet]))
             await asyncio.sleep(0.04)
+        assert not it.relaying.done()
+
+
+async def test_frames_that_an_edit_drops_are_no_idleness() -> None:
+    how: dict[str, Any] = {"edit": lambda *_: (), "heartbeat": (60.0, 60.0)}
+    async with between(idle=0.4, **how) as it:
+        for _ in range(8):
+            it.visitor.send(masked(0x81, b"dropped"))
+            await asyncio.sleep(0.1)
         assert not it.relaying.done()
 
 
@@ -181,3 +191,13 @@ async def test_no_ping_within_a_frame() -> None:
         it.visitor.send(data[-50:])
         assert await it.upstream.read(len(data) - 14) == data[14:]
         await ping_of(it.upstream, is_server=True)
+
+
+async def test_a_cancelled_relay_with_a_clock_logs_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with between(lifetime=60) as it:
+        it.relaying.cancel()
+        await asyncio.wait([it.relaying])
+    gc.collect()
+    assert not caplog.records

@@ -84,8 +84,8 @@ async def test_a_message_that_cannot_be_joined_is_a_violation(
         it.visitor.send(masked(0x81, b"before") + sent)
         assert await unmasked(it.upstream) == (0x81, b"before")
         assert await it.upstream.read_to_end() == b""
-        await lost_abruptly(it.visitor)
         it.upstream.writer.close()
+        await lost_abruptly(it.visitor)
         stats = await it.stats()
     assert (stats.ended_first, stats.reason) == ("a", "violation")
     assert message in caplog.text

@@ -11,7 +11,7 @@ NAME = "permessage-deflate"
 
 #: What the visitor and the upstream have negotiated.
 LEGS = {
-    "both": (NAME, f"{NAME}; server_max_window_bits=10"),
+    "both": (NAME, f"{NAME}; client_no_context_takeover"),
     "the visitor": (NAME, ""),
     "the upstream": ("", NAME),
 }
