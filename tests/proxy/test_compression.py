@@ -28,13 +28,12 @@ TALK = [
 
 
 @EACH
-@pytest.mark.parametrize("how", ["alone", "remask", "heartbeat"])
-async def test_frames_pass_from_leg_to_leg(extensions: tuple[str, str], how: str) -> None:
-    options: dict[str, Any] = {
-        "alone": {},
-        "remask": {"remask": True},
-        "heartbeat": {"heartbeat": (60.0, 60.0)},
-    }[how]
+@pytest.mark.parametrize(
+    "options", [{}, {"remask": True}, {"heartbeat": (60.0, 60.0)}], ids=["", "remask", "heartbeat"]
+)
+async def test_frames_pass_from_leg_to_leg(
+    extensions: tuple[str, str], options: dict[str, Any]
+) -> None:
     async with between(extensions=extensions, deflate="decode", **options) as it:
         visitor, upstream = peers(it)
         for source, target in ((visitor, upstream), (upstream, visitor)):
