@@ -50,6 +50,7 @@ ECHO = (
     Peer("rawws-batches", "rawws", "batches"),
     Peer("rawws-each", "rawws", "each"),
     Peer("rawws-layers", "rawws", "layers"),
+    Peer("rawws-messages", "rawws", "messages"),
     Peer("rawws-aiofastnet", "rawws", "echo-aiofastnet"),
     Peer("rawws-python", "rawws", interpreted=True),
     Peer("aiohttp", "aiohttp_peer"),
@@ -84,6 +85,7 @@ ROLES: dict[str, Sequence[Peer]] = {
     "client": (
         Peer(OURS, "rawws", "client"),
         Peer("rawws-layers", "rawws", "client-layers"),
+        Peer("rawws-messages", "rawws", "client-messages"),
         Peer("rawws-python", "rawws", "client", interpreted=True),
         Peer("aiohttp", "aiohttp_peer", "client"),
         Peer("picows", "picows_peer", "client"),

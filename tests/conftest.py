@@ -54,6 +54,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the tests on loops that start each task at once (Python 3.12 and later)",
     )
     parser.addoption(
+        "--loop",
+        choices=sorted(LOOPS),
+        help="run the tests on this event loop alone",
+    )
+    parser.addoption(
         "--aiofastnet",
         action="store_true",
         help="run the tests on the transports of the package aiofastnet",
@@ -106,8 +111,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> "dict[str, Callable[[], asyncio.AbstractEventLoop]]":
-    """Every asynchronous test runs on each event loop."""
-    factories = LOOPS
+    """Every asynchronous test runs on each event loop, unless one was asked for."""
+    one = config.getoption("--loop")
+    factories = {name: factory for name, factory in LOOPS.items() if one in (None, name)}
     if config.getoption("--aiofastnet"):
         factories = {name: partial(fast, factory) for name, factory in factories.items()}
     if config.getoption("--eager"):

@@ -6,23 +6,13 @@ import ssl
 
 import aiohttp
 from multidict import CIMultiDict
-from yarl import URL
 
 from .._build import COMPILED
 from .._version import __version__
+from .addresses import Destination, ListenAddress, destination, listen_address
 from .loop import EVENT_LOOP
-from .values import (
-    authorities,
-    header,
-    header_name,
-    host,
-    listen_address,
-    peer,
-    prefix,
-    seconds,
-    size,
-    upstream_url,
-)
+from .tls import authorities, listen_context, upstream_context
+from .values import header, header_name, host, mode, peer, prefix, seconds, size
 
 __all__ = ("PROGRAM", "Options", "parse")
 
@@ -35,12 +25,13 @@ frame, so that neither side can tell, and plain requests. See the frames with --
 """
 
 EPILOG = f"""\
-example:
-  aiohttp-rawws proxy 8080 ws://localhost:8765 --tap --no-extensions
+examples:
+  aiohttp-rawws proxy 8080 ws://localhost:8765 --tap
+  aiohttp-rawws proxy unix:/run/front.sock unix:/run/app.sock:/base --capture frames.jsonl
 
 SIGINT (Ctrl+C) and SIGTERM end all connections, within seconds; a second one ends at once.
-Exit status: 0 after a signal, or when the reader of standard output has gone; 1 if LISTEN cannot
-be listened on, or the frames cannot be written; 2 for a usage error.
+Exit status: 0 after a signal, or when the reader of standard output or of a named pipe has gone;
+1 if LISTEN cannot be listened on, or the frames cannot be written; 2 for a usage error.
 The event loop is uvloop's where that is installed (here: {EVENT_LOOP}).
 """
 
@@ -53,12 +44,19 @@ VERSION = (
 class Options(argparse.Namespace):
     """The arguments as values."""
 
-    listen: tuple[str, int]
-    upstream: URL
+    listen: ListenAddress
+    #: The permissions of a Unix socket, None for those that the umask leaves.
+    socket_mode: int | None
+    #: The TLS towards visitors, None for plain connections.
+    listen_tls: ssl.SSLContext | None
+    upstream: Destination
     tap: bool
     color: str
+    show_headers: bool
+    show_secrets: bool
+    whole: bool
     capture: str | None
-    max_frame_size: int
+    payload_limit: int
     no_extensions: bool
     #: The headers that are set, and None for those that are dropped.
     headers: CIMultiDict[str | None]
@@ -79,7 +77,13 @@ def parse(arguments: list[str] | None = None) -> Options:
     if options.tap and options.capture == "-":
         proxy.error("--tap and --capture - would both write to standard output")
     options.headers = CIMultiDict([*options.header, *((name, None) for name in options.drop)])
-    options.tls = options.ca or options.secure
+    try:
+        options.listen_tls = listen_context(
+            options.listen_cert, options.listen_key, options.visitor_ca
+        )
+        options.tls = upstream_context(options.ca, options.secure, options.cert, options.key)
+    except argparse.ArgumentTypeError as error:
+        proxy.error(str(error))
     return options
 
 
@@ -109,13 +113,15 @@ def add_addresses(proxy: argparse.ArgumentParser) -> None:
         "listen",
         metavar="LISTEN",
         type=listen_address,
-        help="PORT, :PORT (both on 127.0.0.1), HOST:PORT or [IPV6]:PORT; port 0 is any free one",
+        help="PORT, :PORT (both on 127.0.0.1), HOST:PORT, [IPV6]:PORT or unix:PATH; port 0 is any "
+        "free one",
     )
     proxy.add_argument(
         "upstream",
         metavar="UPSTREAM",
-        type=upstream_url,
-        help="a ws, wss, http or https URL; the path and query of each visitor are appended",
+        type=destination,
+        help="a ws, wss, http or https URL, or unix:PATH or unix:PATH:/BASE; the path and query of "
+        "each visitor are appended",
     )
 
 
@@ -128,14 +134,25 @@ def add_views(proxy: argparse.ArgumentParser) -> None:
         default="auto",
         help="colours of --tap; auto: on a terminal, unless NO_COLOR is set (%(default)s)",
     )
+    add(
+        "--show-headers",
+        action="store_true",
+        help="have --tap show the headers of both handshakes, too",
+    )
+    add("--whole", action="store_true", help="have --tap show whole payloads")
     add("--capture", metavar="FILE", help="append each frame as JSON; - for standard output")
     add(
-        "--max-frame-size",
+        "--show-secrets",
+        action="store_true",
+        help="show credentials, cookies and tokens of handshakes as they are",
+    )
+    add(
+        "--payload-limit",
         metavar="SIZE",
         type=size,
         default="16M",
-        help="largest frame that --tap and --capture let pass, in bytes, or with k, M or G "
-        "(%(default)s); without them any size passes",
+        help="how much of each payload --whole and --capture take, in bytes, or with k, M or G "
+        "(%(default)s)",
     )
     add(
         "--no-extensions",
@@ -184,6 +201,8 @@ def add_upstream_options(proxy: argparse.ArgumentParser) -> None:
         default="30",
         help="how long the upstream may take to answer a request (%(default)s)",
     )
+    group.add_argument("--cert", metavar="FILE", help="a certificate of our own to show, as PEM")
+    group.add_argument("--key", metavar="FILE", help="its key, unless that is in the same file")
     tls = group.add_mutually_exclusive_group()
     tls.add_argument(
         "--ca",
@@ -201,6 +220,20 @@ def add_upstream_options(proxy: argparse.ArgumentParser) -> None:
 
 def add_visitor_options(proxy: argparse.ArgumentParser) -> None:
     add = proxy.add_argument_group("the visitors").add_argument
+    add("--listen-cert", metavar="FILE", help="listen with TLS, and this PEM certificate")
+    add("--listen-key", metavar="FILE", help="its key, unless that is in the same file")
+    add(
+        "--visitor-ca",
+        metavar="FILE",
+        type=authorities,
+        help="let in only visitors with a certificate of an authority in this PEM file",
+    )
+    add(
+        "--socket-mode",
+        metavar="MODE",
+        type=mode,
+        help="the permissions of the Unix socket LISTEN, like 660; by default the umask's",
+    )
     add(
         "--trusted",
         metavar="ADDRESS",

@@ -1,6 +1,7 @@
 """The end of the command: a signal, an output without a reader, or a failure."""
 
 import asyncio
+import contextlib
 import signal
 
 __all__ = ("Failure", "Stop", "stop_on_signals")
@@ -22,10 +23,12 @@ class Stop:
         self._event = asyncio.Event()
 
     def request(self, failure: str = "") -> None:
-        """End the command. Safe in a signal handler; the first failure is kept."""
+        """End the command. Safe in a signal handler and any thread; the first failure is kept."""
         self.requested = True
         self.failure = self.failure or failure
-        self._loop.call_soon_threadsafe(self._event.set)
+        # The loop may have ended: by then nothing waits.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self) -> None:
         """Return once the end is requested."""
@@ -40,6 +43,6 @@ def stop_on_signals(stop: Stop) -> None:
             signal.signal(each, signal.SIG_DFL)
         stop.request()
 
-    # `add_signal_handler` would not do: the loop cannot run while a write waits for its reader.
+    # `add_signal_handler` would not do: the loop cannot run while a write waits for its disk.
     for each in SIGNALS:
         signal.signal(each, end)

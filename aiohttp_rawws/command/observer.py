@@ -1,16 +1,29 @@
 """Observation of the proxied connections, whatever shows it."""
 
+from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
+import aiohttp
 from aiohttp import web
 
 from ..proxy.proxy import can_upgrade
 from ..proxy.relay import RelayStats
+from ..session.kernel import is_unix
 from ..wire.frames import Frame
+from ..wire.pieces import Piece
+from .handshakes import Handshakes
 from .text import address_of
 
-__all__ = ("DIRECTIONS", "FLAGS", "Observer", "View")
+__all__ = (
+    "DIRECTIONS",
+    "FLAGS",
+    "Observer",
+    "View",
+    "length_of",
+    "show_answer",
+    "watch_upstream",
+)
 
 #: A frame is named after its sender.
 DIRECTIONS = ("client", "upstream")
@@ -19,9 +32,9 @@ FLAGS = ("fin", "rsv1", "rsv2", "rsv3")
 
 
 class View(Protocol):
-    """Shows the frames and the events of all connections."""
+    """Shows the frames and the events of all connections. A Piece is the start of a frame."""
 
-    def frame(self, now: datetime, number: int, direction: str, frame: Frame) -> None: ...
+    def frame(self, now: datetime, number: int, direction: str, frame: Frame | Piece) -> None: ...
 
     def event(self, now: datetime, number: int, event: str, fields: dict[str, Any]) -> None: ...
 
@@ -29,44 +42,64 @@ class View(Protocol):
 class Observer:
     """Shows one request and its connection to each view. `number` counts requests from 1."""
 
-    def __init__(self, views: list[View], number: int, request: web.Request) -> None:
+    def __init__(
+        self, views: list[View], number: int, request: web.Request, handshakes: Handshakes
+    ) -> None:
+        #: Those of this request.
+        self.handshakes = handshakes
+        #: A 101 was shown, and no end of the connection yet.
+        self.is_open = False
         self._views = views
         self._number = number
         self._frames = dict.fromkeys(DIRECTIONS, 0)
         self._bytes = dict.fromkeys(DIRECTIONS, 0)
-        self._otherwise = "refused" if can_upgrade(request) else "answered"
+        self._is_upgrade = can_upgrade(request)
         self._request = {
             "method": request.method,
-            "path": request.rel_url.raw_path_qs,
-            "address": address_of(request.get_extra_info("peername")),
+            "path": handshakes.path(request.rel_url.raw_path_qs),
+            "address": visitor_of(request),
         }
+
+    def begin(self) -> None:
+        """Observe what the running task does from here on."""
+        OBSERVER.set(self)
 
     def answered(self, response: web.StreamResponse) -> None:
         """Show the opening of the connection, the refusal of one, or the answer to a request."""
         if response.status == 101:
+            self.is_open = True
             protocol = response.headers.get("Sec-WebSocket-Protocol")
-            extensions = response.headers.get("Sec-WebSocket-Extensions")
-            self._event("open", {**self._request, "protocol": protocol, "extensions": extensions})
+            fields = {
+                "protocol": self.handshakes.protocol(protocol),
+                "extensions": response.headers.get("Sec-WebSocket-Extensions"),
+                "handshakes": self.handshakes.fields(response),
+            }
+            self._event("open", {**self._request, **fields})
+        elif self._is_upgrade:
+            refused = {**self._request, "status": response.status}
+            self._event("refused", {**refused, "handshakes": self.handshakes.fields(response)})
         else:
-            self._event(self._otherwise, {**self._request, "status": response.status})
+            self._event("answered", {**self._request, "status": response.status})
 
-    def tap(self, direction: str, frame: Frame) -> None:
-        """Show a frame."""
+    def tap(self, direction: str, frame: Frame | Piece) -> None:
+        """Show a frame, or the start of one."""
         self._frames[direction] += 1
-        self._bytes[direction] += len(frame.payload)
+        self._bytes[direction] += length_of(frame)
         now = datetime.now(timezone.utc)
         for view in self._views:
             view.frame(now, self._number, direction, frame)
 
     def ended(self, stats: RelayStats | None) -> None:
         """Show the end of the connection. Without `stats` the end of the command ended it."""
+        self.is_open = False
         error = stats.error if stats is not None else None
         fields = {
             "first": (stats.ended_first or None) if stats is not None else None,
             "reason": stats.reason if stats is not None else "stopped",
             "error": str(error) or type(error).__name__ if error is not None else None,
-            "frames": self._frames,
-            "bytes": self._bytes,
+            # Of a frame that was cut off the start may have been shown, and not all has passed.
+            "frames": stats.frames if stats is not None else self._frames,
+            "bytes": stats.bytes if stats is not None else self._bytes,
         }
         self._event("end", fields)
 
@@ -74,3 +107,39 @@ class Observer:
         now = datetime.now(timezone.utc)
         for view in self._views:
             view.event(now, self._number, event, fields)
+
+
+#: The observer of the request that the running task serves.
+OBSERVER: ContextVar[Observer] = ContextVar("OBSERVER")
+
+
+async def show_answer(request: web.Request, response: web.StreamResponse) -> None:
+    """Show an answer before it is sent, and so before the first frame: a signal of the server."""
+    observer = OBSERVER.get(None)
+    if observer is not None:
+        observer.answered(response)
+
+
+async def watch_upstream(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep the handshake with the upstream: a client middleware."""
+    observer = OBSERVER.get(None)
+    if observer is None:
+        return await handler(request)
+    observer.handshakes.asked(request)
+    answer = await handler(request)
+    observer.handshakes.answered(answer)
+    return answer
+
+
+def length_of(frame: Frame | Piece) -> int:
+    """Return the size of a frame's whole payload, in bytes."""
+    return frame.length if isinstance(frame, Piece) else len(frame.payload)
+
+
+def visitor_of(request: web.Request) -> str:
+    """Return the address of a visitor, "unix" for one on a Unix socket, "" if it has gone."""
+    if is_unix(request.get_extra_info("socket")):
+        return "unix"
+    return address_of(request.get_extra_info("peername"))

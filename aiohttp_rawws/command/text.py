@@ -3,10 +3,7 @@
 import re
 from typing import Any
 
-from ..wire.frames import Frame
-from ..wire.names import Opcode
-
-__all__ = ("address_of", "escaped", "preview")
+__all__ = ("TEXT_SHOWN", "address_of", "escaped", "preview")
 
 #: The bytes of a payload that are shown.
 TEXT_SHOWN = 80
@@ -26,17 +23,20 @@ def escaped(text: str) -> str:
     )
 
 
-def preview(frame: Frame) -> str:
-    """Return the start of a payload: quoted text, or hexadecimal digits if it is not text."""
-    if frame.opcode == Opcode.CLOSE and frame.close_code is not None:
-        return f'{frame.close_code} "{escaped(frame.close_reason)}"'
-    payload = frame.payload
-    text = text_of(payload[:TEXT_SHOWN], cut=len(payload) > TEXT_SHOWN)
-    if text is not None:
-        shown, more = f'"{escaped(text)}"' if text else "", len(payload) > TEXT_SHOWN
-    else:
-        shown, more = payload[:HEX_SHOWN].hex(" "), len(payload) > HEX_SHOWN
-    return f"{shown}..." if more else shown
+def preview(payload: bytes, *, cut: bool = False, whole: bool = False) -> str:
+    """Return the start of a payload: quoted text, or hexadecimal digits if it is not text.
+
+    Dots behind it say that more follows, also if the payload was `cut` before. With `whole` all
+    that is there is shown.
+    """
+    shown = payload if whole else payload[:TEXT_SHOWN]
+    text = text_of(shown, cut=cut or len(shown) < len(payload))
+    if text is None:
+        shown = payload if whole else payload[:HEX_SHOWN]
+        text = shown.hex(" ")
+    elif text:
+        text = f'"{escaped(text)}"'
+    return f"{text}..." if cut or len(shown) < len(payload) else text
 
 
 def text_of(data: bytes, *, cut: bool) -> str | None:

@@ -2,57 +2,27 @@
 
 import math
 import re
-import ssl
 from argparse import ArgumentTypeError
 from collections.abc import Callable
-
-from yarl import URL
 
 from ..proxy.forwarded import peers_of
 from ..proxy.headers import NOT_SET, check_header, header_rules
 
 __all__ = (
-    "authorities",
     "header",
     "header_name",
     "host",
-    "listen_address",
+    "mode",
     "peer",
     "prefix",
     "seconds",
     "size",
-    "upstream_url",
 )
 
 SUFFIXES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 # RFC 9110 sections 5.1 and 5.5.
 HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
-
-
-def listen_address(text: str) -> tuple[str, int]:
-    """Return a host, 127.0.0.1 by default, and a port."""
-    found = re.fullmatch(r"(?:(?:\[([^\[\]]+)\]|([^:\[\]]*)):)?(\d{1,5})", text, re.ASCII)
-    if found is None or int(found[3]) > 65535:
-        raise ArgumentTypeError(
-            f"not PORT, :PORT, HOST:PORT or [IPV6]:PORT with a port from 0 to 65535: {text!r}"
-        )
-    return found[1] or found[2] or "127.0.0.1", int(found[3])
-
-
-def upstream_url(text: str) -> URL:
-    """Return a URL without query, fragment, user and password."""
-    try:
-        url = URL(text)
-    except ValueError as error:
-        raise ArgumentTypeError(f"{error}: {text!r}") from None
-    if url.scheme not in ("ws", "wss", "http", "https") or not url.host:
-        raise ArgumentTypeError(f"not a ws, wss, http or https URL: {text!r}")
-    if url.user is not None or url.password is not None:
-        raise ArgumentTypeError("no user or password here: use --header Authorization:...")
-    if "?" in text or "#" in text:
-        raise ArgumentTypeError(f"the query is the visitor's, leave it out: {text!r}")
-    return url
 
 
 def size(text: str) -> int:
@@ -115,10 +85,8 @@ def seconds(text: str) -> float:
     return number
 
 
-def authorities(path: str) -> ssl.SSLContext:
-    """Return a context that trusts the certificate authorities in a PEM file, and no others."""
-    try:
-        return ssl.create_default_context(cafile=path)
-    except OSError as error:
-        reason = "no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
-        raise ArgumentTypeError(f"cannot read {path!r}: {reason}") from None
+def mode(text: str) -> int:
+    """Return the permissions of a file."""
+    if not re.fullmatch(r"0?[0-7]{3}", text, re.ASCII):
+        raise ArgumentTypeError(f"not the permissions of a file, like 660: {text!r}")
+    return int(text, 8)

@@ -15,15 +15,20 @@ from .deflate import PermessageDeflate
 from .heartbeat import Heartbeat
 from .message import Message
 from .messages import MessageAssembler, fragment, reply
+from .task_group import TaskGroup
+from .websocket import WebSocketSession, websocket_handler
 
 __all__ = (
     "Heartbeat",
     "Message",
     "MessageAssembler",
     "PermessageDeflate",
+    "TaskGroup",
+    "WebSocketSession",
     "broadcast",
     "close_handshake",
     "fragment",
     "prepare",
     "reply",
+    "websocket_handler",
 )

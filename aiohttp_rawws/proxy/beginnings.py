@@ -18,7 +18,7 @@ class Beginnings:
         self._direction = direction
         self._limit = limit
         # The bytes of a frame whose beginning is not complete.
-        self._held = b""
+        self._held = bytearray()
         self._is_shown = False
 
     def show(self, item: Frame | Piece) -> None:
@@ -29,12 +29,12 @@ class Beginnings:
                 return
             item = whole_piece(item)
         if item.offset == 0:
-            self._held, self._is_shown = b"", False
+            self._held, self._is_shown = bytearray(), False
         if self._is_shown:
             return
         self._held += item.payload[: self._limit - len(self._held)]
         if item.last or len(self._held) == self._limit:
+            held, self._held = bytes(self._held), bytearray()
             self._is_shown = True
-            last = len(self._held) == item.length
-            self._tap(self._direction, item._replace(offset=0, payload=self._held, last=last))
-            self._held = b""
+            last = len(held) == item.length
+            self._tap(self._direction, item._replace(offset=0, payload=held, last=last))

@@ -9,7 +9,7 @@ from aiohttp import web
 
 import aiohttp_rawws
 from aiohttp_rawws import Frame, RawWebSocketSession
-from aiohttp_rawws.layers import MessageAssembler, reply
+from aiohttp_rawws.layers import MessageAssembler, WebSocketSession, reply
 
 from . import connect, options, serve_application, upstream
 
@@ -50,6 +50,16 @@ async def layers(session: RawWebSocketSession) -> None:
             await session.send(answer)
 
 
+async def messages(session: RawWebSocketSession) -> None:
+    """A `WebSocketSession`, which does all that by itself."""
+    async with WebSocketSession(session) as websocket:
+        async for message in websocket:
+            if isinstance(message.data, str):
+                await websocket.send_str(message.data)
+            else:
+                await websocket.send_bytes(message.data)
+
+
 def tap(direction: str, frame: Frame) -> None:
     """Is shown every frame, and does nothing."""
 
@@ -60,6 +70,7 @@ def edit(direction: str, frame: Frame) -> None:
 
 HANDLERS = {"echo": frames, "batches": batches, "each": each, "client": frames}
 HANDLERS |= {"echo-aiofastnet": frames, "layers": layers, "client-layers": layers}
+HANDLERS |= {"messages": messages, "client-messages": messages}
 PROXIES: dict[str, dict[str, Any]] = {
     "proxy": {},
     "proxy-tap": {"tap": tap},

@@ -16,8 +16,7 @@ from aiohttp import web
 
 from aiohttp_rawws import Frame, accept
 from aiohttp_rawws.command.capture import CaptureView
-from aiohttp_rawws.command.ending import Stop
-from aiohttp_rawws.command.output import Output
+from aiohttp_rawws.command.output import FileOutput
 from aiohttp_rawws.wire.handshake import accept_key
 from tests.support.command import CLOSE, PAYLOADS, name, proxying, sink, visit
 from tests.support.handshakes import request
@@ -75,7 +74,11 @@ async def test_a_capture_holds_the_exact_frames(serve: Serve, tmp_path: Path) ->
     earlier, *lines = path.read_text().splitlines()
     assert earlier == "earlier"
     assert all(line.isascii() and line.isprintable() for line in lines)
-    records = [json.loads(line) for line in lines]
+    start, *records = [json.loads(line) for line in lines]
+    assert (start["event"], start["version"], start["connection"]) == ("start", 1, None)
+    assert start["upstream"] == upstream.url("")
+    handshakes = [record.pop("handshakes") for record in records if "handshakes" in record]
+    assert [each["client"]["status"] for each in handshakes] == [101, 400]
     times = [record.pop("time") for record in records]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", time) for time in times)
     assert times == sorted(times)
@@ -122,8 +125,8 @@ async def test_a_capture_on_standard_output(serve: Serve) -> None:
     async with proxying(await serve(application(sink)), "--capture", "-") as command:
         wire = await Wire.upgrade(command.address)
         wire.send(masked(0x81, b"hello"))
-        first, second = map(json.loads, await command.lines(2))
-        assert first["event"] == "open"
+        start, first, second = map(json.loads, await command.lines(3))
+        assert (start["event"], first["event"]) == ("start", "open")
         del second["time"]
         assert second == {
             "connection": 1,
@@ -144,7 +147,7 @@ async def test_a_capture_on_standard_output(serve: Serve) -> None:
 @ONE_LOOP
 async def test_no_control_stands_in_a_capture(tmp_path: Path) -> None:
     with FileIO(tmp_path / "capture", "w") as file:
-        view = CaptureView(Output(file, "x", Stop()))
+        view = CaptureView(FileOutput(file, print))
         view.event(datetime.now(timezone.utc), 1, "open", {"path": "\x7f\x1b\x9b\u202e\n\udcff"})
     written = (tmp_path / "capture").read_text()
     assert written.isascii()
@@ -213,7 +216,7 @@ async def test_a_tap_and_a_capture(serve: Serve, tmp_path: Path) -> None:
         assert len(await command.lines(4)) == 4
         await written(path, '"end"')
         assert await command.stop() == (0, "", "")
-    assert len(path.read_text().splitlines()) == 4
+    assert len(path.read_text().splitlines()) == 5
 
 
 @ONE_LOOP
@@ -227,9 +230,10 @@ async def test_a_disk_that_is_full(serve: Serve, where: str) -> None:
         else:
             process, named = proxying(upstream, "--tap", stdout=full), "to standard output"
         async with process as command:
-            wire = await Wire.upgrade(command.address)
-            assert await wire.read_to_end() == b"\x88\x02\x03\xe9"
-            await wire.close()
+            if where == "stdout":
+                wire = await Wire.upgrade(command.address)
+                assert await wire.read_to_end() == b"\x88\x02\x03\xe9"
+                await wire.close()
             status, out, errors = await command.wait()
     assert (status, out) == (1, "")
     assert errors == f"aiohttp-rawws: cannot write {named}: {os.strerror(errno.ENOSPC)}\n"

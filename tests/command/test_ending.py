@@ -122,13 +122,12 @@ async def test_a_reader_that_has_gone_ends_it_quietly(serve: Serve) -> None:
 
 @ONE_LOOP
 async def test_a_reader_that_does_not_read_holds_no_end_up(serve: Serve) -> None:
-    """It slows the frames, as a slow visitor does."""
     ours, theirs = os.pipe()
     try:
         async with proxying(await serve(application(sink)), "--tap", stdout=theirs) as command:
             wire = await Wire.upgrade(command.address)
             wire.send(masked(0x81, b"hello") * 10_000)
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.2)
             assert command.process.returncode is None
             async with patience():
                 assert await command.stop() == (0, "", "")

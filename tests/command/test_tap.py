@@ -1,20 +1,23 @@
 """The lines of --tap, and their colours."""
 
 import asyncio
+import base64
 import contextlib
+import json
 import os
 import pty
 import re
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from aiohttp_rawws import RawWebSocketSession
+from aiohttp_rawws import Frame, RawWebSocketSession
 from aiohttp_rawws.command.text import address_of
 from tests.support.command import BACK, PAYLOADS, THERE, name, proxying, sink, visit
 from tests.support.handshakes import request
 from tests.support.loops import ONE_LOOP
-from tests.support.octets import masked
+from tests.support.octets import MASK, masked
 from tests.support.servers import Serve, application, echo
 from tests.support.sockets import reset
 from tests.support.wire import Wire
@@ -164,25 +167,37 @@ async def test_what_peers_have_others_told_about_them_is_harmless(serve: Serve) 
 
 
 @ONE_LOOP
-async def test_the_largest_frame(serve: Serve) -> None:
-    upstream = await serve(application(sink))
-    async with proxying(upstream, "--tap", "--max-frame-size", "1k") as command:
-        await visit(command, masked(0x82, bytes(1024)))
-        await command.lines(5)
+async def test_frames_of_any_size_are_shown_by_their_start(serve: Serve, tmp_path: Path) -> None:
+    """The start is shown while the rest has not come."""
+    upstream = await serve(application(echo))
+    path = tmp_path / "capture"
+    payload = b"x" * 79 + "ä".encode() + bytes(2**20)
+    frame = Frame(2, payload, mask=MASK).encode()
+    shown = f'BINARY        FIN  {len(payload)}  "{"x" * 79}"...'
+    async with proxying(upstream, "--tap") as command:
         wire = await Wire.upgrade(command.address)
-        wire.send(masked(0x82, bytes(1025)))
-        with contextlib.suppress(ConnectionResetError):
-            assert await wire.read_to_end() == b""
+        wire.send(frame[:200])
+        assert (await command.lines(2))[1] == f"#1 {THERE}  {shown}"
+        wire.send(frame[200:])
+        assert await wire.read_frame() == (0x82, payload)
+        assert await command.line() == f"#1 {BACK}  {shown}"
         await wire.close()
-        line = (await command.lines(2))[1]
-        assert line.startswith("#2 end: visitor first, violation (a frame of 1025 bytes is over")
-        _, _, errors = await command.stop()
-        assert errors.startswith("Relay dropped: client of GET / from 127.0.0.1:")
-        assert "broke the protocol: a frame of 1025 bytes" in errors
-        assert errors.count("\n") == 1
-    async with proxying(upstream, "--max-frame-size", "1") as command:
-        await visit(command, masked(0x82, bytes(65535)))
-        assert await command.stop() == (0, "", "")
+        await command.stop()
+    options = ["--tap", "--whole", "--payload-limit", "1k", "--capture", path]
+    async with proxying(upstream, *options) as command:
+        wire = await Wire.upgrade(command.address)
+        for size in (1024, 1025):
+            wire.send(masked(0x81, b"y" * size))
+            assert await wire.read_frame() == (0x81, b"y" * size)
+        lines = await command.lines(5)
+        whole = f'"{"y" * 1024}"'
+        assert lines[1].endswith(f"  1024  {whole}")
+        assert lines[4].endswith(f"  1025  {whole}...")
+        await wire.close()
+        await command.stop()
+    frames = [json.loads(line) for line in path.read_text().splitlines() if "opcode" in line]
+    sizes = [(each["length"], len(base64.b64decode(each["payload"]))) for each in frames]
+    assert sizes == [(1024, 1024)] * 2 + [(1025, 1024)] * 2
 
 
 # -- colours ---------------------------------------------------------------------------------------

@@ -105,13 +105,22 @@ def test_what_is_shown_compiles_and_names_what_there_is(page: Path) -> None:
 # -- README.md -------------------------------------------------------------------------------
 
 
-async def test_the_first_handler(client_session: aiohttp.ClientSession) -> None:
-    names: dict[str, Any] = {}
-    await run(example("README.md", "web.run_app(app)").replace("web.run_app(app)", ""), names)
+async def test_the_first_handlers(client_session: aiohttp.ClientSession) -> None:
+    names: dict[str, Any] = dict(vars(aiohttp_rawws))
+    first = example("README.md", "web.run_app(app)")
+    # The same in aiohttp takes 13.
+    assert len(first.splitlines()) <= 13
+    await run(first.replace("web.run_app(app)", ""), names)
+    await run(example("README.md", "def frames"), names)
+    sent = [Frame.text("hello"), Frame.ping(b"4711")]
     async with serving(names["app"]) as url:
-        sent = [Frame.text("hello"), Frame.ping(b"4711"), Frame.close(1000)]
-        got = await exchange(client_session, f"{url}/ws", *sent[:2])
-    assert got == [Frame.text("hello"), Frame.pong(b"4711"), Frame.close(1000)]
+        got = await exchange(client_session, f"{url}/ws", *sent)
+        assert got == [Frame.text("got 'hello'"), Frame.pong(b"4711"), Frame.close(1000)]
+        assert await exchange(client_session, f"{url}/raw", *sent) == [
+            Frame.text("hello"),
+            Frame.pong(b"4711"),
+            Frame.close(1000),
+        ]
 
 
 async def test_the_routes(client_session: aiohttp.ClientSession) -> None:
@@ -199,6 +208,21 @@ async def test_the_ingress(client_session: aiohttp.ClientSession) -> None:
         async with serving(app) as url:
             got = await exchange(client_session, f"{url}/a?b", Frame.ping(b"4711"))
     assert got == [Frame.ping(b"4711"), Frame.close(1000)]
+
+
+async def test_the_messages(
+    client_session: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def handler(session: RawWebSocketSession) -> None:
+        await run(example("README.md", "send_json"), {**vars(layers), "session": session})
+
+    app = web.Application()
+    aiohttp_rawws.setup(app)
+    app.add_routes([aiohttp_rawws.raw_websocket("/", handler)])
+    async with serving(app) as url:
+        got = await exchange(client_session, url, Frame.text("hello"))
+    assert got == [Frame.text('{"hello": "world"}'), Frame.close(1000)]
+    assert capsys.readouterr().out == "hello None\n"
 
 
 async def test_the_replies(client_session: aiohttp.ClientSession) -> None:
@@ -328,19 +352,25 @@ async def test_two_sessions_by_hand(
     assert "a ended first: close; {'a->b': 1, 'b->a': 2}" in caplog.text
 
 
-@pytest.mark.parametrize("path", ["ws", "feed"])
+@pytest.mark.parametrize("path", ["chat", "ws", "feed"])
 async def test_compression(path: str, client_session: aiohttp.ClientSession) -> None:
+    async def chat(websocket: layers.WebSocketSession) -> None:
+        await websocket.send_str(await websocket.receive_str())
+
     app = web.Application()
     names: dict[str, Any] = {
         **vars(aiohttp_rawws),
+        **vars(layers),
+        "aiohttp_rawws": aiohttp_rawws,
         "app": app,
+        "chat": chat,
         "feed": echo,
         "partial": functools.partial,
         "client_session": client_session,
     }
-    server, frugal, client = examples("docs/compression.md")
-    await run(server, names)
-    await run(frugal, names)
+    *servers, client = examples("docs/compression.md")
+    for code in servers:
+        await run(code, names)
     async with serving(app) as url:
         names["url"] = f"{url}/{path}"
         await run(

@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -28,12 +29,21 @@ End = tuple[int, str, str]
 class Command:
     """The running command."""
 
-    def __init__(self, process: "asyncio.subprocess.Process", told: str) -> None:
+    def __init__(
+        self,
+        process: "asyncio.subprocess.Process",
+        told: str,
+        tls: "ssl.SSLContext | None" = None,
+    ) -> None:
         self.process = process
         self.told = told
-        found = re.match(r"Listening on ws://(\S+):(\d+), forwarding to ", told)
+        where = told.removeprefix("Listening on ").partition(", forwarding to ")[0]
+        if where.startswith("unix:"):
+            self.address = Address("127.0.0.1", 80, tls, where.removeprefix("unix:"))
+            return
+        found = re.fullmatch(r"wss?://(\S+):(\d+)", where)
         assert found is not None, told
-        self.address = Address(found[1].strip("[]"), int(found[2]))
+        self.address = Address(found[1].strip("[]"), int(found[2]), tls)
 
     async def line(self) -> str:
         """Return the next line of standard output without its time, "" at the end."""
@@ -64,8 +74,9 @@ async def proxying(
     listen: str = "0",
     stdout: Any = subprocess.PIPE,
     env: "dict[str, str] | None" = None,
+    tls: "ssl.SSLContext | None" = None,
 ) -> AsyncIterator[Command]:
-    """Run the command in front of an upstream."""
+    """Run the command in front of an upstream. `tls` is for the visitors."""
     url = upstream if isinstance(upstream, str) else upstream.url("")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "aiohttp_rawws", "proxy", listen, url),
@@ -78,7 +89,7 @@ async def proxying(
         assert process.stderr is not None
         async with patience():
             told = (await process.stderr.readline()).decode()
-        yield Command(process, told)
+        yield Command(process, told, tls)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

@@ -1,0 +1,73 @@
+"""Secrets of handshakes that are not shown: in headers, subprotocols and queries."""
+
+import re
+from collections.abc import Iterable
+
+__all__ = ("REDACTED", "redact_header", "redact_headers", "redact_protocols", "redact_query")
+
+REDACTED = "[redacted]"
+
+#: A header, a subprotocol or a parameter of a query whose name holds one of these is a secret.
+SECRET_NAME = re.compile(
+    "auth|cookie|credential|jwt|passw|secret|session|signature|ticket|token"
+    "|(?<![a-z])(?:api|access)?key(?![a-z])|(?<![a-z])sig(?![a-z])",
+    re.IGNORECASE,
+)
+
+#: The names of these headers look secret, and their values are not.
+OPEN_HEADERS = frozenset(
+    {
+        "proxy-authenticate",
+        "sec-websocket-accept",
+        "sec-websocket-key",
+        "www-authenticate",
+    }
+)
+
+#: The scheme of credentials is shown.
+SCHEME = re.compile(r"(?:basic|bearer|digest|negotiate|token) ", re.IGNORECASE)
+
+#: A parameter of a query, of any URL that stands in a text.
+PARAMETER = re.compile(r"([?&])([^?&=#\s]+)=([^&#\s\"'<>]+)")
+
+#: User and password of a URL.
+USER = re.compile(r"(?<=://)[^/?#@\s]+(?=@)")
+
+#: A subprotocol that is too long or too random to be a name.
+TOKEN = re.compile(r"[^\s,]{33,}|(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,}")
+PROTOCOL = re.compile(r"[^\s,]+")
+
+
+def redact_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return headers without secrets."""
+    return [(name, redact_header(name, value)) for name, value in headers]
+
+
+def redact_header(name: str, value: str) -> str:
+    """Return the value of a header without secrets."""
+    folded = name.lower()
+    if folded == "sec-websocket-protocol":
+        return redact_protocols(value)
+    if folded in OPEN_HEADERS or not SECRET_NAME.search(name):
+        return redact_query(value)
+    scheme = SCHEME.match(value) if folded.endswith("authorization") else None
+    return f"{scheme[0]}{REDACTED}" if scheme is not None else REDACTED
+
+
+def redact_protocols(value: str) -> str:
+    """Return a list of subprotocols without those that look like a secret."""
+    return PROTOCOL.sub(lambda found: redact_protocol(found[0]), value)
+
+
+def redact_protocol(name: str) -> str:
+    return REDACTED if TOKEN.search(name) or SECRET_NAME.search(name) else name
+
+
+def redact_query(text: str) -> str:
+    """Return a text without the users and the secret parameters of the URLs in it."""
+    return PARAMETER.sub(redact_parameter, USER.sub(REDACTED, text))
+
+
+def redact_parameter(found: "re.Match[str]") -> str:
+    separator, name, _ = found.groups()
+    return f"{separator}{name}={REDACTED}" if SECRET_NAME.search(name) else found[0]

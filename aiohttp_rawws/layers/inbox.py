@@ -1,0 +1,150 @@
+"""The receiving half of a `WebSocketSession`: frames to messages, and the answers they ask for."""
+
+import contextlib
+
+from ..session.session import RawWebSocketSession, connection_of
+from ..wire.errors import ProtocolError, SessionClosed
+from ..wire.frames import Frame
+from ..wire.names import Opcode
+from ..wire.pieces import Piece
+from .deflate import PermessageDeflate
+from .message import Message
+from .messages import MessageAssembler, reply
+from .websocket_end import WebSocketEnd
+
+__all__ = ("Inbox",)
+
+#: A compressed message may have any number of fragments: the parts of a frame count as such.
+ANY_NUMBER = 2**62
+
+
+class Inbox:
+    """Takes the messages of a session, and answers its pings and its Close."""
+
+    __slots__ = (
+        "_autoclose",
+        "_autoping",
+        "_deflate",
+        "_end",
+        "_error",
+        "_feed",
+        "_late_pong",
+        "_receiver",
+        "_session",
+        "_take",
+        "_writer",
+    )
+
+    def __init__(
+        self,
+        session: RawWebSocketSession,
+        end: WebSocketEnd,
+        deflate: PermessageDeflate | None,
+        *,
+        autoping: bool,
+        autoclose: bool,
+        max_message_size: int,
+    ) -> None:
+        connection = connection_of(session)
+        messages = MessageAssembler(max_message_size=max_message_size)
+        if deflate is not None:
+            messages.max_fragments = ANY_NUMBER
+        self._session = session
+        self._end = end
+        self._receiver = connection.receiver
+        self._writer = connection.writer
+        self._deflate = deflate
+        self._autoping = autoping
+        self._autoclose = autoclose
+        # Bound once: they are called for each message.
+        self._take = connection.receiver.take_part
+        self._feed = messages.feed
+        # What ended the receiving: it is raised by each later call.
+        self._error: ProtocolError | None = None
+        # The Pong that could not be sent within a frame in pieces.
+        self._late_pong: Frame | None = None
+
+    def take(self) -> Message | None:
+        """Return the next message, None if there is none yet. Never waits.
+
+        Raises ProtocolError for a message that breaks a rule or a limit.
+        """
+        try:
+            while (item := self._take()) is not None:
+                if self._deflate is not None:
+                    item = self._deflate.decode(as_frame(item))
+                message = self._feed(item)
+                if message is None and isinstance(item, Frame) and item.is_control:
+                    message = self._control(item)
+                if message is not None:
+                    return message
+        except ProtocolError as error:
+            self._error = error
+            raise
+        except RuntimeError:
+            # Another task is receiving. One that closes lets this one see the end.
+            if self._end.closing is None:
+                raise
+        return None
+
+    async def more(self) -> bool:
+        """Wait until there may be more. Return False at the end of the stream.
+
+        Raises ProtocolError where the peer broke a rule, RuntimeError if another task waits here.
+        """
+        if self._error is not None:
+            raise type(self._error)(*self._error.args)
+        if self._late_pong is not None:
+            self._answer(self._late_pong)
+        if self._writer.paused and not self._session.closed:
+            # The peer has to take the answers before it is listened to any further.
+            with contextlib.suppress(SessionClosed):
+                await self._session.drain()
+            return True
+        waiter = self._receiver.more()
+        if waiter is None:
+            return False
+        await waiter
+        return True
+
+    def _control(self, frame: Frame) -> Message | None:
+        """Answer a control frame. Return it as a message if the user is to do that."""
+        if frame.opcode is Opcode.CLOSE:
+            if self._autoclose:
+                self._answer(reply(frame))
+            return None
+        if not self._autoping:
+            return Message(frame.opcode, frame.payload)
+        if frame.opcode is Opcode.PING:
+            self._answer(reply(frame))
+        return None
+
+    def _answer(self, frame: Frame | None) -> None:
+        """Send an answer, unless our Close was sent or the connection is lost."""
+        self._late_pong = None
+        if frame is None or self._session.close_sent is not None:
+            return
+        try:
+            self._session.send_nowait(frame)
+        except SessionClosed:
+            # The peer is gone: whoever receives is told.
+            pass
+        except RuntimeError:
+            # A frame is half sent. RFC 6455 section 5.5.3: the last Pong answers for all.
+            if frame.opcode is Opcode.PONG:
+                self._late_pong = frame
+
+
+def as_frame(item: Frame | Piece) -> Frame:
+    """Return a piece of a frame as a fragment of its own, which is the same to its message."""
+    if isinstance(item, Frame):
+        return item
+    begins = item.offset == 0
+    return Frame(
+        item.opcode if begins else Opcode.CONTINUATION,
+        item.payload,
+        item.fin and item.last,
+        rsv1=begins and item.rsv1,
+        rsv2=begins and item.rsv2,
+        rsv3=begins and item.rsv3,
+    )

@@ -1,0 +1,158 @@
+"""The end of a `WebSocketSession`: the closing handshake, and who is told of the end."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ..session.ending import end
+from ..session.outcome import Outcome, leaves, outcome_of
+from ..session.session import RawWebSocketSession, connection_of
+from ..wire.errors import ProtocolError
+from ..wire.names import CloseCode
+from .closing import close_handshake
+
+if TYPE_CHECKING:
+    from .task_group import TaskGroup
+
+__all__ = ("WebSocketEnd",)
+
+
+class WebSocketEnd:
+    """Ends a session, notes its end, and ends the groups of tasks with it."""
+
+    __slots__ = (
+        "_closers",
+        "_session",
+        "_timer",
+        "closing",
+        "ended",
+        "groups",
+        "receiving",
+        "timeout",
+    )
+
+    def __init__(self, session: RawWebSocketSession, timeout: float) -> None:
+        self._session = session
+        #: How long the peer's Close, and its receiver, may take, in seconds.
+        self.timeout = timeout
+        #: True once nothing more will be received, and that was told.
+        self.ended = False
+        #: The task that waits for a message.
+        self.receiving: asyncio.Task[Any] | None = None
+        #: Done once `close` has read what was left. None where it does not read.
+        self.closing: asyncio.Future[None] | None = None
+        # The tasks in `close`.
+        self._closers: list[asyncio.Task[Any] | None] = []
+        #: The groups that run.
+        self.groups: list[TaskGroup] = []
+        # Runs where the peer has ended and nobody receives.
+        self._timer: asyncio.TimerHandle | None = None
+
+    def is_closed(self) -> bool:
+        """Return True if no message can be sent."""
+        session = self._session
+        return self.ended or session.closed or session.close_sent is not None
+
+    # -- the closing handshake -------------------------------------------------------------
+
+    async def close(self, code: int, reason: str) -> None:
+        """Send a Close, and wait for the peer's, or its end, for `timeout` at most."""
+        if self.ended and self._session.close_received is None:
+            # Lost: there is nobody to tell.
+            return
+        task = asyncio.current_task()
+        self._closers.append(task)
+        try:
+            if self.closing is not None:
+                await asyncio.shield(self.closing)
+            elif self.receiving is not None:
+                await self._session.close(code, reason)
+                await self._peer_end()
+            else:
+                await self._read_to_close(code, reason)
+            if not self._session.peer_ended:
+                await end(connection_of(self._session))
+            self.note()
+        finally:
+            self._closers.remove(task)
+
+    async def _read_to_close(self, code: int, reason: str) -> None:
+        self.closing = asyncio.get_running_loop().create_future()
+        try:
+            await close_handshake(self._session, code, reason, timeout=self.timeout)
+        finally:
+            self.closing.set_result(None)
+            self.closing = None
+
+    async def _peer_end(self) -> None:
+        ended = asyncio.Event()
+        self._session.add_end_callback(ended.set)
+        try:
+            await asyncio.wait_for(ended.wait(), self.timeout)
+        except asyncio.TimeoutError:
+            # Whoever closes ends the connection then.
+            pass
+        finally:
+            self._session.remove_end_callback(ended.set)
+
+    async def fail(self, error: BaseException) -> None:
+        """Tell the peer of an exception, and end the connection so that it hears of it."""
+        connection = connection_of(self._session)
+        farewell = farewell_of(error, connection.end_is_known)
+        if farewell is None:
+            return
+        try:
+            await self._session.close(*farewell)
+        except RuntimeError:
+            # Within a frame in pieces no Close can be sent.
+            self._session.abort()
+        await end(connection)
+
+    # -- who is told -----------------------------------------------------------------------
+
+    def note(self) -> None:
+        """Note that nothing more will be received. End the groups.
+
+        Those who receive or close are not cancelled: they see the end themselves.
+        """
+        self.ended = True
+        spared = {asyncio.current_task(), self.receiving, *self._closers}
+        for group in tuple(self.groups):
+            group.cancel_all_but(spared)
+
+    def add(self, group: "TaskGroup") -> None:
+        """Have a group end with the connection."""
+        self.groups.append(group)
+        if len(self.groups) == 1:
+            self._session.add_end_callback(self._note_peer_end)
+
+    def remove(self, group: "TaskGroup") -> None:
+        self.groups.remove(group)
+        if not self.groups:
+            self._session.remove_end_callback(self._note_peer_end)
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _note_peer_end(self) -> None:
+        """Give whoever receives time to get there."""
+        if self._timer is None and self.groups:
+            self._timer = asyncio.get_running_loop().call_later(self.timeout, self._expire)
+
+    def _expire(self) -> None:
+        if not self.ended:
+            self.ended = True
+            for group in tuple(self.groups):
+                group.cancel_all_but(())
+
+
+def farewell_of(error: BaseException, ended: bool) -> tuple[int, str] | None:
+    """Return the Close that tells of an exception, None where there is nobody to tell."""
+    outcome = outcome_of(error, ended)
+    if outcome in (Outcome.ENDED, Outcome.INTERRUPTED):
+        return None
+    if outcome is Outcome.CANCELLED:
+        return CloseCode.GOING_AWAY, ""
+    if outcome is Outcome.VIOLATED:
+        violation = next(leaf for leaf in leaves(error) if isinstance(leaf, ProtocolError))
+        return violation.close_code, str(violation)
+    return CloseCode.INTERNAL_ERROR, ""

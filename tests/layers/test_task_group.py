@@ -1,0 +1,259 @@
+"""Tasks beside the one that receives."""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from aiohttp_rawws import SessionClosed
+from aiohttp_rawws.layers import TaskGroup, WebSocketSession
+from tests.support.ends import both_ends
+from tests.support.octets import masked
+from tests.support.servers import Serve
+from tests.support.waiting import is_cancelled, soon
+from tests.support.wire import Wire
+
+NORMAL = b"\x03\xe8"
+Ending = Callable[[Wire], None]
+ENDINGS = pytest.mark.parametrize(
+    "end",
+    [
+        lambda wire: wire.send(masked(0x88, NORMAL)),
+        lambda wire: wire.end(),
+        lambda wire: wire.transport.abort(),
+    ],
+    ids=["close", "fin", "reset"],
+)
+
+
+@contextlib.asynccontextmanager
+async def both(serve: Serve, **options: Any) -> AsyncIterator[tuple[WebSocketSession, Wire]]:
+    async with both_ends(serve, linger=0.1) as (session, wire):
+        yield WebSocketSession(session, **{"close_timeout": 0.1, **options}), wire
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def receive(websocket: WebSocketSession, seen: list[Any]) -> None:
+    async for message in websocket:
+        seen.append(message.data)
+    await asyncio.sleep(0)
+    seen.append("end")
+
+
+# -- the connection ends ---------------------------------------------------------------------------
+
+
+@ENDINGS
+async def test_the_body_receives(serve: Serve, end: Ending) -> None:
+    async with both(serve) as (websocket, wire):
+        seen: list[Any] = []
+        async with websocket.task_group() as group:
+            pusher = group.create_task(forever(), name="pusher")
+            assert pusher.get_name() == "pusher"
+            wire.send(masked(0x81, b"a"))
+            await asyncio.sleep(0.05)
+            end(wire)
+            await receive(websocket, seen)
+        assert seen[-1] == "end"
+        assert pusher.cancelled()
+        assert not is_cancelled()
+
+
+@ENDINGS
+async def test_a_task_receives(serve: Serve, end: Ending) -> None:
+    async with both(serve, close_timeout=5) as (websocket, wire):
+        seen: list[Any] = []
+        async with websocket.task_group() as group:
+            group.create_task(receive(websocket, seen))
+            await asyncio.sleep(0)
+            end(wire)
+            await forever()
+        assert seen == ["end"]
+        assert not is_cancelled()
+
+
+@ENDINGS
+async def test_nobody_receives(serve: Serve, end: Ending) -> None:
+    async with both(serve) as (websocket, wire):
+        async with websocket.task_group() as group:
+            task = group.create_task(forever())
+            end(wire)
+            await forever()
+        assert task.cancelled()
+        assert not is_cancelled()
+
+
+async def test_the_server_ends_first(serve: Serve) -> None:
+    async with both(serve, close_timeout=5) as (websocket, wire):
+        seen: list[Any] = []
+
+        async def close() -> None:
+            await websocket.send_str("last")
+            await websocket.close()
+            seen.append("closed")
+
+        async with websocket.task_group() as group:
+            group.create_task(close())
+            group.create_task(forever())
+            receiving = asyncio.ensure_future(wire.read_frame())
+            group.create_task(receive(websocket, seen))
+            await asyncio.sleep(0.02)
+            assert await receiving == (0x81, b"last")
+            assert await wire.read_frame() == (0x88, NORMAL)
+            wire.send(masked(0x88, NORMAL))
+            await forever()
+        assert sorted(seen) == ["closed", "end"]
+
+
+async def test_a_pusher_that_sends_on(serve: Serve) -> None:
+    """That nothing can be sent any more is no error at the end."""
+    async with both(serve) as (websocket, wire):
+
+        async def push() -> None:
+            while True:
+                await websocket.send_str("a")
+                await asyncio.sleep(0)
+
+        async with websocket.task_group() as group:
+            group.create_task(push())
+            wire.send(masked(0x88))
+            async for _ in websocket:
+                pass
+            await websocket.send_str("a")
+
+
+async def test_after_the_end(serve: Serve) -> None:
+    async with both(serve) as (websocket, wire):
+        wire.send(masked(0x88))
+        assert [message async for message in websocket] == []
+        async with websocket.task_group() as group:
+            task = group.create_task(forever())
+        assert task.cancelled()
+
+
+# -- the block ends --------------------------------------------------------------------------------
+
+
+async def test_it_waits_for_its_tasks(serve: Serve) -> None:
+    async with both(serve) as (websocket, _):
+        go_on = asyncio.Event()
+
+        async def work() -> int:
+            await go_on.wait()
+            return 7
+
+        async with websocket.task_group() as group:
+            task = group.create_task(work())
+            asyncio.get_running_loop().call_later(0.02, go_on.set)
+        assert task.result() == 7
+        assert not websocket.closed
+
+
+async def fail(error: BaseException) -> None:
+    raise error
+
+
+async def test_the_error_of_a_task(serve: Serve) -> None:
+    async with both(serve) as (websocket, _):
+        group = websocket.task_group()
+        with pytest.raises(ZeroDivisionError):
+            async with group:
+                other = group.create_task(forever())
+                group.create_task(fail(ZeroDivisionError()))
+                await forever()
+        assert other.cancelled()
+        assert not is_cancelled()
+        # It may serve again.
+        async with group:
+            pass
+
+
+async def test_an_error_while_the_block_waits(serve: Serve) -> None:
+    async with both(serve) as (websocket, _):
+        with pytest.raises(ZeroDivisionError):
+            async with websocket.task_group() as group:
+                group.create_task(forever())
+                group.create_task(fail(ZeroDivisionError()))
+
+
+async def test_the_error_of_the_body(serve: Serve) -> None:
+    async with both(serve) as (websocket, _):
+        with pytest.raises(ZeroDivisionError):
+            async with websocket.task_group() as group:
+                task = group.create_task(forever())
+                await asyncio.sleep(0)
+                raise ZeroDivisionError
+        assert task.cancelled()
+
+
+async def test_no_error_is_lost(serve: Serve) -> None:
+    told: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: told.append(context["exception"])
+    )
+
+    async def late() -> None:
+        try:
+            await forever()
+        finally:
+            raise KeyError("late")
+
+    async with both(serve) as (websocket, _):
+        with pytest.raises(ZeroDivisionError):
+            async with websocket.task_group() as group:
+                group.create_task(late())
+                await asyncio.sleep(0)
+                group.create_task(fail(ZeroDivisionError()))
+        assert [repr(error) for error in told] == ["KeyError('late')"]
+        with pytest.raises(ZeroDivisionError):
+            async with websocket.task_group() as group:
+                group.create_task(late())
+                await asyncio.sleep(0)
+                raise ZeroDivisionError
+        assert [repr(error) for error in told] == ["KeyError('late')"] * 2
+    gc.collect()
+
+
+async def test_session_closed_by_mistake(serve: Serve) -> None:
+    """On a connection that has not ended it is an error like any other."""
+    async with both(serve) as (websocket, _):
+        with pytest.raises(SessionClosed):
+            async with websocket.task_group() as group:
+                group.create_task(fail(SessionClosed("another one")))
+                await forever()
+
+
+@pytest.mark.parametrize("body_waits", [True, False])
+async def test_a_cancellation(serve: Serve, body_waits: bool) -> None:
+    async with both(serve) as (websocket, _):
+        tasks: list[asyncio.Task[None]] = []
+
+        async def run() -> None:
+            async with websocket.task_group() as group:
+                tasks.append(group.create_task(forever()))
+                if body_waits:
+                    await forever()
+
+        running = asyncio.ensure_future(run())
+        await asyncio.sleep(0.01)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await soon(running)
+        assert tasks[0].cancelled()
+
+
+async def test_a_group_that_does_not_run(serve: Serve) -> None:
+    async with both(serve) as (websocket, _):
+        group = websocket.task_group()
+        with pytest.raises(RuntimeError, match="is not running"):
+            group.create_task(forever())
+        async with group:
+            with pytest.raises(RuntimeError, match="running already"):
+                await group.__aenter__()
+        assert isinstance(group, TaskGroup)
