@@ -6,7 +6,7 @@ from multidict import MultiMapping
 
 from ..layers.deflate import PermessageDeflate
 from ..layers.deflate_negotiation import HEADER, agreement, answer_of, offers_of
-from ..session.session import RawWebSocketSession
+from ..session.session import RawWebSocketSession, connection_of
 from ..wire.errors import FrameTooBig
 from ..wire.explanations import violation_error
 from ..wire.frames import Frame, parts_of
@@ -25,12 +25,14 @@ class Compression:
     """The permessage-deflate of one side: frames are plain on this side of it."""
 
     def __init__(self, session: RawWebSocketSession, deflate: PermessageDeflate) -> None:
-        self._session = session
+        self._parser = connection_of(session).reader.parser
         self._deflate = deflate
         #: Return a frame as it is to be sent to this side.
         self.deflate = deflate.encode
-        #: The size of the message so far that this side sends, in bytes.
+        # The size of the message so far that this side sends, in bytes.
         self._size = 0
+        self._max_size = deflate.max_size
+        self._is_checked = lets_pass(session)
 
     def inflate(self, frame: Frame) -> Frame:
         """Return a frame of this side as it was before compression.
@@ -38,17 +40,21 @@ class Compression:
         FrameTooBig for one that inflates to more than `max_frame_size`, ProtocolError for one
         that breaks a rule of RFC 7692.
         """
-        limit = self._session.max_frame_size
-        # There a limit is for a message, and a relay lets messages of any size pass.
-        self._deflate.max_size = self._size + limit
+        if self._is_checked:
+            check_order(frame)
+        limit = self._parser.max_frame_size
+        if self._max_size != self._size + limit:
+            # There a limit is for a message, and a relay lets messages of any size pass.
+            self._deflate.max_size = self._max_size = self._size + limit
         try:
             plain = self._deflate.decode(frame)
         except FrameTooBig:
             message = f"a frame inflates to more than max_frame_size ({limit} bytes)"
             raise FrameTooBig(limit + 1, limit, message) from None
-        check_order(frame)
-        if not plain.is_control:
-            self._size = 0 if plain.fin else self._size + len(plain.payload)
+        if not plain.fin:
+            self._size += len(plain.payload)
+        elif self._size and not plain.is_control:
+            self._size = 0
         return plain
 
 
@@ -94,12 +100,17 @@ def wrong_agreement(sent: MultiMapping[str], got: MultiMapping[str]) -> str:
 
 
 def inflating(
-    source: Compression | None, target: Compression | None
+    session: RawWebSocketSession, source: Compression | None, target: Compression | None
 ) -> "Callable[[Frame], Frame] | None":
-    """Return what each frame of a source goes through first, None for nothing."""
+    """Return what each frame of a session goes through first, None for nothing."""
     if source is not None:
         return source.inflate
-    return None if target is None else check_order
+    return check_order if target is not None and lets_pass(session) else None
+
+
+def lets_pass(session: RawWebSocketSession) -> bool:
+    """Return True if a session lets frames pass that no compression can."""
+    return connection_of(session).reader.parser.rules.reject & IMPASSABLE != IMPASSABLE
 
 
 def check_order(frame: Frame) -> Frame:

@@ -57,12 +57,13 @@ class Pipeline:
         self._heart = heart
         self._backpressure = backpressure
         self._injection = injection
-        self._inflate = inflating(compression, target.compression)
+        self._inflate = inflating(source, compression, target.compression)
         self._inflated = 0
         self._show = show_function(plan, label)
         self._join = Joiner(source).join if plan.messages else None
         self._edit = plan.edit
-        self._is_whole = plan.takes_whole_frames or self._inflate is not None
+        is_compressed = compression is not None or target.compression is not None
+        self._is_whole = plan.takes_whole_frames or is_compressed
 
     async def run(self) -> None:
         """Pass on all frames that come.
@@ -164,8 +165,10 @@ class Pipeline:
                     result = edit(label, frame)
                     if result is None:
                         forward(frame)
+                    elif isinstance(result, Frame) and not frame.is_control:
+                        forward(result)
                     else:
-                        if not isinstance(result, Frame) and inspect.isawaitable(result):
+                        if inspect.isawaitable(result):
                             result = await result
                         for each in frames_of(edit, result, frame):
                             forward(each)

@@ -72,7 +72,7 @@ async def proxy(
 
     The handler has to return the response. Any of the schemes http, https, ws and wss serves both
     kinds of request. Where `is_upgrade` holds, the upstream is dialled, the visitor gets its
-    answer, and frames pass as in `relay`, which explains the options `tap` to `goodbye`. The
+    answer, and frames pass as in `relay`, which explains the options `tap` to `on_start`. The
     direction of a frame is its sender, "client" or "upstream". The `relay_stats` of the response
     are the `RelayStats` of a relay that has ended, and None if a shutdown ended it. Any other
     request is forwarded with its body, and bodies pass both ways while they arrive. CONNECT is a
@@ -122,13 +122,16 @@ async def proxy(
     **The options.** `max_frame_size`, `receive_limit`, `reject`, `reject_handshake`, `origins` and
     `linger` are those of a route, for both sessions, and by default those of `setup`.
     `extensions` is a function from the visitor's offer to the offer for the upstream, or to None:
-    `lambda offer: None` keeps frames uncompressed for a tap. All other options are those of
+    `lambda offer: None` keeps frames uncompressed for a tap. `deflate` negotiates
+    permessage-deflate on each side by itself instead: "decode" offers it to the upstream, "offload"
+    does not. Both accept the visitor's offer. All other options are those of
     `client_session.request` (`ssl`, `timeout`, `proxy`, `max_field_size` and so on).
 
     Raise the `web.HTTPException` of a refusal. Before anything is dialled, raise TypeError for an
-    argument or an option of a wrong type, ValueError for another cookie jar, for a URL without a
-    scheme or a host, for `trusted` that is no address, and for a header in `headers` that belongs
-    to the handshake or to a hop, is `Content-Length`, or cannot stand in a request.
+    argument or an option of a wrong type, ValueError for `deflate` beside `extensions`, for another
+    cookie jar, for a URL without a scheme or a host, for `trusted` that is no address, and for a
+    header in `headers` that belongs to the handshake or to a hop, is `Content-Length`, or cannot
+    stand in a request.
     """
     check_request(request)
     check_client_session(client_session, CALL)

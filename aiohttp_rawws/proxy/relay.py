@@ -88,6 +88,13 @@ async def relay(
       the frame. A Close may be replaced and not dropped. `max_frame_size` applies. A tap comes
       first. `EndRelay` in it ends the relay with a Close to each side. Any other exception is
       logged and is a Close 1011 to both. Both connections are ended then, and the relay returns.
+    - `messages=True` gives `edit` whole messages of up to `max_frame_size` bytes, each as one
+      frame. They go on as one frame, too. Control frames pass between the fragments. Bytes are
+      joined as they are: a text that is not UTF-8 is not altered.
+    - `deflate="decode"` takes the permessage-deflate off that each side has negotiated, and puts it
+      on again: `tap` and `edit` see plain frames. `max_frame_size` is the limit of what a frame
+      inflates to. What cannot be inflated is a violation. `deflate="offload"` does the same for a
+      `b` that is not compressed.
     - `remask=True` gives the frames towards a server fresh masking keys. By default they keep the
       keys they came with. Ask for it where clients are not trusted, and something may stand before
       the server that takes the octets for another protocol (RFC 6455 section 10.3).
@@ -100,6 +107,9 @@ async def relay(
       of a frame is not pinged. Each frame is looked at then, which costs time.
     - `goodbye=(code, reason)` is the Close that a relay sends to each side when it is cancelled,
       before it ends both. With None, the default, it leaves the sessions as they are.
+    - `on_start(handle)`, a plain function, is called with a `RelayHandle` before the first frame
+      passes. `await handle.send(frame, to="a")` sends a frame of your own to one side, between the
+      frames that pass. An exception of the function ends the relay.
 
     Once one side has ended, the other gets all that was sent for it, however slowly it reads. If it
     takes nothing for ten times `linger`, both are reset. A side that has closed one half of its
@@ -112,7 +122,9 @@ async def relay(
 
     Raises TypeError for anything but sessions and for options of a wrong type, ValueError for the
     same session twice, for options out of range, and for sessions that have not negotiated the
-    same extensions: frames of one mean nothing to the other.
+    same extensions: frames of one mean nothing to the other. With `deflate`, ValueError for any
+    extension but permessage-deflate, and ProtocolError for the answer of a server that does not
+    fit the offer.
     """
     plan = Plan(
         tap=tap,

@@ -30,6 +30,7 @@ class Target:
         #: How many frames of the caller's own were sent.
         self.injected = 0
         self.compression = compression
+        self._deflate = None if compression is None else compression.deflate
         #: Frames get fresh masking keys.
         self.remasks = plan.remask and session.masking
         self._is_followed = plan.on_start is not None
@@ -53,10 +54,9 @@ class Target:
         """Return a frame or a piece as this side gets it."""
         if self._is_followed and not item.opcode & CONTROL:
             self.in_message = not item.fin
-        if self.compression is not None:
+        if self._deflate is not None:
             # All frames are whole then.
-            assert isinstance(item, Frame)
-            item = self.compression.deflate(item)
+            item = self._deflate(item)  # type: ignore[arg-type]
         if self.remasks:
             changed: Frame | Piece = without_mask(item)
             return changed
@@ -65,4 +65,4 @@ class Target:
     def inject(self, frame: Frame) -> None:
         """Send a frame of the caller's own."""
         self.injected += 1
-        self.sender.send(frame if self.compression is None else self.compression.deflate(frame))
+        self.sender.send(frame if self._deflate is None else self._deflate(frame))
