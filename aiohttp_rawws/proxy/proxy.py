@@ -151,7 +151,7 @@ async def proxy(
         on_start=on_start,
     )
     rules = header_rules(headers, host, trusted)
-    taken, request_options = divide(dict(options))
+    taken, request_options = divide(dict(options)) if options else ({}, {})
     if deflate is not None and taken.get("extensions") is not None:
         raise ValueError("deflate= offers permessage-deflate itself: leave extensions= out")
     upstream = Upstream(client_session, url, request_options)

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from ..session.kernel import probe
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.names import CloseCode
 from .clocks import Expired, PeerLost, expire, expire_when_idle
@@ -158,6 +159,8 @@ async def join(
     back = Direction(b, a, names[1], directions[1], first_end, plan, (theirs, ours))
     there.opposite, back.opposite = back, there
     both = (connection_of(a), connection_of(b))
+    for each in both:
+        probe(each.link.get_extra_info("socket"))
     try:
         if plan.on_start is not None:
             # This name keeps it as long as the relay runs: `on_start` may keep it weakly.
