@@ -10,7 +10,7 @@ from ..session.session import RawWebSocketSession, connection_of
 from ..session.traffic import traffic_of
 from ..wire.errors import ProtocolError
 from ..wire.names import CloseCode
-from .backpressure import Backpressure
+from .backpressure import END_POLL, Backpressure
 from .clocks import Heart
 from .compression import Compression
 from .edit import EndRelay
@@ -22,9 +22,6 @@ from .plan import Plan
 from .target import Target
 
 __all__ = ("Direction",)
-
-#: How often a side that may have ended unseen is asked, in seconds.
-END_POLL = 1.0
 
 
 class Direction:
