@@ -12,6 +12,7 @@ from ._version import __version__
 from .client.answer import HandshakeRefused
 from .client.connect import connect
 from .proxy.edit import EndRelay
+from .proxy.injection import RelayHandle
 from .proxy.prefix import strip_prefix
 from .proxy.proxy import proxy
 from .proxy.relay import RelayStats, relay
@@ -44,6 +45,7 @@ __all__ = (
     "RawWebSocketError",
     "RawWebSocketRoute",
     "RawWebSocketSession",
+    "RelayHandle",
     "RelayStats",
     "RouteTableDef",
     "SessionClosed",

@@ -85,6 +85,7 @@ ROLES: dict[str, Sequence[Peer]] = {
     "relay": (
         Peer(OURS, "rawws", "proxy"),
         Peer("rawws-tap", "rawws", "proxy-tap"),
+        Peer("rawws-edit", "rawws", "proxy-edit"),
         Peer("rawws-remask", "rawws", "proxy-remask"),
         Peer("rawws-python", "rawws", "proxy", interpreted=True),
         Peer("usual", "aiohttp_peer", "proxy"),

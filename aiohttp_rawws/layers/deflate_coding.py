@@ -4,6 +4,7 @@ The streams are those of the package `zlib-ng` where it is installed, which is f
 """
 
 import contextlib
+import sys
 from typing import Any
 
 from ..wire.close import truncate_reason
@@ -108,7 +109,7 @@ class Decompressor:
         if stream is None:
             stream = zlib.decompressobj(-self._window)
         # Never 0, which is no limit to zlib. Output below it means that all input was taken.
-        room = self.max_size - self._size + 1
+        room = max(0, min(self.max_size - self._size, sys.maxsize - 1)) + 1
         try:
             out: bytes = stream.decompress(data + TAIL if fin else data, room)
             if stream.eof:

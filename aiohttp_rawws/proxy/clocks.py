@@ -43,6 +43,8 @@ class Heart:
         self._session = session
         self._side = side
         self._pings: deque[bytes] = deque(maxlen=KEPT)
+        #: The bytes of these pongs on the wire.
+        self.octets = 0
 
     def takes(self, frame: Frame) -> bool:
         """Return True for a pong to one of these pings, which the other side must not get."""
@@ -51,6 +53,7 @@ class Heart:
         # RFC 6455 section 5.5.3: a pong answers the pings before its own, too.
         while self._pings.popleft() != frame.payload:
             pass
+        self.octets += len(frame.encode())
         return True
 
     async def beat(self, interval: float, timeout: float) -> NoReturn:

@@ -1,6 +1,5 @@
 """Frames that a function changes on their way, and the end of a relay that it asks for."""
 
-import inspect
 from collections.abc import Iterable
 from typing import cast
 
@@ -9,7 +8,7 @@ from ..wire.frames import Frame
 from ..wire.names import Opcode
 from .plan import Edit, Farewell, check_farewell
 
-__all__ = ("EndRelay", "edited")
+__all__ = ("EndRelay", "frames_of")
 
 
 class EndRelay(Exception):
@@ -29,14 +28,11 @@ class EndRelay(Exception):
         self.other: Farewell = (code, reason) if other is None else other
 
 
-async def edited(edit: Edit, direction: str, frame: Frame) -> Iterable[Frame]:
-    """Return the frames that go on instead of one.
+def frames_of(edit: Edit, result: object, frame: Frame) -> Iterable[Frame]:
+    """Return the frames that go on instead of one, by what `edit` has returned for it.
 
-    Raise TypeError if `edit` gives anything but frames, ValueError if it drops a Close.
+    Raise TypeError if that is anything but frames, ValueError if a Close is dropped.
     """
-    result: object = edit(direction, frame)
-    if inspect.isawaitable(result):
-        result = await result
     if result is None:
         return (frame,)
     is_one = isinstance(result, (Frame, str, bytes)) or not isinstance(result, Iterable)

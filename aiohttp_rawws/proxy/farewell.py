@@ -10,7 +10,17 @@ from ..wire.errors import ProtocolError, SessionClosed
 from ..wire.frames import Frame
 from .plan import Farewell
 
-__all__ = ("say_goodbye",)
+__all__ = ("Farewells", "say_goodbye")
+
+
+class Farewells(Exception):
+    """The relay ends with a Close to each side."""
+
+    def __init__(
+        self, source: Connection, to_source: Farewell, target: Connection, to_target: Farewell
+    ) -> None:
+        super().__init__()
+        self.closes = ((source, to_source), (target, to_target))
 
 
 async def say_goodbye(*farewells: "tuple[Connection, Farewell]") -> None:

@@ -18,7 +18,7 @@ from ..wire.handshake import Refusal, names_websocket_alone
 from .forwarded import Address
 from .headers import Headers, header_rules
 from .http import forward
-from .plan import Edit, Farewell, Plan, Tap
+from .plan import Deflate, Edit, Farewell, OnStart, Plan, Tap
 from .upstream import Upstream
 from .websocket import upgrade
 
@@ -54,11 +54,14 @@ async def proxy(
     tap: Tap | None = None,
     tap_limit: int | None = None,
     edit: Edit | None = None,
+    messages: bool = False,
+    deflate: Deflate | None = None,
     remask: bool = False,
     idle: float | None = None,
     lifetime: float | None = None,
     heartbeat: tuple[float, float] | None = None,
     goodbye: Farewell | None = (1001, ""),
+    on_start: OnStart | None = None,
     **options: Unpack[ProxyOptions],
 ) -> web.StreamResponse:
     """Answer a request by what the server at `url` answers: an upgrade, or plain HTTP.
@@ -69,7 +72,7 @@ async def proxy(
 
     The handler has to return the response. Any of the schemes http, https, ws and wss serves both
     kinds of request. Where `is_upgrade` holds, the upstream is dialled, the visitor gets its
-    answer, and frames pass as in `relay`, which explains the options `tap` to `goodbye`. The
+    answer, and frames pass as in `relay`, which explains the options `tap` to `on_start`. The
     direction of a frame is its sender, "client" or "upstream". The `relay_stats` of the response
     are the `RelayStats` of a relay that has ended, and None if a shutdown ended it. Any other
     request is forwarded with its body, and bodies pass both ways while they arrive. CONNECT is a
@@ -119,21 +122,38 @@ async def proxy(
     **The options.** `max_frame_size`, `receive_limit`, `reject`, `reject_handshake`, `origins` and
     `linger` are those of a route, for both sessions, and by default those of `setup`.
     `extensions` is a function from the visitor's offer to the offer for the upstream, or to None:
-    `lambda offer: None` keeps frames uncompressed for a tap. All other options are those of
+    `lambda offer: None` keeps frames uncompressed for a tap. `deflate` negotiates
+    permessage-deflate on each side by itself instead: "decode" offers it to the upstream, "offload"
+    does not. Both accept the visitor's offer. All other options are those of
     `client_session.request` (`ssl`, `timeout`, `proxy`, `max_field_size` and so on).
 
     Raise the `web.HTTPException` of a refusal. Before anything is dialled, raise TypeError for an
-    argument or an option of a wrong type, ValueError for another cookie jar, for a URL without a
-    scheme or a host, for `trusted` that is no address, and for a header in `headers` that belongs
-    to the handshake or to a hop, is `Content-Length`, or cannot stand in a request.
+    argument or an option of a wrong type, ValueError for `deflate` beside `extensions`, for another
+    cookie jar, for a URL without a scheme or a host, for `trusted` that is no address, and for a
+    header in `headers` that belongs to the handshake or to a hop, is `Content-Length`, or cannot
+    stand in a request.
     """
     check_request(request)
     check_client_session(client_session, CALL)
     check_url(client_session, url)
     check_cookies(client_session)
-    plan = Plan(tap, tap_limit, edit, remask, idle, lifetime, heartbeat, goodbye)
+    plan = Plan(
+        tap=tap,
+        tap_limit=tap_limit,
+        edit=edit,
+        messages=messages,
+        deflate=deflate,
+        remask=remask,
+        idle=idle,
+        lifetime=lifetime,
+        heartbeat=heartbeat,
+        goodbye=goodbye,
+        on_start=on_start,
+    )
     rules = header_rules(headers, host, trusted)
     taken, request_options = divide(dict(options)) if options else ({}, {})
+    if deflate is not None and taken.get("extensions") is not None:
+        raise ValueError("deflate= offers permessage-deflate itself: leave extensions= out")
     upstream = Upstream(client_session, url, request_options)
     upgrades = can_upgrade(request)
     # The options of the sessions are checked for plain requests, too, if there are any.

@@ -14,9 +14,12 @@ from ..session.kernel import probe
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.names import CloseCode
 from .clocks import Expired, PeerLost, expire, expire_when_idle
-from .direction import Direction, Farewells, FirstEnd
-from .farewell import say_goodbye
-from .plan import Edit, Farewell, Plan, Tap
+from .compression import compressions_of
+from .direction import Direction
+from .farewell import Farewells, say_goodbye
+from .first_end import FirstEnd
+from .injection import RelayHandle
+from .plan import Deflate, Edit, Farewell, OnStart, Plan, Tap
 
 __all__ = ("RelayStats", "join", "relay")
 
@@ -54,11 +57,14 @@ async def relay(
     tap: Tap | None = None,
     tap_limit: int | None = None,
     edit: Edit | None = None,
+    messages: bool = False,
+    deflate: Deflate | None = None,
     remask: bool = False,
     idle: float | None = None,
     lifetime: float | None = None,
     heartbeat: tuple[float, float] | None = None,
     goodbye: Farewell | None = None,
+    on_start: OnStart | None = None,
 ) -> RelayStats:
     """Join two sessions until both have ended.
 
@@ -83,6 +89,13 @@ async def relay(
       the frame. A Close may be replaced and not dropped. `max_frame_size` applies. A tap comes
       first. `EndRelay` in it ends the relay with a Close to each side. Any other exception is
       logged and is a Close 1011 to both. Both connections are ended then, and the relay returns.
+    - `messages=True` gives `edit` whole messages of up to `max_frame_size` bytes, each as one
+      frame. They go on as one frame, too. Control frames pass between the fragments. Bytes are
+      joined as they are: a text that is not UTF-8 is not altered.
+    - `deflate="decode"` takes the permessage-deflate off that each side has negotiated, and puts it
+      on again: `tap` and `edit` see plain frames. `max_frame_size` is the limit of what a frame
+      inflates to. What cannot be inflated is a violation. `deflate="offload"` does the same for a
+      `b` that is not compressed.
     - `remask=True` gives the frames towards a server fresh masking keys. By default they keep the
       keys they came with. Ask for it where clients are not trusted, and something may stand before
       the server that takes the octets for another protocol (RFC 6455 section 10.3).
@@ -95,6 +108,9 @@ async def relay(
       of a frame is not pinged. Each frame is looked at then, which costs time.
     - `goodbye=(code, reason)` is the Close that a relay sends to each side when it is cancelled,
       before it ends both. With None, the default, it leaves the sessions as they are.
+    - `on_start(handle)`, a plain function, is called with a `RelayHandle` before the first frame
+      passes. `await handle.send(frame, to="a")` sends a frame of your own to one side, between the
+      frames that pass. An exception of the function ends the relay.
 
     Once one side has ended, the other gets all that was sent for it, however slowly it reads. If it
     takes nothing for ten times `linger`, both are reset. A side that has closed one half of its
@@ -107,9 +123,23 @@ async def relay(
 
     Raises TypeError for anything but sessions and for options of a wrong type, ValueError for the
     same session twice, for options out of range, and for sessions that have not negotiated the
-    same extensions: frames of one mean nothing to the other.
+    same extensions: frames of one mean nothing to the other. With `deflate`, ValueError for any
+    extension but permessage-deflate, and ProtocolError for the answer of a server that does not
+    fit the offer.
     """
-    plan = Plan(tap, tap_limit, edit, remask, idle, lifetime, heartbeat, goodbye)
+    plan = Plan(
+        tap=tap,
+        tap_limit=tap_limit,
+        edit=edit,
+        messages=messages,
+        deflate=deflate,
+        remask=remask,
+        idle=idle,
+        lifetime=lifetime,
+        heartbeat=heartbeat,
+        goodbye=goodbye,
+        on_start=on_start,
+    )
     return await join(a, b, plan, names=("a", "b"), directions=("a->b", "b->a"))
 
 
@@ -122,15 +152,20 @@ async def join(
     directions: tuple[str, str],
 ) -> RelayStats:
     """`relay`, with names for the two sides and the two directions."""
-    check_sessions(a, b)
+    check_sessions(a, b, plan.deflate)
+    ours, theirs = compressions_of(a, b, plan.deflate)
     first_end = FirstEnd()
-    there = Direction(a, b, names[0], directions[0], first_end, plan)
-    back = Direction(b, a, names[1], directions[1], first_end, plan)
+    there = Direction(a, b, names[0], directions[0], first_end, plan, (ours, theirs))
+    back = Direction(b, a, names[1], directions[1], first_end, plan, (theirs, ours))
     there.opposite, back.opposite = back, there
     both = (connection_of(a), connection_of(b))
     for each in both:
         probe(each.link.get_extra_info("socket"))
     try:
+        if plan.on_start is not None:
+            # This name keeps it as long as the relay runs: `on_start` may keep it weakly.
+            handle = RelayHandle({names[0]: back.injection, names[1]: there.injection})
+            plan.on_start(handle)
         await run_until_end([there.run(), back.run()], clocks_of(plan, there, back))
     except Farewells as farewells:
         await say_goodbye(*farewells.closes)
@@ -148,9 +183,11 @@ async def join(
     finally:
         # Nothing of a relay waits for the garbage collector.
         del there.opposite, back.opposite
+        for direction in (there, back):
+            direction.injection.end()
     return RelayStats(
-        {direction.label: direction.frames for direction in (there, back)},
-        {direction.label: direction.octets for direction in (there, back)},
+        {direction.label: direction.passed.frames for direction in (there, back)},
+        {direction.label: direction.passed.octets for direction in (there, back)},
         first_end.side,
         first_end.reason,
         first_end.error,
@@ -176,8 +213,8 @@ async def run_until_end(
     """Run until both directions have ended, or one of them or a clock raises."""
     tasks = [asyncio.ensure_future(each) for each in directions]
     timers = [asyncio.ensure_future(each) for each in clocks]
+    both: asyncio.Future[Any] = asyncio.gather(*tasks)
     try:
-        both: asyncio.Future[Any] = asyncio.gather(*tasks)
         if timers:
             # A clock never returns: it raises.
             await asyncio.wait([both, *timers], return_when=asyncio.FIRST_COMPLETED)
@@ -189,16 +226,17 @@ async def run_until_end(
     finally:
         for task in (*tasks, *timers):
             task.cancel()
-        await asyncio.gather(*tasks, *timers, return_exceptions=True)
+        # The outer future, too: its exception would else be told as one that nobody has asked for.
+        await asyncio.gather(both, *tasks, *timers, return_exceptions=True)
 
 
-def check_sessions(a: RawWebSocketSession, b: RawWebSocketSession) -> None:
+def check_sessions(a: RawWebSocketSession, b: RawWebSocketSession, deflate: Deflate | None) -> None:
     for session in (a, b):
         if not isinstance(session, RawWebSocketSession):
             raise TypeError(f"relay takes two sessions, got {session!r}")
     if a is b:
         raise ValueError("relay takes two different sessions, got the same one twice")
-    if a.extensions != b.extensions:
+    if deflate is None and a.extensions != b.extensions:
         raise ValueError(
             "the two sessions have not negotiated the same extensions: "
             f"{a.extensions!r} and {b.extensions!r}"

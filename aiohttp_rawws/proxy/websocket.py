@@ -1,11 +1,13 @@
 """The WebSocket proxy: an opening handshake passed on, then a relay.
 
 The upstream is dialled first. Its answer becomes the visitor's: the 101 with the subprotocol and
-the extensions that it chose, or its refusal with status, headers and body.
+the extensions that it chose, or its refusal with status, headers and body. With `deflate` the
+compression of each leg is negotiated by itself.
 """
 
 import asyncio
 import functools
+from collections.abc import Callable
 from typing import cast
 
 import aiohttp
@@ -13,6 +15,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from ..client.takeover import close_connection, take_over
+from ..layers.deflate import PermessageDeflate
 from ..server.logs import logger, warn
 from ..server.refusals import Disconnected, unanswered
 from ..server.upgrade import Upgrade
@@ -20,6 +23,7 @@ from ..session.ending import end
 from ..session.options import Options
 from ..session.session import RawClientSession, RawServerSession, connection_of
 from ..wire.handshake import HandshakeRule, Refusal, wrong_answer
+from .compression import wrong_agreement
 from .headers import (
     HeaderRules,
     answer_headers,
@@ -51,19 +55,19 @@ async def upgrade(
     visitor = Upgrade(request, options)
     with visitor:
         visitor.hold()
-        offer = offer_of(request, options.extensions)
+        offer = offer_to_upstream(request, options.extensions, plan)
         sent = handshake_headers(request, upstream.is_tls, rules, offer)
         if not is_writable(request.raw_path, sent):
             raise visitor.refusal(Refusal(400, "Path and headers must be printable UTF-8."))
         answer = await dial(visitor, upstream, sent)
         if answer.status != 101:
             return await pass_refusal(visitor, answer)
-        session = upstream_session(visitor, answer, options)
+        session = upstream_session(visitor, answer, options, plan)
         try:
             await visitor.accept_as(
                 ProxyResponse,
                 protocol=session.protocol,
-                extensions=session.extensions,
+                extensions=answer_to_visitor(request, session, plan),
                 headers=without_handshake(answer.headers),
             )
         except Disconnected:
@@ -74,6 +78,23 @@ async def upgrade(
             raise
     handler = functools.partial(join_and_end, upstream=session, plan=plan)
     return await visitor.run(handler)
+
+
+def offer_to_upstream(
+    request: web.Request, choose: Callable[[str], str | None] | None, plan: Plan
+) -> str | None:
+    """Return the extensions to offer to the upstream, or None."""
+    if plan.deflate is None:
+        return offer_of(request, choose)
+    return PermessageDeflate.offer() if plan.deflate == "decode" else None
+
+
+def answer_to_visitor(request: web.Request, upstream: RawClientSession, plan: Plan) -> str | None:
+    """Return the extensions of the visitor's 101, or None."""
+    if plan.deflate is None:
+        return upstream.extensions
+    offer = offer_of(request, None)
+    return None if offer is None else PermessageDeflate.accept(offer)
 
 
 async def dial(
@@ -96,11 +117,11 @@ async def dial(
 
 
 def upstream_session(
-    visitor: Upgrade, answer: aiohttp.ClientResponse, options: Options
+    visitor: Upgrade, answer: aiohttp.ClientResponse, options: Options, plan: Plan
 ) -> RawClientSession:
     """Make the connection of the upstream's 101 a session; raise a 502 if it cannot be one."""
     try:
-        wrong = wrong_switch(visitor.request, answer, options.reject_handshake)
+        wrong = wrong_switch(visitor.request, answer, options.reject_handshake, plan)
         if not wrong:
             return take_over(answer, options)
     except aiohttp.ClientError as error:
@@ -111,7 +132,7 @@ def upstream_session(
 
 
 def wrong_switch(
-    request: web.Request, answer: aiohttp.ClientResponse, reject: HandshakeRule
+    request: web.Request, answer: aiohttp.ClientResponse, reject: HandshakeRule, plan: Plan
 ) -> str:
     """Return the reason why a 101 cannot be passed on, "" if it can."""
     sent, got = answer.request_info.headers, answer.headers
@@ -119,7 +140,15 @@ def wrong_switch(
     # the visitor has not.
     offered = CIMultiDict(request.headers)
     offered["Sec-WebSocket-Key"] = sent.get("Sec-WebSocket-Key", "")
-    return wrong_answer(sent, got, reject) or wrong_answer(offered, got, reject)
+    if plan.deflate is None:
+        return wrong_answer(sent, got, reject) or wrong_answer(offered, got, reject)
+    # There the offer is ours.
+    offered["Sec-WebSocket-Extensions"] = offer_to_upstream(request, None, plan) or ""
+    return (
+        wrong_answer(sent, got, reject)
+        or wrong_answer(offered, got, reject)
+        or wrong_agreement(sent, got)
+    )
 
 
 async def pass_refusal(visitor: Upgrade, answer: aiohttp.ClientResponse) -> web.StreamResponse:

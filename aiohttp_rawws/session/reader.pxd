@@ -1,6 +1,7 @@
 import cython
 
 from ..wire.parser cimport Parser
+from ..wire.partial cimport Forwarding
 from ..wire.rules cimport Rules
 from .cork cimport Cork
 from .link cimport Link
@@ -50,6 +51,8 @@ cdef class Reader:
     cpdef bint may_forward_to(self, Sender target)
     cpdef forward_to(self, Sender target)
     cpdef stop_forwarding(self)
+    @cython.locals(forwarding=Forwarding)
+    cpdef end_forwarding(self)
     @cython.locals(target=Sender)
     cpdef _forward(self, bytearray data, Py_ssize_t size)
 

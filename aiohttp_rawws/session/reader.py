@@ -218,6 +218,15 @@ class Reader:
         self.parser.stop_forwarding()
         self.relieve()
 
+    def end_forwarding(self) -> None:
+        """Stop forwarding where the frame that is passing ends, and have whoever relays run."""
+        forwarding = self.parser.forwarding
+        if forwarding is not None and self.parser.left > 0:
+            forwarding.on_rest = self.end_forwarding
+        else:
+            self.parser.stop_forwarding()
+            self.waiter.wake(False)
+
     def _forward(self, data: bytearray, size: int) -> None:
         """Send `data[:size]`, which the parser has checked, to the target."""
         target = self.target

@@ -20,7 +20,7 @@ cdef class Receiver:
     cdef readonly Waiter waiter
 
     @cython.locals(frame=Frame)
-    cdef Frame take(self)
+    cpdef Frame take(self)
     @cython.locals(frame=Frame)
     cdef Frame take_next(self)
     cpdef list take_all(self)

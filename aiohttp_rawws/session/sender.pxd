@@ -22,7 +22,7 @@ cdef class Sender:
 
     cpdef send(self, frame)
     cpdef offer(self, Frame frame, Py_ssize_t max_backlog)
-    cdef bint is_open(self) except -1
+    cpdef bint is_open(self) except -1
     cpdef closed_error(self)
     @cython.locals(out=Output, head="unsigned char", payload=bytes)
     cdef _put_frame(self, Frame frame)

@@ -376,6 +376,9 @@ class Parser:
         if forwarding is not None:
             forwarding.octets += size
             forwarding.passed = size
+            if self.left == 0 and forwarding.on_rest is not None:
+                forwarding.flush(self._buffer.data)
+                forwarding.on_rest()
         return size
 
     def _refuse(self, error: "ProtocolError | None") -> None:

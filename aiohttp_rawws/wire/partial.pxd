@@ -21,6 +21,7 @@ cdef class PartialFrame:
 cdef class Forwarding:
     cdef readonly long long frames
     cdef readonly long long octets
+    cdef public object on_rest
     cdef readonly Py_ssize_t passed
     cdef readonly object sink
 

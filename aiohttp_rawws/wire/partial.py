@@ -41,10 +41,12 @@ class Forwarding:
     is passed whole, unless `reject` lets one of over 125 bytes pass.
     """
 
-    __slots__ = ("frames", "octets", "passed", "sink")
+    __slots__ = ("frames", "octets", "on_rest", "passed", "sink")
 
     def __init__(self, sink: "Callable[[bytearray, int], None]") -> None:
         self.sink = sink
+        #: Called once the rest of a frame has passed.
+        self.on_rest: Callable[[], None] | None = None
         #: How many bytes at the start of the read buffer are checked and not yet passed.
         self.passed = 0
         #: How many frames have begun to pass.

@@ -65,6 +65,10 @@ def tap(direction: str, frame: Frame) -> None:
     """Is shown every frame, and does nothing."""
 
 
+def edit(direction: str, frame: Frame) -> None:
+    """Is given every frame, and lets it pass as it is."""
+
+
 HANDLERS = {"echo": frames, "batches": batches, "each": each, "client": frames}
 HANDLERS |= {"echo-aiofastnet": frames, "layers": layers, "client-layers": layers}
 HANDLERS |= {"messages": messages, "client-messages": messages}
@@ -72,6 +76,7 @@ PROXIES: dict[str, dict[str, Any]] = {
     "proxy": {},
     "proxy-http": {},
     "proxy-tap": {"tap": tap},
+    "proxy-edit": {"edit": edit},
     "proxy-remask": {"remask": True},
 }
 

@@ -285,6 +285,25 @@ async def test_frames_that_are_edited(client_session: aiohttp.ClientSession) -> 
             assert got == [Frame.text("https://a"), Frame.close(1000)]
             got = await exchange(client_session, url, Frame.text("a password"))
             assert got == [Frame.close(1008, "no passwords here")]
+            # Each message is one frame.
+            parts = Frame.text("a pass", fin=False), Frame.continuation(b"word")
+            got = await exchange(client_session, url, *parts)
+            assert got == [Frame.close(1008, "no passwords here")]
+        await run(
+            example("docs/editing.md", "pair.send(").replace("http://127.0.0.1:8099", upstream),
+            names,
+        )
+        app = web.Application()
+        app[key] = client_session
+        app.router.add_get("/{path:.*}", names["announced"])
+        async with (
+            serving(app) as url,
+            aiohttp_rawws.connect(client_session, url) as session,
+        ):
+            await session.send(Frame.text("a"))
+            assert await session.receive() == Frame.text("a")
+            await names["announce"]("hello")
+            assert await session.receive() == Frame.text("hello")
 
 
 async def test_two_sessions_by_hand(

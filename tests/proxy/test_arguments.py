@@ -122,3 +122,10 @@ async def test_none_removes_a_header_of_the_visitor(by_hand: ByHand, through: Se
     assert "X-Forwarded-For" not in opening.headers
     assert opening.headers["X-Own"] == "1"
     assert opening.headers["Accept"] == "anything"
+
+
+async def test_deflate_makes_the_offer_itself(bare: aiohttp.ClientSession) -> None:
+    text = await said(
+        lambda asked: proxy(asked, bare, URL, deflate="decode", extensions=lambda offer: offer)
+    )
+    assert text == "ValueError: deflate= offers permessage-deflate itself: leave extensions= out"

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import gc
 from typing import Any
 
 import pytest
 
+from aiohttp_rawws.proxy.clocks import Heart
+from tests.support.ends import both_ends
 from tests.support.octets import CLOSE, HELLO, long_frame, masked
 from tests.support.relays import LEGS, Between, between, look, nothing_comes, tls_of, unmasked
-from tests.support.servers import Contexts
+from tests.support.servers import Contexts, Serve
 from tests.support.wire import Wire
 
 GOING_AWAY = b"\x03\xe9"
@@ -73,6 +76,15 @@ async def test_a_frame_that_still_arrives_is_no_idleness() -> None:
             it.visitor.send(bytes([octet]))
             await asyncio.sleep(0.12)
         assert not it.relaying.done()
+
+
+async def test_frames_that_an_edit_drops_are_no_idleness() -> None:
+    how: dict[str, Any] = {"edit": lambda *_: (), "heartbeat": (60.0, 60.0)}
+    async with between(idle=0.4, **how) as it:
+        for _ in range(8):
+            it.visitor.send(masked(0x81, b"dropped"))
+            await asyncio.sleep(0.1)
+        await nothing_comes(it.visitor)
 
 
 async def test_a_side_in_the_middle_of_a_frame_is_only_ended() -> None:
@@ -171,6 +183,17 @@ async def test_own_pings_do_not_count_as_traffic() -> None:
         assert (head, payload) == (0x88, GOING_AWAY)
 
 
+async def test_the_bytes_of_pongs_to_own_pings_are_counted(serve: Serve) -> None:
+    async with both_ends(serve) as (session, wire):
+        heart = Heart(session, "a")
+        beating = asyncio.create_task(heart.beat(0.01, 60.0))
+        wire.send(masked(0x8A, await ping_of(wire, is_server=False)) + masked(0x8A, b"other"))
+        assert heart.takes(await session.receive())
+        assert not heart.takes(await session.receive())
+        assert session.bytes_received - heart.octets == len(masked(0x8A, b"other"))
+        beating.cancel()
+
+
 async def test_no_ping_within_a_frame() -> None:
     data = long_frame(0x82, bytes(2**18))
     async with between(heartbeat=(0.03, 5.0), options={"receive_limit": 2**16}) as it:
@@ -181,3 +204,13 @@ async def test_no_ping_within_a_frame() -> None:
         it.visitor.send(data[-50:])
         assert await it.upstream.read(len(data) - 14) == data[14:]
         await ping_of(it.upstream, is_server=True)
+
+
+async def test_a_cancelled_relay_with_a_clock_logs_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with between(lifetime=60) as it:
+        it.relaying.cancel()
+        await asyncio.wait([it.relaying])
+    gc.collect()
+    assert not caplog.records

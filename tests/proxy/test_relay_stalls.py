@@ -43,7 +43,8 @@ WHO = pytest.mark.parametrize("who", ["visitor", "upstream"])
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for what nobody tells as often as a test can wait for."""
-    monkeypatch.setattr(sys.modules["aiohttp_rawws.proxy.direction"], "END_POLL", 0.1)
+    for module in ("backpressure", "direction"):
+        monkeypatch.setattr(sys.modules[f"aiohttp_rawws.proxy.{module}"], "END_POLL", 0.1)
     monkeypatch.setattr(reader, "STALL_NOTED", 0.1)
 
 

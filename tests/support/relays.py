@@ -71,7 +71,7 @@ async def between(
     upstream_tls: "Contexts | None" = None,
     *,
     before: bytes = b"",
-    extensions: str = "",
+    extensions: str | tuple[str, str] = "",
     options: "dict[str, Any] | None" = None,
     paths: tuple[str, str] = ("", ""),
     **relay_options: Any,
@@ -79,18 +79,19 @@ async def between(
     """Run a relay from a raw route to a raw client.
 
     The visitor sends `before` with its request. `options` are those of both sessions, `paths` those
-    of Unix sockets for the two legs.
+    of Unix sockets for the two legs. `extensions` are those of both legs, or of each.
     """
     options = {"linger": 2.0} | (options or {})
-    offered = {"Sec_WebSocket_Extensions": extensions}
+    ours, theirs = (extensions, extensions) if isinstance(extensions, str) else extensions
+    offered = {"Sec_WebSocket_Extensions": ours}
     began: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     released = asyncio.Event()
-    async with listening(upstream_tls, extensions, paths[1]) as (upstream, wires):
+    async with listening(upstream_tls, theirs, paths[1]) as (upstream, wires):
 
         async def handler(session: RawWebSocketSession) -> None:
             async with (
                 aiohttp.ClientSession(connector=connector_to(upstream)) as http,
-                connect(http, upstream.url(), extensions=extensions or None, **options) as other,
+                connect(http, upstream.url(), extensions=theirs or None, **options) as other,
             ):
                 relaying = asyncio.ensure_future(relay(session, other, **relay_options))
                 began.set_result((session, other, relaying))
@@ -99,7 +100,7 @@ async def between(
                 finally:
                     relaying.cancel()
 
-        app = application(handler, extensions=lambda offer: extensions, **options)
+        app = application(handler, extensions=lambda offer: ours or None, **options)
         async with patience(), running(app, visitor_tls, path=paths[0]) as (_, address):
             visitor = await Wire.open(address)
             visitor.send(request(**offered) + before)
