@@ -92,6 +92,7 @@ class Conversation:
         # Done once that task has left.
         self._left: asyncio.Future[None] | None = None
         self._late_receives = 0
+        session.add_end_callback(self._note_end)
         self._heartbeat: Heartbeat | None = None
         if settings.heartbeat:
             self._heartbeat = Heartbeat(session, settings.heartbeat, self._ping, self._fail)
@@ -329,9 +330,11 @@ class Conversation:
         self._send = refuse
         self._end()
 
-    def release(self) -> None:
-        """Let go what is only needed while the connection lives."""
-        self._stop_heartbeat()
+    def _note_end(self) -> None:
+        """Close the connection of a peer that has ended its stream, as aiohttp does."""
+        connection = connection_of(self.session)
+        if connection.reader.eof_received:
+            connection.link.close()
 
     # -- the heartbeat ---------------------------------------------------------------------
 

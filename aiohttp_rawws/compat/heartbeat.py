@@ -58,6 +58,9 @@ class Heartbeat:
         self._timer = self._loop.call_later(delay, callback)
 
     def _look(self) -> None:
+        if self._session.closed:
+            # Whoever receives is told.
+            return
         now = self._loop.time()
         if self._has_received():
             self._alive = now
@@ -87,13 +90,13 @@ class Heartbeat:
             self._failed(error)
 
     def _expire(self) -> None:
-        if self._has_received():
+        if self._has_received() or self._session.closed:
             self._look()
         else:
             self._set_timer(GRACE, self._judge)
 
     def _judge(self) -> None:
-        if self._has_received() or self._has_taken():
+        if self._has_received() or self._session.closed or self._has_taken():
             self._look()
         else:
             self._failed(None)

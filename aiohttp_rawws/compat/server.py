@@ -137,7 +137,6 @@ class WebSocketResponse(ServerBase[DecodeText]):
         )
         self._conversation = Conversation(session, self._settings, self._begin_end)
         connection_of(session).when_lost(self._note_loss)
-        session.add_end_callback(self._note_end)
         if installed is not None:
             installed.add(self)
         return writer
@@ -171,15 +170,8 @@ class WebSocketResponse(ServerBase[DecodeText]):
             coroutine = end(connection_of(self.session))
             self._ending = asyncio.get_running_loop().create_task(coroutine)
 
-    def _note_end(self) -> None:
-        """Close the connection of a client that has ended its stream, as aiohttp does."""
-        connection = connection_of(self.session)
-        if connection.reader.eof_received and self._ending is None:
-            connection.link.close()
-
     def _note_loss(self, error: BaseException | None) -> None:
         """Tell aiohttp. With `handler_cancellation` it cancels the handler."""
-        self._talk().release()
         self.session.request.protocol.connection_lost(error)
         if self._installed is not None:
             self._installed.remove(self)
