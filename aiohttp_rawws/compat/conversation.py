@@ -23,9 +23,11 @@ from .messages import (
     CLOSED,
     CLOSING,
     ENDS,
+    TYPES,
     cannot_write,
     close_frame,
     message_of,
+    new,
     unexpected,
     websocket_error,
 )
@@ -71,6 +73,8 @@ class Conversation:
         self.close_code: int | None = None
         self.exception: BaseException | None = None
         self._settings = settings
+        self._receive_timeout = settings.receive_timeout
+        self._receiver = connection_of(session).receiver
         self._end = end
         inbox = Inbox(
             session,
@@ -101,15 +105,20 @@ class Conversation:
 
     async def next(self) -> WSMessage:
         """Return the next message, or end an iteration."""
-        # This runs for each message: most find one here.
-        if not self._waiting and (take := self._take) is not None:
+        # As `receive`, and with no coroutine of its own for each message.
+        if self._waiting or (take := self._take) is None:
+            message = await self.receive()
+        else:
             try:
                 taken = take()
+                if taken is None:
+                    taken = await self._wait(self._receive_timeout)
             except ProtocolError as error:
                 return await self._violated(error)
             if taken is not None:
-                return message_of(taken)
-        message = await self.receive()
+                opcode, data = taken
+                return new(WSMessage, (TYPES[opcode], data, ""))
+            message = await self._what_else()
         if message.type in ENDS:
             raise StopAsyncIteration
         return message
@@ -121,14 +130,13 @@ class Conversation:
         if (take := self._take) is None:
             return await self._after_the_end()
         try:
-            message = take()
-            if message is None:
-                limit = timeout or self._settings.receive_timeout
-                message = await (self._within(limit) if limit else self._wait())
+            taken = take()
+            if taken is None:
+                taken = await self._wait(timeout or self._receive_timeout)
         except ProtocolError as error:
             return await self._violated(error)
-        if message is not None:
-            return message_of(message)
+        if taken is not None:
+            return message_of(taken)
         return await self._what_else()
 
     async def receive_str(self, timeout: float | None) -> str | bytes:
@@ -148,17 +156,19 @@ class Conversation:
     async def receive_json(self, loads: Callable[[Any], Any], timeout: float | None) -> Any:
         return loads(await self.receive_str(timeout))
 
-    async def _wait(self) -> Message | None:
+    async def _wait(self, limit: float | None) -> Message | None:
         """Wait for a message. None if something else has come: a Close, say."""
+        if limit:
+            return await self._within(limit)
         inbox = self._inbox
         assert inbox is not None
         self._waiting = True
         try:
-            while self._interruption is None and self.session.close_received is None:
+            while self._interruption is None and self._receiver.close_received is None:
+                if not await inbox.more():
+                    break
                 if (message := inbox.take()) is not None:
                     return message
-                if self.session.close_received is None and not await inbox.more():
-                    break
         finally:
             self._waiting = False
             if self._left is not None:
@@ -170,7 +180,7 @@ class Conversation:
         with CancelScope() as scope:
             timer = asyncio.get_running_loop().call_later(seconds, scope.cancel)
             try:
-                return await self._wait()
+                return await self._wait(None)
             finally:
                 timer.cancel()
         raise asyncio.TimeoutError
@@ -219,8 +229,6 @@ class Conversation:
     # -- sending ---------------------------------------------------------------------------
 
     async def send_str(self, data: str) -> None:
-        if not isinstance(data, str):
-            raise TypeError(f"data argument must be str ({type(data)!r})")
         try:
             if (rest := self._send(Frame.text(data))) is not None:
                 await rest
@@ -228,8 +236,6 @@ class Conversation:
             raise cannot_write() from error
 
     async def send_bytes(self, data: bytes) -> None:
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError(f"data argument must be byte-ish ({type(data)!r})")
         try:
             if (rest := self._send(Frame.binary(data))) is not None:
                 await rest
@@ -279,7 +285,7 @@ class Conversation:
         return True
 
     def _send_close(self, frame: Frame) -> None:
-        if connection_of(self.session).reader.eof_received:
+        if self._receiver.reader.eof_received:
             raise SessionClosed("the peer has ended its stream")
         if self.session.close_sent is None:
             self.session.send_nowait(frame)
@@ -287,7 +293,7 @@ class Conversation:
     async def _interrupt(self, message: WSMessage) -> None:
         """Give the waiting task a message, and wait until it has left."""
         self._interruption = message
-        waiter = connection_of(self.session).receiver.waiter
+        waiter = self._receiver.waiter
         if not waiter.waiting:
             # It waits until the peer takes what was sent, and will see it then.
             return
@@ -355,7 +361,7 @@ class Conversation:
         self.exception = error or self._silence()
         if self._waiting:
             self._interruption = WSMessage(WSMsgType.ERROR, self.exception, None)
-            connection_of(self.session).receiver.waiter.wake(False)
+            self._receiver.waiter.wake(False)
         self.session.abort()
         self._finish()
 

@@ -12,9 +12,11 @@ __all__ = (
     "CLOSED",
     "CLOSING",
     "ENDS",
+    "TYPES",
     "cannot_write",
     "close_frame",
     "message_of",
+    "new",
     "unexpected",
     "websocket_error",
 )

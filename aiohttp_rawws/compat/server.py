@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from aiohttp import WSMessage, WSMsgType, web
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ("WebSocketResponse",)
 
 logger = logging.getLogger("aiohttp.websocket")
-
-NOT_PREPARED = "Call .prepare() first"
 
 
 class WebSocketResponse(ServerBase[DecodeText]):
@@ -178,7 +176,7 @@ class WebSocketResponse(ServerBase[DecodeText]):
 
     def stop(self) -> None:
         """Close the connection of an application with `setup` that shuts down."""
-        coroutine = self._talk().close(1001)
+        coroutine = (self._conversation or not_prepared()).close(1001)
         self._stopping = asyncio.get_running_loop().create_task(coroutine)
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -196,15 +194,10 @@ class WebSocketResponse(ServerBase[DecodeText]):
 
     # -- what is known ---------------------------------------------------------------------
 
-    def _talk(self) -> Conversation:
-        if self._conversation is None:
-            raise RuntimeError(NOT_PREPARED)
-        return self._conversation
-
     @property
     def session(self) -> RawServerSession:
         """The raw session below. RuntimeError before `prepare`."""
-        return cast(RawServerSession, self._talk().session)
+        return cast(RawServerSession, (self._conversation or not_prepared()).session)
 
     @property
     def prepared(self) -> bool:
@@ -240,21 +233,21 @@ class WebSocketResponse(ServerBase[DecodeText]):
             return GenericAlias(cls, decode_text)
 
         def ping(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
-            return self._talk().send_frame(message, WSMsgType.PING)
+            return (self._conversation or not_prepared()).send_frame(message, WSMsgType.PING)
 
         def pong(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
-            return self._talk().send_frame(message, WSMsgType.PONG)
+            return (self._conversation or not_prepared()).send_frame(message, WSMsgType.PONG)
 
         def send_frame(
             self, message: bytes, opcode: WSMsgType, compress: int | None = None
         ) -> Coroutine[Any, Any, None]:
-            return self._talk().send_frame(message, opcode)
+            return (self._conversation or not_prepared()).send_frame(message, opcode)
 
         def send_str(self, data: str, compress: int | None = None) -> Coroutine[Any, Any, None]:
-            return self._talk().send_str(data)
+            return (self._conversation or not_prepared()).send_str(data)
 
         def send_bytes(self, data: bytes, compress: int | None = None) -> Coroutine[Any, Any, None]:
-            return self._talk().send_bytes(data)
+            return (self._conversation or not_prepared()).send_bytes(data)
 
         def send_json(
             self,
@@ -263,7 +256,7 @@ class WebSocketResponse(ServerBase[DecodeText]):
             *,
             dumps: Callable[[Any], str] = json.dumps,
         ) -> Coroutine[Any, Any, None]:
-            return self._talk().send_str(dumps(data))
+            return (self._conversation or not_prepared()).send_str(dumps(data))
 
         def send_json_bytes(
             self,
@@ -272,16 +265,16 @@ class WebSocketResponse(ServerBase[DecodeText]):
             *,
             dumps: Callable[[Any], bytes],
         ) -> Coroutine[Any, Any, None]:
-            return self._talk().send_bytes(dumps(data))
+            return (self._conversation or not_prepared()).send_bytes(dumps(data))
 
         def receive(self, timeout: float | None = None) -> Coroutine[Any, Any, WSMessage]:
-            return self._talk().receive(timeout)
+            return (self._conversation or not_prepared()).receive(timeout)
 
         def receive_str(self, *, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
-            return self._talk().receive_str(timeout)
+            return (self._conversation or not_prepared()).receive_str(timeout)
 
         def receive_bytes(self, *, timeout: float | None = None) -> Coroutine[Any, Any, bytes]:
-            return self._talk().receive_bytes(timeout)
+            return (self._conversation or not_prepared()).receive_bytes(timeout)
 
         def receive_json(
             self,
@@ -289,17 +282,19 @@ class WebSocketResponse(ServerBase[DecodeText]):
             loads: Callable[[Any], Any] = json.loads,
             timeout: float | None = None,
         ) -> Coroutine[Any, Any, Any]:
-            return self._talk().receive_json(loads, timeout)
+            return (self._conversation or not_prepared()).receive_json(loads, timeout)
 
         def __anext__(self) -> Coroutine[Any, Any, WSMessage]:
-            if (conversation := self._conversation) is None:
-                raise RuntimeError(NOT_PREPARED)
-            return conversation.next()
+            return (self._conversation or not_prepared()).next()
 
         def close(
             self, *, code: int = 1000, message: bytes = b"", drain: bool = True
         ) -> Coroutine[Any, Any, bool]:
-            return self._talk().close(code, message)
+            return (self._conversation or not_prepared()).close(code, message)
+
+
+def not_prepared() -> NoReturn:
+    raise RuntimeError("Call .prepare() first")
 
 
 def refusal_of(request: web.Request, installed: Installed | None) -> Refusal | None:
