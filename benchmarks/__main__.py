@@ -84,7 +84,7 @@ def main() -> None:
     options = parse()
     setting = command.setting(options)
     # A proxy's upstream needs the generator's core too.
-    options.sleep |= options.role == "relay" or setting.core is None
+    options.sleep |= options.role in ("relay", "http") or setting.core is None
     about = {
         "loop": options.loop + ", TLS 1.3" * options.tls,
         "load": "sleeps" if options.sleep else "polls",

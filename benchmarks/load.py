@@ -1,4 +1,4 @@
-"""The load generators, load.c and connect.c: running them, and what they tell."""
+"""The load generators in C: running them, and what they tell."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from . import machine
 from .build import built
 from .process import PeerError, Running
 
-UNITS = {"K": 2**10, "M": 2**20}
+UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 #: Seconds after which a run has failed.
 PATIENCE = 300

@@ -32,6 +32,8 @@ COMPARED = (
     ("Clients, interpreted build", "client", "cpu_us", "rawws-python"),
     ("Proxies, upstream of batches", "relay", "cpu_us", OURS),
     ("Proxies, upstream of single answers", "relay-each", "cpu_us", OURS),
+    ("HTTP requests", "http", "cpu_us", OURS),
+    ("HTTP, 1 GiB", "http-big", "cpu_us", OURS),
     ("Opening and closing", "connect", "cpu_us", OURS),
     ("Latency, p99", "echo", "p99_us", OURS),
     ("Peak memory", "sizes", "peak_mib", OURS),
@@ -64,8 +66,11 @@ def peer(row: Row) -> str:
 
 
 def cost(row: Row) -> str:
-    """Show ours in microseconds and the others relative to it, both by the minima."""
-    return f"{row['minimum']:,.2f} us" if row["peer"] == OURS else f"{row['ratio_of_minima']:.2f}"
+    """Show our time and the others relative to it, both by the minima."""
+    if row["peer"] != OURS:
+        return f"{row['ratio_of_minima']:.2f}"
+    least = row["minimum"]
+    return f"{least:,.2f} us" if least < 10_000 else f"{least / 1000:,.0f} ms"
 
 
 def losses(data: Data) -> str:
@@ -131,6 +136,12 @@ def tables(data: Data) -> dict[str, str]:
         ),
         "relay": pivot(
             of_ways(data, {"relay": "batches", "relay-each": "single answers"}), way, peer, cost
+        ),
+        "http": pivot(
+            [*data["http"], *data["http-big"], *data["http-instructions"]],
+            lambda row: counted(row)[0] if "instructions" in row else case(row),
+            peer,
+            lambda row: counted(row)[1] if "instructions" in row else cost(row),
         ),
         "counts": pivot(
             [*data["connect"], *data["memory"], *data["instructions"]],

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .build import built, certificate
-from .roles import KEEP_MEMORY, UPSTREAMS, Peer
+from .roles import ANSWERS, KEEP_MEMORY, UPSTREAMS, Peer
 
 FOLDER = Path(__file__).parent
 NO_EXTENSIONS = "AIOHTTP_RAWWS_NO_EXTENSIONS"
@@ -33,7 +33,7 @@ class Setting:
     spare: int | None = None
     """The core of the load generator and of a proxy's upstream."""
     upstream: str = "batches"
-    """What proxies pass everything on to: a name of UPSTREAMS."""
+    """What proxies of frames pass everything on to: a name of UPSTREAMS."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def running(
             command.append(f"--upstream={listener.getsockname()[1]}")
             command.append(f"--connections={connections}")
         if peer.proxy:
-            upstream = running(UPSTREAMS[setting.upstream], replace(setting, core=setting.spare))
+            behind = ANSWERS if peer.load == "request.c" else UPSTREAMS[setting.upstream]
+            upstream = running(behind, replace(setting, core=setting.spare))
             command.append(f"--upstream={stack.enter_context(upstream).port}")
         errors = stack.enter_context(tempfile.TemporaryFile("w+"))
         pipe = subprocess.PIPE

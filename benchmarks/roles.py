@@ -45,6 +45,9 @@ MALLOC = "-malloc"
 #: The upstreams of proxies: one answers what a read brought with one write, one each frame.
 UPSTREAMS = {"batches": Peer("c-epoll", "echo.c"), "each": Peer("c-each", "echo.c", "each")}
 
+#: The upstream of HTTP proxies.
+ANSWERS = Peer("c-answer", "answer.c")
+
 ECHO = (
     Peer(OURS, "rawws"),
     Peer("rawws-batches", "rawws", "batches"),
@@ -82,6 +85,18 @@ ROLES: dict[str, Sequence[Peer]] = {
         Peer("nginx", "nginx", "proxy"),
         Peer("c-copy", "copy.c", "proxy"),
     ),
+    # A message is a request and its answer here.
+    "http": [
+        replace(peer, load="request.c")
+        for peer in (
+            Peer(OURS, "rawws", "proxy-http"),
+            Peer("usual", "aiohttp_peer", "proxy-http"),
+            Peer("usual-any", "aiohttp_peer", "proxy-http-any"),
+            Peer("tcp", "tcp", "proxy"),
+            Peer("nginx", "nginx", "proxy-http"),
+            Peer("c-copy", "copy.c", "proxy"),
+        )
+    ],
     "client": (
         Peer(OURS, "rawws", "client"),
         Peer("rawws-layers", "rawws", "client-layers"),

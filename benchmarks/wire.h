@@ -89,6 +89,14 @@ static void unmask(uint8_t *to, const uint8_t *from, size_t size, const uint8_t 
         to[i] = from[i] ^ pad[i % 8];
 }
 
+/* Fills memory with the first bytes of the body of an answer to a GET request. */
+enum { BODY_PERIOD = 256 };
+static void put_body(uint8_t *to, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        to[i] = (uint8_t)(i * 31 + 7);
+}
+
 /* Writes the answer to an opening handshake (RFC 6455 section 4.2.2). False if the request has no key. */
 static bool answer(const char *request, char response[HEAD_SIZE])
 {

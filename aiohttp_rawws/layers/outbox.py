@@ -64,9 +64,9 @@ class Outbox:
                 self._unfinished |= kind is not None
 
     def _put(self, frame: Frame) -> None:
-        if self._reader.eof_received:
-            # RFC 6455 section 7.1.7: a peer that ends without a Close has failed the connection.
-            raise SessionClosed("the peer has ended its stream")
+        if self._reader.eof_received and not self._reader.parser.after_close:
+            # Section 7.1.5: that is a loss. Behind a Close the peer may still read.
+            raise SessionClosed("the peer has ended its stream without a Close")
         if self._unfinished:
             raise SessionClosed("a message was left unfinished: no other can follow it")
         if self._deflate is not None:

@@ -59,29 +59,16 @@ class WebSocketSession:
     send waits while too much waits to leave, and what is not received is not read either. A
     message costs its size in memory, and twice that at its end.
 
-    What it does on its own, and the option that turns it off:
-
-    ====================================  ============================  =========  ================
-    event                                 what is sent                  RFC 6455   option
-    ====================================  ============================  =========  ================
-    a Ping is received                    a Pong                        5.5.2      `autoping=False`
-    a Close is received                   a Close with its code         5.5.1      `autoclose=False`
-    every `heartbeat` seconds             a Ping                        5.5.2      `heartbeat=None`
-    no sign of life after a Ping          nothing: the session aborts   7.1.7      `heartbeat=None`
-    the block is left                     Close 1000                    7.1.2      no block
-    the block is left by an exception     Close 1011; 1001 for a        7.4.1      no block
-                                          cancellation, the code of a
-                                          ProtocolError
-    ====================================  ============================  =========  ================
-
-    Pings and the Close are answered by whoever receives. A Pong that has to wait for a frame in
-    pieces is sent behind it.
+    It answers pings and the peer's Close while somebody receives. Leaving the block closes with
+    1000, or by an exception with its code: 1011, 1001 for a cancellation, that of a
+    ProtocolError. docs/layers.md lists what it does on its own.
 
     - `max_message_size` (bytes, 16 MiB): a bigger message is a `FrameTooBig` (1009). The
       session's `max_frame_size` does not count here.
     - `heartbeat`: seconds between two pings, half of which the peer has to answer; or (interval,
       timeout). It runs within the block. A silent peer is a loss: `close_code` is 1006.
     - `autoping=False`: pings and pongs come as messages, and the pings are yours to answer.
+    - `autoclose=False`: the peer's Close ends the receiving, and `close` is yours to call.
     - `close_timeout`: how long `close` waits for the peer's Close, in seconds (10).
 
     TypeError or ValueError for options of a wrong type or out of range.

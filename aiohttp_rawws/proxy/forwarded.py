@@ -6,11 +6,12 @@ continued. What any other peer says of itself is removed, for anybody can write 
 
 import functools
 import ipaddress
+import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
 from aiohttp import web
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from ..session.kernel import is_unix
 from ..wire.header_lists import lines
@@ -25,11 +26,10 @@ Address: TypeAlias = (
     | ipaddress.IPv6Network
 )
 
-FOR, HOST, PROTO = "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"
+FOR, HOST, PROTO = istr("X-Forwarded-For"), istr("X-Forwarded-Host"), istr("X-Forwarded-Proto")
 
-#: The headers that tell of a visitor, in lower case: these, and all that begin so.
-NAMES = frozenset({"forwarded", "x-real-ip"})
-PREFIX = "x-forwarded-"
+#: The names of headers that tell of a visitor. Some servers read an underscore as a hyphen.
+ABOUT_VISITOR = re.compile(r"(?:forwarded|x[-_]real[-_]ip)\Z|x[-_]forwarded[-_]", re.IGNORECASE)
 
 
 class Peers:
@@ -102,12 +102,10 @@ def cached_peers(trusted: tuple[Address, ...]) -> Peers:
 def tell_of_visitor(headers: "CIMultiDict[str]", request: web.Request, trusted: Peers) -> None:
     """Set the headers that tell the upstream who the visitor is, and what it asked for."""
     believed = trusted.include(request)
-    for name in {name.lower() for name in headers}:
-        if not is_about_visitor(name.replace("_", "-")):
-            continue
-        # Some servers read an underscore as a hyphen, and would take these for the real ones.
+    for name in filter(ABOUT_VISITOR.match, list(headers)):
+        # A server that reads an underscore as a hyphen would take it for a real one.
         if "_" in name or not believed:
-            headers.popall(name)
+            headers.popall(name, None)
     steps = [*lines(headers, FOR), request.remote]
     headers.popall(FOR, None)
     # A visitor on a Unix socket has no address.
@@ -122,5 +120,5 @@ def tell_of_visitor(headers: "CIMultiDict[str]", request: web.Request, trusted: 
 
 
 def is_about_visitor(name: str) -> bool:
-    """Return True for the name of a header, in lower case, that tells of a visitor."""
-    return name in NAMES or name.startswith(PREFIX)
+    """Return True for the name of a header that tells of a visitor, or may be taken for one."""
+    return ABOUT_VISITOR.match(name) is not None

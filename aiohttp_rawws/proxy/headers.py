@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import aiohttp
 from aiohttp import web
-from multidict import CIMultiDict, MultiMapping
+from multidict import CIMultiDict, MultiMapping, istr
 
 from ..client.request import upgrade_headers
 from ..session.options import TOKEN
@@ -30,17 +29,17 @@ __all__ = (
 Headers: TypeAlias = Mapping[str, str] | Mapping[str, str | None] | Iterable[tuple[str, str | None]]
 
 #: The headers between two ends of one connection (RFC 9110 section 7.6.1). `Connection` may name
-#: more.
-HOP_BY_HOP = (
-    "Connection",
-    "Keep-Alive",
-    "Proxy-Authenticate",
-    "Proxy-Authorization",
-    "Proxy-Connection",
-    "TE",
-    "Trailer",
-    "Transfer-Encoding",
-    "Upgrade",
+#: more. An `istr` is found sooner: its lower case is known.
+HOP_BY_HOP: tuple[str, ...] = (
+    istr("Connection"),
+    istr("Keep-Alive"),
+    istr("Proxy-Authenticate"),
+    istr("Proxy-Authorization"),
+    istr("Proxy-Connection"),
+    istr("TE"),
+    istr("Trailer"),
+    istr("Transfer-Encoding"),
+    istr("Upgrade"),
 )
 
 #: Each of the two connections has an opening handshake of its own (RFC 6455 section 4).
@@ -54,7 +53,7 @@ HANDSHAKE = (
 
 #: The headers of a request that depend on its body, or on the upstream. aiohttp has answered
 #: `Expect` itself, with a 100.
-MADE_ANEW = ("Content-Length", "Expect", "Host")
+MADE_ANEW: tuple[str, ...] = (istr("Content-Length"), istr("Expect"), istr("Host"))
 
 #: The value of a Host header: a host that a URL can have, and a port (RFC 9110 section 7.2).
 HOST = re.compile(r"[^\x00-\x20\x7f-\U0010ffff/?#@\\]+")
@@ -73,8 +72,7 @@ NOT_SET = {
 KEPT = frozenset({"content-length", "host"})
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderRules:
+class HeaderRules(NamedTuple):
     """What the caller of a proxy says of the headers for the upstream."""
 
     #: The headers that replace the visitor's, None where one is only removed.
@@ -138,7 +136,9 @@ def check_header(name: str, value: object) -> None:
 def end_to_end(headers: MultiMapping[str]) -> "CIMultiDict[str]":
     """Return all headers but those of the hop."""
     passed = CIMultiDict(headers)
-    for name in (*HOP_BY_HOP, *filter(may_be_named, tokens(headers, "Connection"))):
+    for name in HOP_BY_HOP:
+        passed.popall(name, None)
+    for name in filter(may_be_named, tokens(headers, "Connection")):
         passed.popall(name, None)
     return passed
 
@@ -148,7 +148,7 @@ def may_be_named(name: str) -> bool:
 
     A visitor could else have the headers removed by which a proxy in front tells of it.
     """
-    return name.lower() not in KEPT and not is_about_visitor(name.lower())
+    return name.lower() not in KEPT and not is_about_visitor(name)
 
 
 def without_handshake(headers: MultiMapping[str]) -> "CIMultiDict[str]":
@@ -164,7 +164,8 @@ def is_writable(line: str, headers: MultiMapping[str]) -> bool:
 
     It silently drops bytes that are not UTF-8, and it refuses to write control characters.
     """
-    return not UNWRITABLE.search(" ".join((line, *headers.keys(), *headers.values())))
+    text = " ".join((line, *headers.keys(), *headers.values()))
+    return text.isprintable() or not UNWRITABLE.search(text)
 
 
 def offer_of(request: web.Request, choose: Callable[[str], str | None] | None) -> str | None:
@@ -184,7 +185,9 @@ def request_headers(request: web.Request, to_tls: bool, rules: HeaderRules) -> "
         headers["Host"] = host
     for name in rules.extra:
         headers.popall(name, None)
-    headers.extend((name, value) for name, value in rules.extra.items() if value is not None)
+    for name, value in rules.extra.items():
+        if value is not None:
+            headers.add(name, value)
     return headers
 
 
@@ -232,11 +235,13 @@ def is_inflated(request: web.Request) -> bool:
     return request.body_exists and request.content.total_compressed_bytes is not None
 
 
-def of_one_case(headers: MultiMapping[str]) -> "CIMultiDict[str]":
+def of_one_case(headers: "CIMultiDict[str]") -> "CIMultiDict[str]":
     """Return the same header lines, with all names that differ only in case as the first one.
 
     Of lines whose names differ in case aiohttp sends only the last one.
     """
+    if len({name.lower() for name in headers}) == len(headers):
+        return headers
     written: dict[str, str] = {}
     return CIMultiDict(
         (written.setdefault(name.lower(), name), value) for name, value in headers.items()

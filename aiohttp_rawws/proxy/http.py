@@ -12,6 +12,7 @@ from aiohttp import web
 
 from ..server.refusals import Disconnected, http_error
 from ..server.upgrade import Upgrade
+from ..session.kernel import probe
 from ..wire.handshake import UPGRADE_LISTS, Refusal, has_body
 from ..wire.header_lists import wrong_length
 from .headers import HeaderRules, answer_headers, forwarded_headers, is_writable
@@ -59,6 +60,9 @@ async def body_of(request: web.Request, watch: Watch) -> AsyncIterator[bytes]:
     try:
         # aiohttp's client sends the head with the first data, be it empty.
         yield request.content.read_nowait()
+        if request.transport is not None:
+            # An upload may take any time.
+            probe(request.transport.get_extra_info("socket"))
         async for data in request.content.iter_any():
             yield data
     except (OSError, aiohttp.http.HttpProcessingError, web.RequestPayloadError):

@@ -133,7 +133,7 @@ async def proxy(
     check_cookies(client_session)
     plan = Plan(tap, tap_limit, edit, remask, idle, lifetime, heartbeat, goodbye)
     rules = header_rules(headers, host, trusted)
-    taken, request_options = divide(dict(options))
+    taken, request_options = divide(dict(options)) if options else ({}, {})
     upstream = Upstream(client_session, url, request_options)
     upgrades = can_upgrade(request)
     # The options of the sessions are checked for plain requests, too, if there are any.

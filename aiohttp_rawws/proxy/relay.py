@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from ..session.kernel import probe
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.names import CloseCode
 from .clocks import Expired, PeerLost, expire, expire_when_idle
@@ -127,6 +128,8 @@ async def join(
     back = Direction(b, a, names[1], directions[1], first_end, plan)
     there.opposite, back.opposite = back, there
     both = (connection_of(a), connection_of(b))
+    for each in both:
+        probe(each.link.get_extra_info("socket"))
     try:
         await run_until_end([there.run(), back.run()], clocks_of(plan, there, back))
     except Farewells as farewells:

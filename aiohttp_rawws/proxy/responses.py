@@ -2,19 +2,20 @@
 
 import aiohttp
 from aiohttp import web
+from multidict import istr
 
 from ..client.takeover import close_connection
 from ..server.logs import logger, warn
 from ..server.refusals import Refused
 from ..server.response import UpgradeResponse
-from ..session.kernel import reset_on_close
+from ..session.kernel import probe, reset_on_close
 from .relay import RelayStats
 from .upstream import origin, reason
 
 __all__ = ("PassedAnswer", "PassedRefusal", "ProxyResponse", "pass_body")
 
 #: The headers that aiohttp adds to every response.
-ADDED = ("Content-Type", "Date", "Server")
+ADDED = (istr("Content-Type"), istr("Date"), istr("Server"))
 
 
 class Unadorned(web.StreamResponse):
@@ -60,6 +61,7 @@ async def pass_body(
         await response.prepare(request)
         data = answer.content.read_nowait()
         if not answer.content.at_eof():
+            probe_both(request, answer)
             # The head waits for no data: this sends it, though there may be none.
             await response.write(data)
             async for data in answer.content.iter_any():
@@ -78,6 +80,14 @@ async def pass_body(
         raise
     finally:
         close_connection(answer, kept=kept)
+
+
+def probe_both(request: web.Request, answer: aiohttp.ClientResponse) -> None:
+    """Have the system find out whether both ends are there: a body may take any time."""
+    connection = answer.connection
+    for transport in (request.transport, connection and connection.transport):
+        if transport is not None and not transport.is_closing():
+            probe(transport.get_extra_info("socket"))
 
 
 def cut_off(request: web.Request, response: web.StreamResponse) -> None:

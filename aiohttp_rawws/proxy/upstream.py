@@ -3,18 +3,20 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp import web
+from aiohttp.connector import Connection
 from aiohttp.typedefs import StrOrURL
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 from yarl import URL
 
 from ..client.request import middlewares_of
 from ..client.takeover import close_connection
 from ..client.tunnel import tunnel
 from ..server.logs import warn
+from ..session.kernel import has_ended
 from ..wire.handshake import UPGRADE_LISTS, Refusal
 from ..wire.header_lists import wrong_length
 from .headers import is_writable
@@ -22,7 +24,11 @@ from .headers import is_writable
 __all__ = ("NoAnswer", "Upstream", "origin", "reason")
 
 #: The headers that aiohttp adds to a request, but not to one that a visitor made.
-AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+AUTOMATIC = (istr("Accept"), istr("Accept-Encoding"), istr("Content-Type"), istr("User-Agent"))
+
+#: The methods whose requests aiohttp sends again where a pooled connection ends without an answer
+#: (RFC 9110 section 9.2.2), unless they have a body.
+REPEATED = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
 
 #: What aiohttp says of a head that is over its limits.
 TOO_LONG = "Got more than"
@@ -64,8 +70,7 @@ class Upstream:
         self._options = dict(options)
         timeout = self._options.pop("timeout", None) or client_session.timeout
         #: How many seconds the head of an answer may take, or None.
-        self.limit = min(filter(None, (timeout.total, timeout.sock_read)), default=None)
-        self._timeout = connecting_alone(timeout)
+        self.limit, self._timeout = divided(timeout)
 
     async def dial(self, headers: "CIMultiDict[str]") -> aiohttp.ClientResponse:
         """Send an opening handshake and return the answer. Raises NoAnswer."""
@@ -81,7 +86,11 @@ class Upstream:
         url = self.url
         if url.scheme in ("ws", "wss"):
             url = url.with_scheme("https" if url.scheme == "wss" else "http")
-        answer = await self._ask(method, url, headers, data=body)
+        options: dict[str, Any] = {"data": body}
+        if body is not None or method not in REPEATED:
+            given = middlewares_of(self._client_session, self._options)
+            options["middlewares"] = [*given, on_live_connection]
+        answer = await self._ask(method, url, headers, **options)
         if answer.status == 101:
             close_connection(answer)
             why = "%s switched protocols without being asked"
@@ -140,7 +149,40 @@ class Upstream:
         # aiohttp 4 has no `auth` of a client session.
         auth = getattr(self._client_session, "auth", None)
         given = (auth, self._options.get("auth"), self.url.raw_user, self.url.raw_password)
-        return any(each is not None for each in given)
+        return given != (None, None, None, None)
+
+
+class Ended(Exception):
+    """A connection of the pool has ended. Nothing was sent on it."""
+
+
+class UnsentRequest:
+    """A request that is sent only if its connection is there."""
+
+    def __init__(self, request: aiohttp.ClientRequest) -> None:
+        self._request = request
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request, name)
+
+    async def send(self, connection: Connection) -> aiohttp.ClientResponse:
+        transport = connection.transport
+        if transport is None or has_ended(transport.get_extra_info("socket")):
+            raise Ended
+        return await self._request.send(connection)
+
+
+async def on_live_connection(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send a request that may be sent only once: a client middleware, the last one.
+
+    The end of a pooled connection may wait in the system, unknown to the loop.
+    """
+    try:
+        return await handler(cast(aiohttp.ClientRequest, UnsentRequest(request)))
+    except Ended:
+        return await on_new_connection(request, handler)
 
 
 async def on_new_connection(
@@ -158,14 +200,16 @@ async def on_new_connection(
 
 # An application has few, and asks for the same one at every request.
 @functools.lru_cache(maxsize=16)
-def connecting_alone(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientTimeout:
-    """Return a timeout that limits only how long it takes to connect."""
-    return aiohttp.ClientTimeout(
+def divided(timeout: aiohttp.ClientTimeout) -> tuple[float | None, aiohttp.ClientTimeout]:
+    """Return how long the head of an answer may take, and a timeout for connecting alone."""
+    limit = min(filter(None, (timeout.total, timeout.sock_read)), default=None)
+    connecting = aiohttp.ClientTimeout(
         total=None,
         connect=timeout.connect,
         sock_connect=timeout.sock_connect,
         ceil_threshold=timeout.ceil_threshold,
     )
+    return limit, connecting
 
 
 def origin(url: StrOrURL) -> str:

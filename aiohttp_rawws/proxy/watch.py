@@ -1,6 +1,7 @@
 """The watch over a visitor that waits for the upstream."""
 
 import asyncio
+import math
 from types import TracebackType
 
 from aiohttp import web
@@ -28,19 +29,30 @@ class Watch:
     is noticed then.
     """
 
+    __slots__ = (
+        "_deadline",
+        "_ending",
+        "_limit",
+        "_look_timer",
+        "_loop",
+        "_reason",
+        "_scope",
+        "_transport",
+    )
+
     def __init__(self, request: web.Request, limit: float | None) -> None:
         self._transport = request.transport
         self._limit = limit
+        #: When the limit is over, by the clock of the loop.
+        self._deadline = math.inf
         self._loop = asyncio.get_running_loop()
         self._scope = CancelScope()
         self._reason: Exception | None = None
-        self._poll: asyncio.TimerHandle
-        self._timer: asyncio.TimerHandle | None = None
+        self._look_timer: asyncio.TimerHandle | None = None
         self._ending: asyncio.Handle | None = None
 
     def __enter__(self) -> "Watch":
         self._scope.__enter__()
-        self._poll = self._loop.call_later(POLL, self._look)
         self.begin_limit()
         return self
 
@@ -50,8 +62,8 @@ class Watch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._poll.cancel()
-        self.pause_limit()
+        if self._look_timer is not None:
+            self._look_timer.cancel()
         if self._ending is not None:
             self._ending.cancel()
         ended = self._scope.__exit__(kind, error, traceback)
@@ -70,22 +82,26 @@ class Watch:
 
     def begin_limit(self) -> None:
         """Count the seconds from now on."""
-        self.pause_limit()
         if self._limit is not None:
-            self._timer = self._loop.call_later(self._limit, self.end, asyncio.TimeoutError())
+            self._deadline = self._loop.time() + self._limit
+        self._look_later()
 
     def pause_limit(self) -> None:
         """Count no seconds until the limit begins again."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline = math.inf
 
     def lift_limit(self) -> None:
         """Let the rest of the block take any time."""
         self._limit = None
         self.pause_limit()
 
-    # -- the visitor -----------------------------------------------------------------------
+    # -- the look at both ------------------------------------------------------------------
+
+    def _look_later(self) -> None:
+        if self._look_timer is not None:
+            self._look_timer.cancel()
+        wait = min(POLL, self._deadline - self._loop.time())
+        self._look_timer = self._loop.call_later(wait, self._look)
 
     def _look(self) -> None:
         transport = self._transport
@@ -95,5 +111,7 @@ class Watch:
             # It may read on, but aiohttp serves no half-closed connections.
             transport.abort()
             self.end(Disconnected("the client ended its stream before the answer was complete"))
+        elif self._loop.time() >= self._deadline:
+            self.end(asyncio.TimeoutError())
         else:
-            self._poll = self._loop.call_later(POLL, self._look)
+            self._look_later()

@@ -185,10 +185,12 @@ class Upgrade:
     def hold(self) -> None:
         """Let the client wait while the caller asks somebody else for the answer.
 
-        The client's bytes stay in the kernel, and a shutdown cancels this task.
+        The client's bytes stay in the kernel, and a shutdown cancels this task. Over TLS some are
+        read: its end can only be read, and it has no halves, so an end is the end of all.
         """
         assert self._trailing is not None
-        self._trailing.transport.pause_reading()
+        if self._trailing.transport.can_write_eof():
+            self._trailing.transport.pause_reading()
         self._begin_run()
 
     @property

@@ -41,8 +41,8 @@ def on_aiofastnet() -> bool:
     return str(options().kind).endswith("-aiofastnet")
 
 
-def upstream() -> str:
-    return f"ws://127.0.0.1:{options().upstream}/"
+def upstream(path: str = "/", scheme: str = "ws") -> str:
+    return f"{scheme}://127.0.0.1:{options().upstream}{path}"
 
 
 def announce(port: int, version: str, build: str = "", **more: Any) -> None:

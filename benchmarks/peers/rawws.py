@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import WSMsgType, web
+from yarl import URL
 
 import aiohttp_rawws
 from aiohttp_rawws import Frame, RawWebSocketSession, compat
@@ -87,6 +88,7 @@ HANDLERS |= {"echo-aiofastnet": frames, "layers": layers, "client-layers": layer
 HANDLERS |= {"messages": messages, "client-messages": messages}
 PROXIES: dict[str, dict[str, Any]] = {
     "proxy": {},
+    "proxy-http": {},
     "proxy-tap": {"tap": tap},
     "proxy-remask": {"remask": True},
 }
@@ -115,7 +117,6 @@ async def client(url: str) -> None:
 
 
 def proxy(kind: str) -> web.Application:
-    url = upstream()
     key = web.AppKey("client", aiohttp.ClientSession)
 
     async def clients(app: web.Application) -> AsyncIterator[None]:
@@ -123,10 +124,11 @@ def proxy(kind: str) -> web.Application:
             yield
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        url = URL(upstream(request.rel_url.raw_path_qs), encoded=True)
         return await aiohttp_rawws.proxy(request, request.app[key], url, **PROXIES[kind])
 
     app = web.Application()
-    app.router.add_get("/", handle)
+    app.router.add_route("*", "/{path:.*}", handle)
     app.cleanup_ctx.append(clients)
     return app
 

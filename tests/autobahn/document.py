@@ -25,7 +25,7 @@ GROUPS = {
 HEAD = """# Conformance
 
 What the [Autobahn|Testsuite](https://github.com/crossbario/autobahn-testsuite) says of an echo
-server and an echo client built from the layers (`demo/conforming.py`), and of the same in aiohttp,
+server and an echo client on `WebSocketSession` (`demo/conforming.py`), and of the same in aiohttp,
 `websockets` and picows. Generated; do not edit. To do it again:
 
 ```sh

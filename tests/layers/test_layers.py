@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-import aiohttp_rawws
 from aiohttp_rawws import RawWebSocketSession, layers
 from tests.support import ROOT
 from tests.support.octets import masked
@@ -18,11 +17,13 @@ HOW_TO = (ROOT / "docs" / "layers.md").read_text()
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", HOW_TO, re.DOTALL | re.MULTILINE)
 
 
-def handler_of(code: str) -> Callable[[RawWebSocketSession], Awaitable[None]]:
-    names: dict[str, Any] = {**vars(layers), **vars(aiohttp_rawws), "__name__": "shown"}
-    exec(code, names)
-    handler: Callable[[RawWebSocketSession], Awaitable[None]] = names["handler"]
-    return handler
+def handlers() -> dict[str, Callable[[RawWebSocketSession], Awaitable[None]]]:
+    """Return the two endpoints that are shown: by messages, and by hand."""
+    names: dict[str, Any] = {"__name__": "shown"}
+    for code in SNIPPETS[:4]:
+        exec(code, names)
+    by_messages = layers.websocket_handler(names["echo"], max_message_size=2**20)
+    return {"messages": by_messages, "by hand": names["by_hand"]}
 
 
 def test_public_names() -> None:
@@ -36,7 +37,8 @@ def test_all_that_is_shown_runs() -> None:
     names: dict[str, Any] = {"__name__": "shown"}
     for code in SNIPPETS:
         exec(code, names)
-    assert {"app", "answered", "upload", "send_in_parts", "goodbye", "watched"} <= set(names)
+    shown = {"app", "ask", "handler", "answered", "upload", "send_in_parts", "goodbye", "watched"}
+    assert shown <= set(names)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +57,16 @@ def test_all_that_is_shown_runs() -> None:
     ],
     ids=["control", "fragments", "binary", "not UTF-8", "too big", "reserved bit", "order"],
 )
-async def test_the_handler_shown_is_an_endpoint(
-    serve: Serve, sent: bytes, answers: list[tuple[int, bytes]]
+@pytest.mark.parametrize("form", ["messages", "by hand"])
+async def test_the_handlers_shown_are_endpoints(
+    serve: Serve, form: str, sent: bytes, answers: list[tuple[int, bytes]]
 ) -> None:
-    wire = await Wire.upgrade(await serve(application(handler_of(SNIPPETS[0]))))
+    wire = await Wire.upgrade(await serve(application(handlers()[form])))
     wire.send(sent)
     wire.end()
-    assert [await wire.read_frame() for _ in answers] == answers
+    for head, payload in answers:
+        got = await wire.read_frame()
+        # The one by messages tells the reason of a violation, too.
+        assert (got[0], got[1][: len(payload)]) == (head, payload)
     assert await wire.read_to_end() == b""
     await soon(wire.close())

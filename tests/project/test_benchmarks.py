@@ -97,6 +97,17 @@ def test_a_proxy_is_measured_before_either_upstream(upstream: str, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("generator")
+def test_an_http_proxy_is_measured(tmp_path: Path) -> None:
+    file, peers = tmp_path / "http.json", ["rawws"] * aiohttp_rawws.COMPILED + ["usual", "c-copy"]
+    options = f"http --peers {','.join(peers)} --rounds 1 --seconds 0.1 --warmup 0 --connections 2"
+    done = run("benchmarks", *options.split(), "--cases", f"{SIZE},1M", "--json", file)
+    assert done.returncode == 0, done.stderr
+    assert [(row["peer"], row["size"]) for row in rows(file)] == [
+        (peer, size) for size in (SIZE, 2**20) for peer in peers
+    ]
+
+
+@pytest.mark.usefixtures("generator")
 def test_idle_memory_is_measured(tmp_path: Path) -> None:
     file = tmp_path / "memory.json"
     done = run("benchmarks.memory", "--peers", OURS, "--connections", 200, "--json", file)

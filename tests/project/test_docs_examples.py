@@ -5,11 +5,8 @@ docs/layers.md, docs/push.md and docs/serving.md are run by the tests of what th
 
 import ast
 import asyncio
-import contextlib
 import functools
-import inspect
 import logging
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,39 +18,10 @@ from yarl import URL
 
 import aiohttp_rawws
 from aiohttp_rawws import Frame, HandshakeRefused, RawWebSocketSession, layers
+from tests.support import ROOT
+from tests.support.examples import example, examples, exchange, run, serving
 
-ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-
-
-def examples(page: str | Path) -> list[str]:
-    return EXAMPLE.findall((ROOT / page).read_text(encoding="utf-8"))
-
-
-def example(page: str, word: str) -> str:
-    """The one example of a page that has a word."""
-    (found,) = (code for code in examples(page) if word in code)
-    return found
-
-
-async def run(code: str, names: dict[str, Any]) -> None:
-    """Run an example, which may await at its top level, with the names that it takes for given."""
-    names.setdefault("__name__", "shown")
-    result = eval(compile(code, "shown", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
-    if inspect.isawaitable(result):
-        await asyncio.wait_for(result, 10)
-
-
-@contextlib.asynccontextmanager
-async def serving(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"ws://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture
@@ -72,16 +40,6 @@ def echo_app(**options: Any) -> web.Application:
     aiohttp_rawws.setup(app)
     app.add_routes([aiohttp_rawws.raw_websocket("/{path:.*}", echo, **options)])
     return app
-
-
-async def exchange(
-    client_session: aiohttp.ClientSession, url: str, *frames: Frame, **options: Any
-) -> list[Frame]:
-    """Send frames, and a Close behind them; all that comes back."""
-    async with aiohttp_rawws.connect(client_session, url, **options) as session:
-        for frame in (*frames, Frame.close(1000)):
-            await session.send(frame)
-        return [frame async for frame in session]
 
 
 async def told(caplog: pytest.LogCaptureFixture) -> None:
@@ -105,13 +63,22 @@ def test_what_is_shown_compiles_and_names_what_there_is(page: Path) -> None:
 # -- README.md -------------------------------------------------------------------------------
 
 
-async def test_the_first_handler(client_session: aiohttp.ClientSession) -> None:
-    names: dict[str, Any] = {}
-    await run(example("README.md", "web.run_app(app)").replace("web.run_app(app)", ""), names)
+async def test_the_first_handlers(client_session: aiohttp.ClientSession) -> None:
+    names: dict[str, Any] = dict(vars(aiohttp_rawws))
+    first = example("README.md", "web.run_app(app)")
+    # The same in aiohttp takes 13.
+    assert len(first.splitlines()) <= 13
+    await run(first.replace("web.run_app(app)", ""), names)
+    await run(example("README.md", "def frames"), names)
+    sent = [Frame.text("hello"), Frame.ping(b"4711")]
     async with serving(names["app"]) as url:
-        sent = [Frame.text("hello"), Frame.ping(b"4711"), Frame.close(1000)]
-        got = await exchange(client_session, f"{url}/ws", *sent[:2])
-    assert got == [Frame.text("hello"), Frame.pong(b"4711"), Frame.close(1000)]
+        got = await exchange(client_session, f"{url}/ws", *sent)
+        assert got == [Frame.text("got 'hello'"), Frame.pong(b"4711"), Frame.close(1000)]
+        assert await exchange(client_session, f"{url}/raw", *sent) == [
+            Frame.text("hello"),
+            Frame.pong(b"4711"),
+            Frame.close(1000),
+        ]
 
 
 async def test_the_routes(client_session: aiohttp.ClientSession) -> None:
@@ -201,6 +168,21 @@ async def test_the_ingress(client_session: aiohttp.ClientSession) -> None:
     assert got == [Frame.ping(b"4711"), Frame.close(1000)]
 
 
+async def test_the_messages(
+    client_session: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def handler(session: RawWebSocketSession) -> None:
+        await run(example("README.md", "send_json"), {**vars(layers), "session": session})
+
+    app = web.Application()
+    aiohttp_rawws.setup(app)
+    app.add_routes([aiohttp_rawws.raw_websocket("/", handler)])
+    async with serving(app) as url:
+        got = await exchange(client_session, url, Frame.text("hello"))
+    assert got == [Frame.text('{"hello": "world"}'), Frame.close(1000)]
+    assert capsys.readouterr().out == "hello None\n"
+
+
 async def test_the_replies(client_session: aiohttp.ClientSession) -> None:
     async def handler(session: RawWebSocketSession) -> None:
         await run(example("README.md", "reply(frame)"), {**vars(layers), "session": session})
@@ -258,7 +240,7 @@ async def test_a_redirect_by_hand(client_session: aiohttp.ClientSession) -> None
         names["session"].abort()
 
 
-@pytest.mark.parametrize("handler", ["gateway", "behind", "mounted", "watched"])
+@pytest.mark.parametrize("handler", ["gateway", "renamed", "behind", "mounted", "watched"])
 async def test_the_proxy(
     handler: str, client_session: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -269,7 +251,7 @@ async def test_the_proxy(
 
     async with serving(echo_app(extensions=offered)) as upstream:
         names: dict[str, Any] = {}
-        for code in examples("docs/proxy.md")[:4]:
+        for code in examples("docs/proxy.md")[:6]:
             await run(code.replace("http://127.0.0.1:8099", upstream), names)
         app = web.Application()
         app.cleanup_ctx.append(names["upstream"])
@@ -328,19 +310,25 @@ async def test_two_sessions_by_hand(
     assert "a ended first: close; {'a->b': 1, 'b->a': 2}" in caplog.text
 
 
-@pytest.mark.parametrize("path", ["ws", "feed"])
+@pytest.mark.parametrize("path", ["chat", "ws", "feed"])
 async def test_compression(path: str, client_session: aiohttp.ClientSession) -> None:
+    async def chat(websocket: layers.WebSocketSession) -> None:
+        await websocket.send_str(await websocket.receive_str())
+
     app = web.Application()
     names: dict[str, Any] = {
         **vars(aiohttp_rawws),
+        **vars(layers),
+        "aiohttp_rawws": aiohttp_rawws,
         "app": app,
+        "chat": chat,
         "feed": echo,
         "partial": functools.partial,
         "client_session": client_session,
     }
-    server, frugal, client = examples("docs/compression.md")
-    await run(server, names)
-    await run(frugal, names)
+    *servers, client = examples("docs/compression.md")
+    for code in servers:
+        await run(code, names)
     async with serving(app) as url:
         names["url"] = f"{url}/{path}"
         await run(

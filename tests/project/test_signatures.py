@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 import pydoc
+import re
 import subprocess
 import sys
 import textwrap
@@ -52,7 +53,8 @@ def signature_of(value: Any) -> str:
     if not callable(value):
         return NOT_CALLABLE
     try:
-        return str(inspect.signature(value))
+        # A function that is a default shows its address.
+        return re.sub(r" at 0x[0-9a-f]+", "", str(inspect.signature(value)))
     except ValueError as error:
         return str(error)
 

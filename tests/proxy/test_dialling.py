@@ -81,6 +81,22 @@ async def test_a_handler_that_gives_up_on_the_dial(
 
 
 @BOTH
+async def test_a_visitor_that_sends_much_during_the_dial(
+    by_hand: ByHand, through: Serve, upstream: Upstream, tls: bool
+) -> None:
+    """All of it arrives once the upstream has answered."""
+    wire = await Wire.open(await through(await by_hand(upstream.script), tls=tls))
+    frames = masked(0x82, bytes(50_000)) * 20
+    wire.send(request() + frames)
+    await soon(upstream.asked.wait())
+    await asyncio.sleep(0.05)
+    upstream.answers.set()
+    assert await upstream.wire.read(len(frames)) == frames
+    upstream.over.set()
+    await wire.close()
+
+
+@BOTH
 @CANCELLATION
 async def test_a_shutdown_during_the_dial(
     by_hand: ByHand,
@@ -158,8 +174,9 @@ async def test_an_upgrade_that_a_signal_breaks_off(
 
 
 @BOTH
-async def test_a_connection_of_the_pool_that_went_silent(
-    by_hand: ByHand, through: Serve, tls: bool
+@pytest.mark.parametrize("how", ["silent", "reset"])
+async def test_a_connection_of_the_pool_that_has_died(
+    by_hand: ByHand, through: Serve, tls: bool, how: str
 ) -> None:
     """The opening handshake goes to a new one."""
     connections: list[Wire] = []
@@ -168,6 +185,9 @@ async def test_a_connection_of_the_pool_that_went_silent(
         connections.append(wire)
         if len(connections) == 1:
             wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+            if how == "reset":
+                await wire.read(1)
+                reset(wire)
             assert await wire.read_to_end() == b""
         else:
             wire.send(answer(opening) + CLOSE)

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import os
+import socket
 from typing import Any
 
 import aiohttp
 import pytest
 from yarl import URL
 
-from tests.support.forwarding import plain
+from tests.support.forwarding import exchange, plain, read_body
 from tests.support.handshakes import Opening, request
 from tests.support.scripts import says
 from tests.support.servers import (
@@ -22,9 +23,9 @@ from tests.support.servers import (
     left,
     running,
 )
-from tests.support.sockets import reset
+from tests.support.sockets import keepalive, reset
 from tests.support.waiting import PATIENCE, soon, until
-from tests.support.wire import Address, ByHand, Wire
+from tests.support.wire import Address, ByHand, Wire, read_opening
 
 # -- the upstream ----------------------------------------------------------------------------------
 
@@ -109,6 +110,47 @@ async def test_no_answer(
     await wire.close()
 
 
+class Dead:
+    """An upstream that ends a connection between two requests, as late as can be noticed."""
+
+    def __init__(self) -> None:
+        self.connections: list[Wire] = []
+        self.bodies: list[bytes] = []
+        self.tracing = aiohttp.TraceConfig()
+        self.tracing.on_connection_reuseconn.append(self.end)
+
+    async def script(self, wire: Wire, opening: Opening) -> None:
+        self.connections.append(wire)
+        while True:
+            self.bodies.append(await read_body(wire, opening.headers))
+            wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            opening = await read_opening(wire)
+
+    async def end(self, *trace: Any) -> None:
+        # The loop of the proxy is told of it only after the next request was written.
+        known = self.connections[-1].transport.get_extra_info("socket")
+        with socket.socket(fileno=os.dup(known.fileno())) as same:
+            same.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+async def test_a_pooled_connection_that_has_just_ended(by_hand: ByHand, method: str) -> None:
+    """Nothing is sent on it, and so nothing is sent twice."""
+    upstream = Dead()
+    jar, body = aiohttp.DummyCookieJar(), b"" if method == "GET" else b"Hello"
+    data = plain("/", f"Content-Length: {len(body)}", method=method, body=body)
+    async with (
+        aiohttp.ClientSession(cookie_jar=jar, trace_configs=[upstream.tracing]) as http,
+        running(ingress(http, await by_hand(upstream.script))) as (_, ours),
+    ):
+        wire = await Wire.open(ours)
+        for _ in range(3):
+            assert (await exchange(wire, data))[0] == 200
+        await wire.close()
+    assert len(upstream.connections) == 3
+    assert upstream.bodies == [body] * (3 if body else 5)
+
+
 # -- the visitor -----------------------------------------------------------------------------------
 
 
@@ -171,8 +213,8 @@ async def test_a_visitor_that_leaves(
     if how == "RST":
         reset(wire)
     else:
-        # Over TLS a closing alert alone is not seen while reading is held back.
-        wire.transport.abort()
+        # Over TLS this sends an alert, and waits for the proxy's.
+        wire.transport.close()
     await asyncio.wait_for(upstream.ended.wait(), 2)
     await wire.close()
     await until(lambda: not left(bare))
@@ -231,6 +273,28 @@ async def test_a_visitor_that_leaves_on_a_unix_socket(
         await asyncio.wait_for(upstream.ended.wait(), 2)
         await forgotten(runner)
     server.close()
+
+
+@pytest.mark.parametrize(("kind", "legs"), [("events", 2), ("an upload", 1)])
+async def test_the_system_asks_whether_a_side_is_there(
+    by_hand: ByHand, bare: aiohttp.ClientSession, kind: str, legs: int
+) -> None:
+    """TCP keepalive, while a body may take any time; an upload fills the upstream's connection."""
+    sent, said = WAITS[kind]
+    upstream = Silent(said)
+    async with running(ingress(bare, await by_hand(upstream.script))) as (runner, ours):
+        wire = await Wire.open(ours)
+        wire.send(sent)
+        await soon(upstream.asked.wait())
+        if said:
+            await wire.read_head()
+        assert runner.server is not None
+        connector: Any = bare.connector
+        ends = [*runner.server.connections, *connector._acquired]
+        socks = [end.transport.get_extra_info("socket") for end in ends]
+        assert [keepalive(sock) for sock in socks[:legs]] == [[1, 60, 15, 4]] * legs
+        wire.transport.abort()
+        await wire.close()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts descriptors as Linux does")

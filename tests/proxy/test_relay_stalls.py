@@ -27,7 +27,7 @@ from tests.support.relays import (
     unmasked,
 )
 from tests.support.servers import Contexts, Serve, application, left, running
-from tests.support.sockets import narrow, reset, unread
+from tests.support.sockets import keepalive, narrow, reset, unread
 from tests.support.waiting import PATIENCE, soon, turns, until
 from tests.support.wire import ByHand, Wire
 
@@ -228,6 +228,13 @@ def close_quite(wire: Wire) -> None:
     sock = wire.writer.get_extra_info("socket")
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)
     wire.writer.close()
+
+
+async def test_the_system_asks_both_sides_whether_they_are_there() -> None:
+    async with between() as it:
+        assert [keepalive(each.get_extra_info("socket")) for each in (it.a, it.b)] == [
+            [1, 60, 15, 4]
+        ] * 2
 
 
 @WHO

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import RawWebSocketSession
-from aiohttp_rawws.layers import Heartbeat
+from aiohttp_rawws.layers import Heartbeat, websocket_handler
 from tests.support import ROOT
 from tests.support.octets import masked
 from tests.support.servers import (
@@ -28,7 +28,7 @@ from tests.support.waiting import soon, until
 from tests.support.wire import Address, Wire
 
 HOW_TO = (ROOT / "docs" / "push.md").read_text()
-WHOLE, FOR_310 = re.findall(r"^```python\n(.*?)^```", HOW_TO, re.DOTALL | re.MULTILINE)
+MESSAGES, FRAMES, FOR_310 = re.findall(r"^```python\n(.*?)^```", HOW_TO, re.DOTALL | re.MULTILINE)
 
 CLOSE = masked(0x88, b"\x03\xe8")
 
@@ -36,6 +36,7 @@ CLOSE = masked(0x88, b"\x03\xe8")
 class Shown(SimpleNamespace):
     """What the code that is shown defines."""
 
+    form: str
     handler: Callable[[RawWebSocketSession], Awaitable[None]]
     publish: Callable[[Any], None]
     queues: "set[asyncio.Queue[Any]]"
@@ -48,9 +49,9 @@ class Shown(SimpleNamespace):
         return wire
 
 
-FORMS = {"a task": WHOLE + FOR_310}
+FORMS = {"messages": MESSAGES, "a task": MESSAGES + FRAMES + FOR_310}
 if sys.version_info >= (3, 11):
-    FORMS["a group"] = WHOLE
+    FORMS["a group"] = MESSAGES + FRAMES
 
 
 @pytest.fixture(params=FORMS)
@@ -59,7 +60,11 @@ def shown(request: pytest.FixtureRequest) -> Shown:
     exec(FORMS[request.param], names)
     # Nobody waits for 40 s here.
     names["Heartbeat"] = lambda session, **_: Heartbeat(session, 0.1, 0.2)
-    return Shown(**names)
+    if request.param == "messages":
+        names["handler"] = websocket_handler(names["handler"], heartbeat=(0.1, 0.2))
+    else:
+        names["handler"] = names["raw_handler"]
+    return Shown(form=request.param, **names)
 
 
 @pytest.fixture(autouse=True)
@@ -224,12 +229,15 @@ async def test_the_server_stops(shown: Shown, contexts: Contexts, tls: bool) -> 
 async def test_a_fault_of_the_pusher(
     shown: Shown, contexts: Contexts, tls: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is told, and ends the connection at once, as any fault of a handler."""
+    """It is told in the log, and ends the connection. By messages the peer gets a 1011."""
     app = application(shown.handler)
     async with running(app, contexts if tls else None) as (runner, address):
         wire = await shown.visit(address)
         shown.publish(5)
-        if not tls:
+        if shown.form == "messages":
+            assert await next_frame(wire) == (0x88, b"\x03\xf3")
+            assert await rest(wire) == b""
+        elif not tls:
             with pytest.raises(ConnectionResetError):
                 await wire.read_to_end()
         await forgotten(runner)

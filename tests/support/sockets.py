@@ -6,6 +6,7 @@ import socket
 import struct
 import sys
 import termios
+from typing import Any
 
 from aiohttp_rawws import RawWebSocketSession
 from tests.support.waiting import turns
@@ -40,6 +41,15 @@ def segments(wire: Wire) -> int:
     sock = wire.writer.get_extra_info("socket")
     number: int = struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, 11, 256), 152)[0]
     return number
+
+
+def keepalive(sock: Any) -> list[int]:
+    """Return whether a TCP socket has keepalive, after how many seconds, how often, how many."""
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    return [
+        sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        *(sock.getsockopt(socket.IPPROTO_TCP, option) for option in options),
+    ]
 
 
 def reset(wire: Wire) -> None:

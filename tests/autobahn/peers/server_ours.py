@@ -1,4 +1,4 @@
-"""Our server with the layers, as in the demo."""
+"""Our server with a `WebSocketSession`, as in the demo."""
 
 from demo.conforming import make_app
 
