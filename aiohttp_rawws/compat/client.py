@@ -16,6 +16,7 @@ from ..layers.deflate import PermessageDeflate
 from ..layers.deflate_negotiation import Parameters, answer_of
 from ..session.options import Unpack
 from ..session.session import RawClientSession
+from ..wire.frames import Frame
 from .conversation import Conversation, Settings
 from .generic import ClientBase, DecodeText
 
@@ -86,10 +87,10 @@ class ClientWebSocketResponse(ClientBase[DecodeText]):
             return GenericAlias(cls, decode_text)
 
         def ping(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
-            return self._conversation.send_frame(message, WSMsgType.PING)
+            return self._conversation.send(Frame.ping(message))
 
         def pong(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
-            return self._conversation.send_frame(message, WSMsgType.PONG)
+            return self._conversation.send(Frame.pong(message))
 
         def send_frame(
             self, message: bytes, opcode: WSMsgType, compress: int | None = None

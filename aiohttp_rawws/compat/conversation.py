@@ -1,7 +1,7 @@
 """What aiohttp's two WebSocket classes do, on a server and on a client."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -242,13 +242,16 @@ class Conversation:
         except SessionClosed as error:
             raise cannot_write() from error
 
-    async def send_frame(self, message: bytes, opcode: int) -> None:
-        """Send a whole frame. TEXT takes its UTF-8."""
+    async def send(self, frame: Frame) -> None:
         try:
-            if (rest := self._send(Frame(opcode, message))) is not None:
+            if (rest := self._send(frame)) is not None:
                 await rest
         except SessionClosed as error:
             raise cannot_write() from error
+
+    def send_frame(self, message: bytes, opcode: int) -> Coroutine[Any, Any, None]:
+        """Send a whole frame. TEXT takes its UTF-8."""
+        return self.send(Frame(opcode, message))
 
     # -- ending ----------------------------------------------------------------------------
 

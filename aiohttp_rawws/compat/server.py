@@ -19,6 +19,7 @@ from ..server.upgrade import answered_already, handshake_of, negotiate
 from ..session.ending import end
 from ..session.options import DEFAULTS
 from ..session.session import RawServerSession, connection_of
+from ..wire.frames import Frame
 from ..wire.handshake import Refusal, check_request, choose_protocol, response_headers
 from .conversation import Conversation, Settings
 from .generic import DecodeText, ServerBase
@@ -233,10 +234,10 @@ class WebSocketResponse(ServerBase[DecodeText]):
             return GenericAlias(cls, decode_text)
 
         def ping(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
-            return (self._conversation or not_prepared()).send_frame(message, WSMsgType.PING)
+            return (self._conversation or not_prepared()).send(Frame.ping(message))
 
         def pong(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
-            return (self._conversation or not_prepared()).send_frame(message, WSMsgType.PONG)
+            return (self._conversation or not_prepared()).send(Frame.pong(message))
 
         def send_frame(
             self, message: bytes, opcode: WSMsgType, compress: int | None = None
