@@ -15,6 +15,8 @@ from ..layers.message import Message
 from ..layers.outbox import Outbox
 from ..layers.websocket_end import WebSocketEnd
 from ..session.cancel_scope import CancelScope
+from ..session.connection import Connection
+from ..session.ending import delivered
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.errors import ProtocolError, SessionClosed
 from ..wire.frames import Frame
@@ -96,6 +98,8 @@ class Conversation:
         # Done once that task has left.
         self._left: asyncio.Future[None] | None = None
         self._late_receives = 0
+        # The task that closes the connection once a peer has taken what waits for it.
+        self._flushing: asyncio.Task[None] | None = None
         session.add_end_callback(self._note_end)
         self._heartbeat: Heartbeat | None = None
         if settings.heartbeat:
@@ -281,7 +285,7 @@ class Conversation:
                     self._set_closing(1000)
             if self.close_code is None:
                 await self._peer_close()
-        except asyncio.CancelledError:
+        except BaseException:
             self._give_up()
             raise
         self._finish()
@@ -337,12 +341,18 @@ class Conversation:
     def _finish(self) -> None:
         self._inbox = self._take = None
         self._send = refuse
+        self.session.remove_end_callback(self._note_end)
         self._end()
 
     def _note_end(self) -> None:
         """Close the connection of a peer that has ended its stream, as aiohttp does."""
         connection = connection_of(self.session)
-        if connection.reader.eof_received:
+        if not connection.reader.eof_received:
+            return
+        self.session.remove_end_callback(self._note_end)
+        if connection.writer.waiting():
+            self._flushing = asyncio.get_running_loop().create_task(close_behind(connection))
+        else:
             connection.link.close()
 
     # -- the heartbeat ---------------------------------------------------------------------
@@ -371,6 +381,12 @@ class Conversation:
     def _silence(self) -> BaseException:
         kind = aiohttp.ServerTimeoutError if self.session.is_client else asyncio.TimeoutError
         return kind(f"No PONG received after {(self._settings.heartbeat or 0) / 2} seconds")
+
+
+async def close_behind(connection: Connection) -> None:
+    """Close a connection behind what was sent."""
+    await delivered(connection)
+    connection.link.close()
 
 
 def refuse(frame: Frame) -> None:

@@ -80,8 +80,9 @@ class Heartbeat:
         # What comes from now on counts as if it came now.
         self._alive = self._loop.time()
         self._before = traffic_of(self._session)
-        self._ping = self._loop.create_task(self._send_ping())
-        self._ping.add_done_callback(self._note_ping)
+        if self._ping is None:
+            self._ping = self._loop.create_task(self._send_ping())
+            self._ping.add_done_callback(self._note_ping)
         self._set_timer(self._interval / 2, self._expire)
 
     def _note_ping(self, task: "asyncio.Task[None]") -> None:

@@ -97,8 +97,7 @@ class WebSocketResponse(ServerBase[DecodeText]):
         """
         if self._payload_writer is not None:
             return self._payload_writer
-        assert isinstance(request, web.Request)
-        self._installed = installed = installed_in(request)
+        self._installed = installed = installed_for(request)
         if (refusal := refusal_of(request, installed)) is not None:
             raise http_error(request, refusal)
         protocol = self._choose_protocol(request)
@@ -144,12 +143,11 @@ class WebSocketResponse(ServerBase[DecodeText]):
         """Tell whether `prepare` would upgrade the request, and with which subprotocol."""
         if self._conversation is not None:
             raise RuntimeError("Already started")
-        assert isinstance(request, web.Request)
-        if refusal_of(request, installed_in(request)) is not None:
+        if refusal_of(request, installed_for(request)) is not None:
             return web.WebSocketReady(False, None)
         return web.WebSocketReady(True, self._choose_protocol(request))
 
-    def _choose_protocol(self, request: web.Request) -> str | None:
+    def _choose_protocol(self, request: web.BaseRequest) -> str | None:
         offered = handshake_of(request).protocols
         protocol = choose_protocol(offered, self._wanted)
         if offered and protocol is None:
@@ -298,7 +296,12 @@ def not_prepared() -> NoReturn:
     raise RuntimeError("Call .prepare() first")
 
 
-def refusal_of(request: web.Request, installed: Installed | None) -> Refusal | None:
+def installed_for(request: web.BaseRequest) -> Installed | None:
+    """Return the state of the request's application. A low-level `web.Server` has none."""
+    return installed_in(request) if isinstance(request, web.Request) else None
+
+
+def refusal_of(request: web.BaseRequest, installed: Installed | None) -> Refusal | None:
     """Return why a request is not upgraded, with aiohttp's statuses."""
     options = DEFAULTS if installed is None else installed.options
     refusal = check_request(

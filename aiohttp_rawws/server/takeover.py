@@ -3,7 +3,7 @@
 `release` uses names that are private to aiohttp. Each is looked for first.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -16,7 +16,7 @@ __all__ = ("take_over",)
 
 
 def take_over(
-    request: web.Request,
+    request: web.BaseRequest,
     response: web.StreamResponse,
     trailing: TrailingData,
     options: Options,
@@ -37,7 +37,8 @@ def take_over(
     )
     session = RawServerSession(
         connection,
-        request=request,
+        # That of a low-level `web.Server` is a BaseRequest.
+        request=cast(web.Request, request),
         response=response,
         protocol=protocol,
         extensions=extensions,
@@ -64,7 +65,7 @@ RELEASED = [
 MADE_ANEW = {"headers", "method", "rel_url", "version"}
 
 
-def release(request: web.Request) -> None:
+def release(request: web.BaseRequest) -> None:
     """Let go what aiohttp does not need any more once the session has the transport.
 
     Its parser and the queue of its messages are the biggest objects of an idle connection. When it

@@ -45,7 +45,7 @@ __all__ = ("State", "Upgrade", "answered_already", "handshake_of", "is_upgrade",
 last_handshake = HandshakeRequest("", (0, 0), CIMultiDict())
 
 
-def handshake_of(request: web.Request) -> HandshakeRequest:
+def handshake_of(request: web.BaseRequest) -> HandshakeRequest:
     """Return the request as an opening handshake.
 
     It is the same object until another request is asked for.
@@ -313,7 +313,9 @@ def answered_already() -> RuntimeError:
     return RuntimeError("this request has been upgraded or refused already: it has one answer")
 
 
-def negotiate(request: web.Request, extensions: "Callable[[str], str | None] | None") -> str | None:
+def negotiate(
+    request: web.BaseRequest, extensions: "Callable[[str], str | None] | None"
+) -> str | None:
     """Return the extensions for the 101, None without an offer (RFC 6455 section 9.1).
 
     Raise TypeError or ValueError if `extensions` returns anything but None or a header value.

@@ -92,6 +92,26 @@ async def test_a_request_that_cannot_be_upgraded_may_have_another_answer(
         assert await response.text() == "False None"
 
 
+async def test_a_low_level_server(http: aiohttp.ClientSession) -> None:
+    """Its requests are of no application."""
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        websocket: WebSocketResponse = WebSocketResponse()
+        assert websocket.can_prepare(request)
+        await websocket.prepare(request)
+        await websocket.send_str(websocket.session.request.path)
+        return websocket
+
+    runner = web.ServerRunner(web.Server(handler))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with http.ws_connect(f"ws://127.0.0.1:{runner.addresses[0][1]}/low") as client:
+            assert await client.receive_str() == "/low"
+    finally:
+        await runner.cleanup()
+
+
 async def test_two_upgrades_of_one_request(serve: Serve) -> None:
     errors: list[Exception] = []
 

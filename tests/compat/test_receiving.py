@@ -10,6 +10,7 @@ from aiohttp import WSMessage, WSMessageTypeError, WSMsgType
 from aiohttp_rawws import Frame, ProtocolError
 from tests.compat.conftest import Held
 from tests.support.octets import HELLO, masked
+from tests.support.waiting import until
 
 
 async def test_messages(held: Held) -> None:
@@ -101,6 +102,18 @@ async def test_a_peer_that_left_while_nobody_received(held: Held) -> None:
         assert await wire.read_to_end() == b""
         assert await websocket.receive_str() == "1"
         assert (await websocket.receive()).type is WSMsgType.CLOSED
+
+
+async def test_what_was_sent_arrives_at_a_peer_that_has_ended(held: Held) -> None:
+    async with held() as (websocket, wire):
+        sending = asyncio.ensure_future(websocket.send_bytes(bytes(2**22)))
+        await asyncio.sleep(0)
+        websocket.session.send_nowait(Frame.binary(bytes(1000)))
+        wire.end()
+        await until(lambda: websocket.session.peer_ended)
+        assert len(await wire.read_to_end()) == 10 + 2**22 + 4 + 1000
+        assert (await websocket.receive()).type is WSMsgType.CLOSED
+        await asyncio.gather(sending, return_exceptions=True)
 
 
 @pytest.mark.parametrize(

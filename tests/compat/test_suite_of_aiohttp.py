@@ -24,7 +24,7 @@ PLUGINS = ("no:cacheprovider", "no:asyncio", "no:aiohttp", "tests.compat.stand_i
 #: The marks of aiohttp's tests.
 CONFIGURATION = "[pytest]\nmarkers =\n    skip_blockbuster: of aiohttp\n    dev_mode: of aiohttp\n"
 
-Test = tuple[str, str]
+Case = tuple[str, str]
 
 
 def fetch(folder: Path) -> None:
@@ -41,7 +41,7 @@ def fetch(folder: Path) -> None:
     (folder / "pytest.ini").write_text(CONFIGURATION)
 
 
-def run(folder: Path, *which: str) -> dict[Test, bool]:
+def run(folder: Path, *which: str) -> dict[Case, bool]:
     """Run tests in a process of their own. Return which of them have passed."""
     plugins = [argument for name in PLUGINS for argument in ("-p", name)]
     report = folder / "report.xml"
@@ -51,7 +51,7 @@ def run(folder: Path, *which: str) -> dict[Test, bool]:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         timeout=300,
     )
-    results: dict[Test, bool] = {}
+    results: dict[Case, bool] = {}
     for case in ElementTree.parse(report).iter("testcase"):
         if case.find("skipped") is not None:
             continue
@@ -61,7 +61,7 @@ def run(folder: Path, *which: str) -> dict[Test, bool]:
     return results
 
 
-def without_parameters(test: Test) -> Test:
+def without_parameters(test: Case) -> Case:
     """Return the test without its event loop, say."""
     file, name = test
     return file, name.partition("[")[0]
