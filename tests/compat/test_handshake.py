@@ -1,5 +1,6 @@
 """The upgrade of a WebSocketResponse: what is accepted, refused and negotiated."""
 
+import asyncio
 from typing import Any
 
 import aiohttp
@@ -10,6 +11,7 @@ import aiohttp_rawws
 from aiohttp_rawws.compat import WebSocketResponse
 from tests.support.handshakes import ACCEPT, request
 from tests.support.servers import Serve
+from tests.support.waiting import soon, until
 from tests.support.wire import Address, Wire, tell
 
 
@@ -186,6 +188,37 @@ async def test_compression(
     address = await serving(serve, compress=compress)
     async with http.ws_connect(address.url(), compress=offer) as client:
         assert await client.receive_json() == [None, window]
+
+
+@pytest.mark.parametrize("during", [False, True])
+async def test_a_client_that_left_before_the_101(serve: Serve, during: bool) -> None:
+    errors: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def gone(request: web.Request) -> None:
+        wire.transport.abort()
+        await until(lambda: request.transport is None)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if not during:
+            await gone(request)
+        try:
+            await WebSocketResponse().prepare(request)
+        except ConnectionResetError as error:
+            errors.set_result(str(error))
+        return web.Response()
+
+    async def prepared(request: web.Request, response: web.StreamResponse) -> None:
+        if response.status == 101:
+            await gone(request)
+
+    app = web.Application()
+    if during:
+        app.on_response_prepare.append(prepared)
+    app.router.add_get("/", handler)
+    wire = await Wire.open(await serve(app))
+    wire.send(request())
+    assert await soon(errors)
+    await wire.close()
 
 
 async def test_a_signal_that_raises(serve: Serve, http: aiohttp.ClientSession) -> None:
