@@ -12,9 +12,11 @@ from ..wire.frames import prepare
 from .broadcast import broadcast
 from .closing import close_handshake
 from .deflate import PermessageDeflate
+from .fragments import fragment
 from .heartbeat import Heartbeat
 from .message import Message
-from .messages import MessageAssembler, fragment, reply
+from .messages import MessageAssembler
+from .replies import reply
 from .task_group import TaskGroup
 from .websocket import WebSocketSession, websocket_handler
 

@@ -9,7 +9,8 @@ from ..wire.names import Opcode
 from ..wire.pieces import Piece
 from .deflate import PermessageDeflate
 from .message import Message
-from .messages import MessageAssembler, reply
+from .messages import MessageAssembler
+from .replies import reply
 from .websocket_end import WebSocketEnd
 
 __all__ = ("Inbox",)

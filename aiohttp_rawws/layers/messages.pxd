@@ -2,9 +2,8 @@ import cython
 
 from ..wire.frames cimport Frame
 
-cdef unsigned int FIN, OPCODE, CONTROL, CLOSE, PING, WHOLE_TEXT, WHOLE_BINARY
+cdef unsigned int FIN, CONTROL, WHOLE_TEXT, WHOLE_BINARY
 cdef object new, TEXT, BINARY
-cdef Py_ssize_t MAX_CONTROL_PAYLOAD
 
 
 cdef class MessageAssembler:
@@ -23,7 +22,3 @@ cdef class MessageAssembler:
 
     @cython.locals(payload=bytes, head="unsigned char")
     cdef _whole(self, Frame frame)
-
-
-@cython.locals(opcode="unsigned char")
-cdef reply_to(Frame frame)

@@ -1,10 +1,9 @@
 # cython: binding=True
-"""Frames to messages and back, and the replies to control frames. Knows no I/O."""
+"""Frames to messages. Knows no I/O."""
 
 from __future__ import annotations
 
 from codecs import utf_8_decode
-from collections.abc import Iterator
 from typing import NoReturn
 
 from ..session.checks import check_int
@@ -14,18 +13,15 @@ from ..wire.errors import FrameTooBig, ProtocolError
 from ..wire.explanations import EXPLANATIONS
 from ..wire.frames import Frame
 from ..wire.introspection import ConstructorSignature
-from ..wire.names import MAX_CONTROL_PAYLOAD, CloseCode, Opcode, Violation
+from ..wire.names import CloseCode, Opcode, Violation
 from ..wire.pieces import Piece
 from .message import Message
 
-__all__ = ("MessageAssembler", "fragment", "reply")
+__all__ = ("MessageAssembler",)
 
 TEXT = Opcode.TEXT
 BINARY = Opcode.BINARY
-OPCODE = 0x0F
 CONTROL = 0x08
-CLOSE = Opcode.CLOSE.value
-PING = Opcode.PING.value
 
 #: The first octet of most frames: a whole message, no reserved bit.
 FIN = 0x80
@@ -39,42 +35,6 @@ NOT_DECODED = (
     "a reserved bit is set: the extension it belongs to must decode the frame first "
     "(RFC 6455 5.2, 5.4)"
 )
-
-
-def reply(frame: Frame | Piece) -> Frame | None:
-    """Return the frame that RFC 6455 asks for in answer to a received one, None for most.
-
-    A Ping is answered by a Pong with its payload (section 5.5.2), a Close by a Close with its
-    code and no reason (section 5.5.1). After a Close nothing may be sent: look at
-    `session.close_sent` first.
-
-    If the session lets violations pass: a Close without a code that may be sent is answered with
-    1002. A Ping of over 125 bytes fits in no legal Pong and is not answered.
-    """
-    if isinstance(frame, Frame):
-        return reply_to(frame)
-    if not isinstance(frame, Piece):
-        raise not_a_frame("reply", frame, pieces=True)
-    # Only data frames come in pieces.
-    return None
-
-
-def reply_to(frame: Frame) -> Frame | None:
-    opcode = frame._head & OPCODE
-    if opcode == PING:
-        short = len(frame._payload) <= MAX_CONTROL_PAYLOAD
-        return Frame.pong(frame._payload) if short else None
-    return close_for(frame) if opcode == CLOSE else None
-
-
-def close_for(frame: Frame) -> Frame:
-    """Return the Close that answers a Close."""
-    if not frame.payload:
-        return Frame.close()
-    code = frame.close_code
-    # Section 7.1.7: a malformed Close is itself a failure.
-    sendable = code is not None and CloseCode.is_sendable(code)
-    return Frame.close(code if sendable else CloseCode.PROTOCOL_ERROR)
 
 
 class MessageAssembler:
@@ -281,32 +241,3 @@ class MessageAssembler:
         self._forget()
         # A new exception each time: one that is raised again grows its traceback.
         raise type(error)(*error.args) from None
-
-
-def fragment(frame: Frame, size: int) -> Iterator[Frame]:
-    """Split a data frame into frames of at most `size` bytes of payload (RFC 6455 section 5.4).
-
-    A frame that fits stays as it is. Else the first part has the opcode and the reserved bits of
-    the frame (RFC 7692 section 6.1), the others are continuations, and the last has its FIN. The
-    parts have no masking key. ValueError for a control frame, which must not be fragmented
-    (section 5.4), or a size below 1.
-    """
-    if not isinstance(frame, Frame):
-        raise not_a_frame("fragment", frame)
-    if frame.is_control:
-        raise ValueError("a control frame must not be fragmented (RFC 6455 5.4)")
-    check_size("size", size)
-    return fragments(frame, size)
-
-
-def fragments(frame: Frame, size: int) -> Iterator[Frame]:
-    payload = frame.payload
-    if len(payload) <= size:
-        yield frame
-        return
-    yield Frame(
-        frame.opcode, payload[:size], False, rsv1=frame.rsv1, rsv2=frame.rsv2, rsv3=frame.rsv3
-    )
-    for start in range(size, len(payload), size):
-        end = start + size
-        yield Frame.continuation(payload[start:end], frame.fin and end >= len(payload))

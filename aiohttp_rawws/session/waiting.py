@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Generator
+from types import SimpleNamespace
 from typing import Any, cast
 
 from ..wire.native import run_in
@@ -121,13 +122,9 @@ class Waiter:
         self._future = self._wake_up = self._context = None
 
 
-class NoLoop:
-    """The loop of a future that nobody awaits."""
-
-    def get_debug(self) -> bool:
-        return False
-
+#: The loop of a future that nobody awaits.
+NO_LOOP = SimpleNamespace(get_debug=bool)
 
 #: The argument of a task's wake-up. The task takes the result of a real future without any lookup.
-DONE: "asyncio.Future[None]" = asyncio.Future(loop=cast(asyncio.AbstractEventLoop, NoLoop()))
+DONE: "asyncio.Future[None]" = asyncio.Future(loop=cast(asyncio.AbstractEventLoop, NO_LOOP))
 DONE.set_result(None)

@@ -1,49 +1,12 @@
 """Bytes to the system: gathered while the cork is active, held back while the peer takes none."""
 
-from collections import deque
-from typing import Protocol
-
 from ..wire.native import Output, write_some
+from .backlog import Backlog, Source
 from .cork import Corked
 from .limits import BREATH, COPY_LIMIT, CORK_LIMIT, HIGH_WATER, LOW_WATER, WRITE_COST
 from .link import Link
 
-__all__ = ("Source", "Writer")
-
-
-class Source(Protocol):
-    """The receiver whose frames go to a writer."""
-
-    def target_paused(self) -> None: ...
-
-    def relieve(self) -> None: ...
-
-
-class Backlog:
-    """The output that waits until the transport holds none, before the writer's `out`."""
-
-    __slots__ = ("_chunks", "size")
-
-    def __init__(self) -> None:
-        self._chunks: deque[bytes] = deque()
-        self.size = 0
-
-    def put(self, data: bytes) -> None:
-        self._chunks.append(data)
-        self.size += len(data)
-
-    def take(self) -> bytes:
-        """Remove the first chunk and return it."""
-        data = self._chunks.popleft()
-        self.size -= len(data)
-        return data
-
-    def take_all(self) -> "list[bytes]":
-        """Remove all chunks and return them."""
-        self.size = 0
-        chunks = list(self._chunks)
-        self._chunks.clear()
-        return chunks
+__all__ = ("Writer",)
 
 
 # Over twenty methods: gathering, handing over and waiting all turn on what the transport holds.

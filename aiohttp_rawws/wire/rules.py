@@ -43,7 +43,7 @@ class Rules:
         self.mask_bit = 0 if is_client else 0x80
         #: What the 7-bit length of a frame that breaks no rule stays below, so that most frames
         #: need not be judged: by whether a message is unfinished, then by the first octet.
-        self.sound = tuple(sound_lengths(extended, fragmented) for fragmented in (False, True))
+        self.sound = sound_lengths(extended, False), sound_lengths(extended, True)
 
     def judge(self, head: int, second: int, fragmented: bool, after_close: bool) -> int:
         """Return the rules that a frame's first two octets break, and where it stands."""
@@ -93,10 +93,11 @@ def judge(head: int, second: int, is_client: bool, fragmented: bool, extended: b
 
 def sound_lengths(extended: bool, fragmented: bool) -> bytes:
     """Return the bounds of `Rules.sound`, 0 where no length would do."""
-    return bytes(
-        0 if judge(head, 0x80, False, fragmented, extended) else 126 if head & 0x08 else 128
-        for head in range(256)
-    )
+    bounds = bytearray(256)
+    for head in range(256):
+        if not judge(head, 0x80, False, fragmented, extended):
+            bounds[head] = 126 if head & 0x08 else 128
+    return bytes(bounds)
 
 
 def judge_length(form: int, length: int) -> int:
