@@ -1,13 +1,12 @@
 """`ws_connect`: that of an `aiohttp.ClientSession`, over a raw session."""
 
-import json
 import warnings
-from collections.abc import Callable, Coroutine, Generator, Iterable
-from types import GenericAlias, TracebackType
+from collections.abc import Coroutine, Generator, Iterable
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 import aiohttp
-from aiohttp import ClientWSTimeout, WSMessage, WSMsgType
+from aiohttp import ClientWSTimeout
 from aiohttp.typedefs import LooseHeaders, Query, StrOrURL
 from multidict import CIMultiDict
 
@@ -16,9 +15,9 @@ from ..layers.deflate import PermessageDeflate
 from ..layers.deflate_negotiation import Parameters, answer_of
 from ..session.options import Unpack
 from ..session.session import RawClientSession
-from ..wire.frames import Frame
 from .conversation import Conversation, Settings
 from .generic import ClientBase, DecodeText
+from .interface import Interface
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ("ClientWebSocketResponse", "ws_connect")
 
 
-class ClientWebSocketResponse(ClientBase[DecodeText]):
+class ClientWebSocketResponse(Interface, ClientBase[DecodeText]):
     """`aiohttp.ClientWebSocketResponse` over a raw session. `ws_connect` makes it.
 
     `session` is the raw session below: its frames can be sent and received between two messages.
@@ -44,14 +43,6 @@ class ClientWebSocketResponse(ClientBase[DecodeText]):
         return self._session
 
     @property
-    def closed(self) -> bool:
-        return self._conversation.closed
-
-    @property
-    def close_code(self) -> int | None:
-        return self._conversation.close_code
-
-    @property
     def protocol(self) -> str | None:
         return self._session.protocol
 
@@ -62,9 +53,6 @@ class ClientWebSocketResponse(ClientBase[DecodeText]):
     @property
     def client_notakeover(self) -> bool:
         return self._agreed is not None and self._agreed.client_no_context_takeover
-
-    def exception(self) -> BaseException | None:
-        return self._conversation.exception
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         if self._session.response.connection is None:
@@ -78,71 +66,6 @@ class ClientWebSocketResponse(ClientBase[DecodeText]):
         exc_tb: TracebackType | None,
     ) -> None:
         await self._conversation.close()
-
-    # The signatures of what follows are aiohttp's: type checkers see those of the base class. Each
-    # returns the coroutine below, so that no second one is run for a message.
-    if not TYPE_CHECKING:
-
-        def __class_getitem__(cls, decode_text: Any) -> Any:
-            return GenericAlias(cls, decode_text)
-
-        def ping(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
-            return self._conversation.send(Frame.ping(message))
-
-        def pong(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
-            return self._conversation.send(Frame.pong(message))
-
-        def send_frame(
-            self, message: bytes, opcode: WSMsgType, compress: int | None = None
-        ) -> Coroutine[Any, Any, None]:
-            return self._conversation.send_frame(message, opcode)
-
-        def send_str(self, data: str, compress: int | None = None) -> Coroutine[Any, Any, None]:
-            return self._conversation.send_str(data)
-
-        def send_bytes(self, data: bytes, compress: int | None = None) -> Coroutine[Any, Any, None]:
-            return self._conversation.send_bytes(data)
-
-        def send_json(
-            self,
-            data: Any,
-            compress: int | None = None,
-            *,
-            dumps: Callable[[Any], str] = json.dumps,
-        ) -> Coroutine[Any, Any, None]:
-            return self._conversation.send_str(dumps(data))
-
-        def send_json_bytes(
-            self,
-            data: Any,
-            compress: int | None = None,
-            *,
-            dumps: Callable[[Any], bytes],
-        ) -> Coroutine[Any, Any, None]:
-            return self._conversation.send_bytes(dumps(data))
-
-        def receive(self, timeout: float | None = None) -> Coroutine[Any, Any, WSMessage]:
-            return self._conversation.receive(timeout)
-
-        def receive_str(self, *, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
-            return self._conversation.receive_str(timeout)
-
-        def receive_bytes(self, *, timeout: float | None = None) -> Coroutine[Any, Any, bytes]:
-            return self._conversation.receive_bytes(timeout)
-
-        def receive_json(
-            self,
-            *,
-            loads: Callable[[Any], Any] = json.loads,
-            timeout: float | None = None,
-        ) -> Coroutine[Any, Any, Any]:
-            return self._conversation.receive_json(loads, timeout)
-
-        def __anext__(self) -> Coroutine[Any, Any, WSMessage]:
-            return self._conversation.next()
-
-        def close(self, *, code: int = 1000, message: bytes = b"") -> Coroutine[Any, Any, bool]:
-            return self._conversation.close(code, message)
 
 
 class ConnectOptions(TypedDict, total=False):

@@ -1,13 +1,11 @@
 """`WebSocketResponse`: aiohttp's own, over a raw session."""
 
 import asyncio
-import json
 import logging
-from collections.abc import Callable, Coroutine, Iterable
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import web
 
 from ..layers.deflate import PermessageDeflate
 from ..layers.deflate_negotiation import answer_of
@@ -19,10 +17,10 @@ from ..server.upgrade import answered_already, handshake_of, negotiate
 from ..session.ending import end
 from ..session.options import DEFAULTS
 from ..session.session import RawServerSession, connection_of
-from ..wire.frames import Frame
 from ..wire.handshake import Refusal, check_request, choose_protocol, response_headers
 from .conversation import Conversation, Settings
 from .generic import DecodeText, ServerBase
+from .interface import Interface, not_prepared
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -32,7 +30,7 @@ __all__ = ("WebSocketResponse",)
 logger = logging.getLogger("aiohttp.websocket")
 
 
-class WebSocketResponse(ServerBase[DecodeText]):
+class WebSocketResponse(Interface, ServerBase[DecodeText]):
     """`aiohttp.web.WebSocketResponse` over a raw session, with the same interface.
 
         async def handler(request: web.Request) -> web.StreamResponse:
@@ -203,14 +201,6 @@ class WebSocketResponse(ServerBase[DecodeText]):
         return self._conversation is not None
 
     @property
-    def closed(self) -> bool:
-        return self._conversation is not None and self._conversation.closed
-
-    @property
-    def close_code(self) -> int | None:
-        return None if self._conversation is None else self._conversation.close_code
-
-    @property
     def ws_protocol(self) -> str | None:
         return None if self._conversation is None else self._conversation.session.protocol
 
@@ -218,82 +208,8 @@ class WebSocketResponse(ServerBase[DecodeText]):
     def compress(self) -> int | bool:
         return self._compress
 
-    def exception(self) -> BaseException | None:
-        return None if self._conversation is None else self._conversation.exception
-
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default if self._conversation is None else self.session.get_extra_info(name, default)
-
-    # The signatures of what follows are aiohttp's: type checkers see those of the base class. Each
-    # returns the coroutine below, so that no second one is run for a message.
-    if not TYPE_CHECKING:
-
-        def __class_getitem__(cls, decode_text: Any) -> Any:
-            return GenericAlias(cls, decode_text)
-
-        def ping(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
-            return (self._conversation or not_prepared()).send(Frame.ping(message))
-
-        def pong(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
-            return (self._conversation or not_prepared()).send(Frame.pong(message))
-
-        def send_frame(
-            self, message: bytes, opcode: WSMsgType, compress: int | None = None
-        ) -> Coroutine[Any, Any, None]:
-            return (self._conversation or not_prepared()).send_frame(message, opcode)
-
-        def send_str(self, data: str, compress: int | None = None) -> Coroutine[Any, Any, None]:
-            return (self._conversation or not_prepared()).send_str(data)
-
-        def send_bytes(self, data: bytes, compress: int | None = None) -> Coroutine[Any, Any, None]:
-            return (self._conversation or not_prepared()).send_bytes(data)
-
-        def send_json(
-            self,
-            data: Any,
-            compress: int | None = None,
-            *,
-            dumps: Callable[[Any], str] = json.dumps,
-        ) -> Coroutine[Any, Any, None]:
-            return (self._conversation or not_prepared()).send_str(dumps(data))
-
-        def send_json_bytes(
-            self,
-            data: Any,
-            compress: int | None = None,
-            *,
-            dumps: Callable[[Any], bytes],
-        ) -> Coroutine[Any, Any, None]:
-            return (self._conversation or not_prepared()).send_bytes(dumps(data))
-
-        def receive(self, timeout: float | None = None) -> Coroutine[Any, Any, WSMessage]:
-            return (self._conversation or not_prepared()).receive(timeout)
-
-        def receive_str(self, *, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
-            return (self._conversation or not_prepared()).receive_str(timeout)
-
-        def receive_bytes(self, *, timeout: float | None = None) -> Coroutine[Any, Any, bytes]:
-            return (self._conversation or not_prepared()).receive_bytes(timeout)
-
-        def receive_json(
-            self,
-            *,
-            loads: Callable[[Any], Any] = json.loads,
-            timeout: float | None = None,
-        ) -> Coroutine[Any, Any, Any]:
-            return (self._conversation or not_prepared()).receive_json(loads, timeout)
-
-        def __anext__(self) -> Coroutine[Any, Any, WSMessage]:
-            return (self._conversation or not_prepared()).next()
-
-        def close(
-            self, *, code: int = 1000, message: bytes = b"", drain: bool = True
-        ) -> Coroutine[Any, Any, bool]:
-            return (self._conversation or not_prepared()).close(code, message)
-
-
-def not_prepared() -> NoReturn:
-    raise RuntimeError("Call .prepare() first")
 
 
 def installed_for(request: web.BaseRequest) -> Installed | None:
