@@ -1,18 +1,15 @@
 """What aiohttp's two WebSocket classes do, on a server and on a client."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import aiohttp
 from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
 from ..layers.closing import close_handshake
 from ..layers.deflate import PermessageDeflate
 from ..layers.inbox import Inbox
 from ..layers.message import Message
-from ..layers.outbox import Outbox
 from ..layers.websocket_end import WebSocketEnd
 from ..session.cancel_scope import CancelScope
 from ..session.connection import Connection
@@ -30,9 +27,9 @@ from .messages import (
     close_frame,
     message_of,
     new,
-    unexpected,
     websocket_error,
 )
+from .sending import Sending
 
 __all__ = ("Conversation", "Settings")
 
@@ -57,6 +54,7 @@ class Settings:
     decode_text: bool
 
 
+# Over fifteen attributes: what `receive`, `close` and the heartbeat know of the end is the same.
 class Conversation:
     """A WebSocket that is open, and what is known of its end.
 
@@ -75,7 +73,6 @@ class Conversation:
         self.close_code: int | None = None
         self.exception: BaseException | None = None
         self._settings = settings
-        self._receive_timeout = settings.receive_timeout
         self._receiver = connection_of(session).receiver
         self._end = end
         inbox = Inbox(
@@ -87,9 +84,9 @@ class Conversation:
             max_message_size=size,
             decode_text=settings.decode_text,
         )
-        # Both are let go at the end: they are big.
+        self.sending = Sending(session, deflate)
+        # Let go at the end: it is big.
         self._inbox: Inbox | None = inbox
-        self._send: Callable[[Frame], Awaitable[None] | None] = Outbox(session, deflate).send
         # None once nothing more is received.
         self._take: Callable[[], Message | None] | None = inbox.take
         self._waiting = False
@@ -103,7 +100,7 @@ class Conversation:
         session.add_end_callback(self._note_end)
         self._heartbeat: Heartbeat | None = None
         if settings.heartbeat:
-            self._heartbeat = Heartbeat(session, settings.heartbeat, self._ping, self._fail)
+            self._heartbeat = Heartbeat(session, settings.heartbeat, self.sending, self._fail)
 
     # -- receiving -------------------------------------------------------------------------
 
@@ -116,7 +113,7 @@ class Conversation:
             try:
                 taken = take()
                 if taken is None:
-                    taken = await self._wait(self._receive_timeout)
+                    taken = await self._wait(self._settings.receive_timeout)
             except ProtocolError as error:
                 return await self._violated(error)
             if taken is not None:
@@ -136,29 +133,12 @@ class Conversation:
         try:
             taken = take()
             if taken is None:
-                taken = await self._wait(timeout or self._receive_timeout)
+                taken = await self._wait(timeout or self._settings.receive_timeout)
         except ProtocolError as error:
             return await self._violated(error)
         if taken is not None:
             return message_of(taken)
         return await self._what_else()
-
-    async def receive_str(self, timeout: float | None) -> str | bytes:
-        message = await self.receive(timeout)
-        if message.type is not WSMsgType.TEXT:
-            raise unexpected(message, WSMsgType.TEXT)
-        data: str | bytes = message.data
-        return data
-
-    async def receive_bytes(self, timeout: float | None) -> bytes:
-        message = await self.receive(timeout)
-        if message.type is not WSMsgType.BINARY:
-            raise unexpected(message, WSMsgType.BINARY)
-        data: bytes = message.data
-        return data
-
-    async def receive_json(self, loads: Callable[[Any], Any], timeout: float | None) -> Any:
-        return loads(await self.receive_str(timeout))
 
     async def _wait(self, limit: float | None) -> Message | None:
         """Wait for a message. None if something else has come: a Close, say."""
@@ -229,33 +209,6 @@ class Conversation:
             if self._late_receives >= MANY_RECEIVES:
                 raise RuntimeError("WebSocket connection is closed.")
         return CLOSED
-
-    # -- sending ---------------------------------------------------------------------------
-
-    async def send_str(self, data: str) -> None:
-        try:
-            if (rest := self._send(Frame.text(data))) is not None:
-                await rest
-        except SessionClosed as error:
-            raise cannot_write() from error
-
-    async def send_bytes(self, data: bytes) -> None:
-        try:
-            if (rest := self._send(Frame.binary(data))) is not None:
-                await rest
-        except SessionClosed as error:
-            raise cannot_write() from error
-
-    async def send(self, frame: Frame) -> None:
-        try:
-            if (rest := self._send(frame)) is not None:
-                await rest
-        except SessionClosed as error:
-            raise cannot_write() from error
-
-    def send_frame(self, message: bytes, opcode: int) -> Coroutine[Any, Any, None]:
-        """Send a whole frame. TEXT takes its UTF-8."""
-        return self.send(Frame(opcode, message))
 
     # -- ending ----------------------------------------------------------------------------
 
@@ -340,7 +293,7 @@ class Conversation:
 
     def _finish(self) -> None:
         self._inbox = self._take = None
-        self._send = refuse
+        self.sending.stop()
         self.session.remove_end_callback(self._note_end)
         self._end()
 
@@ -357,38 +310,26 @@ class Conversation:
 
     # -- the heartbeat ---------------------------------------------------------------------
 
-    async def _ping(self) -> None:
-        await self.send_frame(b"", WSMsgType.PING)
-
     def _stop_heartbeat(self) -> None:
         if self._heartbeat is not None:
             self._heartbeat.stop()
             self._heartbeat = None
 
-    def _fail(self, error: BaseException | None) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Drop a peer that is silent, or cannot be pinged."""
         if self.closed:
             return
         self._set_closed()
         self.close_code = WSCloseCode.ABNORMAL_CLOSURE
-        self.exception = error or self._silence()
+        self.exception = error
         if self._waiting:
-            self._interruption = WSMessage(WSMsgType.ERROR, self.exception, None)
+            self._interruption = WSMessage(WSMsgType.ERROR, error, None)
             self._receiver.waiter.wake(False)
         self.session.abort()
         self._finish()
-
-    def _silence(self) -> BaseException:
-        kind = aiohttp.ServerTimeoutError if self.session.is_client else asyncio.TimeoutError
-        return kind(f"No PONG received after {(self._settings.heartbeat or 0) / 2} seconds")
 
 
 async def close_behind(connection: Connection) -> None:
     """Close a connection behind what was sent."""
     await delivered(connection)
     connection.link.close()
-
-
-def refuse(frame: Frame) -> None:
-    """Send nothing: the connection has ended."""
-    raise SessionClosed("the connection has ended")

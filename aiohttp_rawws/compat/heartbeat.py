@@ -1,11 +1,14 @@
 """The pings of aiohttp's `heartbeat`: only a peer that is silent is pinged."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
+
+import aiohttp
+from aiohttp import WSMsgType
 
 from ..session.session import RawWebSocketSession
 from ..session.traffic import Traffic, traffic_of
+from .sending import Sending
 
 __all__ = ("Heartbeat",)
 
@@ -20,20 +23,19 @@ class Heartbeat:
     """Pings a peer that was silent for `interval` seconds, and waits half as long for any byte.
 
     A Ping is sent up to an eighth of `interval` later. Bytes that the peer takes are signs of life,
-    too. `failed` is called, once, with the error of a Ping that could not be sent, or with None for
-    a peer that is silent.
+    too. `failed` is called with the error of a Ping that could not be sent, or of the silence.
     """
 
     def __init__(
         self,
         session: RawWebSocketSession,
         interval: float,
-        ping: Callable[[], Coroutine[Any, Any, None]],
-        failed: Callable[[BaseException | None], object],
+        sending: Sending,
+        failed: Callable[[BaseException], object],
     ) -> None:
         self._session = session
         self._interval = interval
-        self._send_ping = ping
+        self._sending = sending
         self._failed = failed
         self._loop = asyncio.get_running_loop()
         # The bytes that have come, and the time of the last one, as far as they were looked at.
@@ -81,7 +83,7 @@ class Heartbeat:
         self._alive = self._loop.time()
         self._before = traffic_of(self._session)
         if self._ping is None:
-            self._ping = self._loop.create_task(self._send_ping())
+            self._ping = self._loop.create_task(self._sending.send_frame(b"", WSMsgType.PING))
             self._ping.add_done_callback(self._note_ping)
         self._set_timer(self._interval / 2, self._expire)
 
@@ -100,7 +102,11 @@ class Heartbeat:
         if self._has_received() or self._session.closed or self._has_taken():
             self._look()
         else:
-            self._failed(None)
+            self._failed(self._silence())
+
+    def _silence(self) -> BaseException:
+        kind = aiohttp.ServerTimeoutError if self._session.is_client else asyncio.TimeoutError
+        return kind(f"No PONG received after {self._interval / 2} seconds")
 
     def _has_taken(self) -> bool:
         """Tell whether the peer has taken some of what waited for it since the Ping."""

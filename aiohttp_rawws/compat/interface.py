@@ -9,6 +9,7 @@ from aiohttp import WSMessage, WSMsgType
 
 from ..wire.frames import Frame
 from .conversation import Conversation
+from .messages import unexpected
 
 __all__ = ("Interface", "not_prepared")
 
@@ -16,8 +17,7 @@ __all__ = ("Interface", "not_prepared")
 class Methods:
     """What a WebSocket can do, in aiohttp's words.
 
-    Most methods return the coroutine of the conversation, so that no second one is run for a
-    message.
+    Most methods return a coroutine of the conversation, so that no second one is run for a message.
     """
 
     #: None before `prepare`.
@@ -50,19 +50,27 @@ class Methods:
         """
         return (self._conversation or not_prepared()).receive(timeout)
 
-    def receive_str(self, *, timeout: float | None = None) -> Coroutine[Any, Any, str | bytes]:
+    async def receive_str(self, *, timeout: float | None = None) -> str | bytes:
         """Wait for a text. WSMessageTypeError for any other message."""
-        return (self._conversation or not_prepared()).receive_str(timeout)
+        message = await self.receive(timeout)
+        if message.type is not WSMsgType.TEXT:
+            raise unexpected(message, WSMsgType.TEXT)
+        data: str | bytes = message.data
+        return data
 
-    def receive_bytes(self, *, timeout: float | None = None) -> Coroutine[Any, Any, bytes]:
+    async def receive_bytes(self, *, timeout: float | None = None) -> bytes:
         """Wait for a binary message. WSMessageTypeError for any other message."""
-        return (self._conversation or not_prepared()).receive_bytes(timeout)
+        message = await self.receive(timeout)
+        if message.type is not WSMsgType.BINARY:
+            raise unexpected(message, WSMsgType.BINARY)
+        data: bytes = message.data
+        return data
 
-    def receive_json(
+    async def receive_json(
         self, *, loads: Callable[[Any], Any] = json.loads, timeout: float | None = None
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> Any:
         """Wait for a text, and return what it is the JSON of."""
-        return (self._conversation or not_prepared()).receive_json(loads, timeout)
+        return loads(await self.receive_str(timeout=timeout))
 
     def __anext__(self) -> Coroutine[Any, Any, WSMessage]:
         return (self._conversation or not_prepared()).next()
@@ -71,40 +79,40 @@ class Methods:
 
     def ping(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
         """Send a Ping of at most 125 bytes."""
-        return (self._conversation or not_prepared()).send(Frame.ping(message))
+        return (self._conversation or not_prepared()).sending.send(Frame.ping(message))
 
     def pong(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
         """Send a Pong of at most 125 bytes."""
-        return (self._conversation or not_prepared()).send(Frame.pong(message))
+        return (self._conversation or not_prepared()).sending.send(Frame.pong(message))
 
     def send_frame(
         self, message: bytes, opcode: WSMsgType, compress: int | None = None
     ) -> Coroutine[Any, Any, None]:
         """Send a whole frame of any opcode, compressed as agreed. TEXT takes its UTF-8."""
-        return (self._conversation or not_prepared()).send_frame(message, opcode)
+        return (self._conversation or not_prepared()).sending.send_frame(message, opcode)
 
     def send_str(self, data: str, compress: int | None = None) -> Coroutine[Any, Any, None]:
         """Send a text, compressed as agreed, and wait while more than 64 KiB wait to leave.
 
         aiohttp.ClientConnectionResetError once a Close was sent or the connection is lost.
         """
-        return (self._conversation or not_prepared()).send_str(data)
+        return (self._conversation or not_prepared()).sending.send_str(data)
 
     def send_bytes(self, data: bytes, compress: int | None = None) -> Coroutine[Any, Any, None]:
         """Send a binary message, as `send_str` a text."""
-        return (self._conversation or not_prepared()).send_bytes(data)
+        return (self._conversation or not_prepared()).sending.send_bytes(data)
 
     def send_json(
         self, data: Any, compress: int | None = None, *, dumps: Callable[[Any], str] = json.dumps
     ) -> Coroutine[Any, Any, None]:
         """Send a text: the JSON of `data`."""
-        return (self._conversation or not_prepared()).send_str(dumps(data))
+        return (self._conversation or not_prepared()).sending.send_str(dumps(data))
 
     def send_json_bytes(
         self, data: Any, compress: int | None = None, *, dumps: Callable[[Any], bytes]
     ) -> Coroutine[Any, Any, None]:
         """Send a binary message: what `dumps` makes of `data`."""
-        return (self._conversation or not_prepared()).send_bytes(dumps(data))
+        return (self._conversation or not_prepared()).sending.send_bytes(dumps(data))
 
     # -- ending ----------------------------------------------------------------------------
 

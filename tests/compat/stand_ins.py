@@ -11,8 +11,9 @@ import aiohttp
 from aiohttp import WSMessage, WSMsgType, web
 
 import aiohttp_rawws.compat.client
+import aiohttp_rawws.compat.conversation
 from aiohttp_rawws import compat
-from aiohttp_rawws.compat.conversation import Conversation
+from aiohttp_rawws.compat.sending import Sending
 from aiohttp_rawws.session.session import RawWebSocketSession, connection_of
 
 
@@ -56,8 +57,12 @@ def reader(websocket: Any) -> Reader:
     return queue
 
 
-def transport(conversation: Conversation) -> Any:
-    return connection_of(conversation.session).link.transport
+class Writer(Sending):
+    """`_writer`: it has the transport, too."""
+
+    def __init__(self, session: RawWebSocketSession, *arguments: Any) -> None:
+        super().__init__(session, *arguments)
+        self.transport = connection_of(session).link.transport
 
 
 def ws_connect(client_session: aiohttp.ClientSession, url: Any, **options: Any) -> Any:
@@ -65,7 +70,7 @@ def ws_connect(client_session: aiohttp.ClientSession, url: Any, **options: Any) 
 
 
 PRIVATE: dict[str, Callable[[Any], Any]] = {
-    "_writer": lambda websocket: websocket._conversation,
+    "_writer": lambda websocket: websocket._conversation.sending,
     "_parser": lambda websocket: websocket._conversation._inbox,
     "_loop": lambda websocket: connection_of(websocket.session).link.loop,
     "_reader": reader,
@@ -78,7 +83,7 @@ owner: Any
 value: Any
 for owner, name, value in (
     (Client, "_conn", property(lambda websocket: websocket.session.response.connection)),
-    (Conversation, "transport", property(transport)),
+    (aiohttp_rawws.compat.conversation, "Sending", Writer),
     (web, "WebSocketResponse", Server),
     (aiohttp_rawws.compat.client, "ClientWebSocketResponse", Client),
     (aiohttp.ClientSession, "ws_connect", ws_connect),
