@@ -44,14 +44,17 @@ class ClientWebSocketResponse(Interface, ClientBase[DecodeText]):
 
     @property
     def protocol(self) -> str | None:
+        """The subprotocol that was negotiated, None without one."""
         return self._session.protocol
 
     @property
     def compress(self) -> int:
+        """The window with which messages are compressed, in bits; 0 if they are not."""
         return 0 if self._agreed is None else self._agreed.client_max_window_bits or 15
 
     @property
     def client_notakeover(self) -> bool:
+        """True if each of our messages is compressed on its own."""
         return self._agreed is not None and self._agreed.client_no_context_takeover
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:

@@ -18,6 +18,7 @@ from ..session.ending import end
 from ..session.options import DEFAULTS
 from ..session.session import RawServerSession, connection_of
 from ..wire.handshake import Refusal, check_request, choose_protocol, response_headers
+from ..wire.names import CloseCode
 from .conversation import Conversation, Settings
 from .generic import DecodeText, ServerBase
 from .interface import Interface, not_prepared
@@ -80,9 +81,9 @@ class WebSocketResponse(Interface, ServerBase[DecodeText]):
         self._compress = compress
         self._conversation: Conversation | None = None
         self._installed: Installed | None = None
-        # Tasks that end the connection.
+        # The task that ends the connection.
         self._ending: asyncio.Task[None] | None = None
-        self._stopping: asyncio.Task[bool] | None = None
+        self._at_shutdown: CloseAtShutdown | None = None
 
     # -- the upgrade -----------------------------------------------------------------------
 
@@ -134,7 +135,8 @@ class WebSocketResponse(Interface, ServerBase[DecodeText]):
         self._conversation = Conversation(session, self._settings, self._begin_end)
         connection_of(session).when_lost(self._note_loss)
         if installed is not None:
-            installed.add(self)
+            self._at_shutdown = CloseAtShutdown(self._conversation)
+            installed.add(self._at_shutdown)
         return writer
 
     def can_prepare(self, request: web.BaseRequest) -> web.WebSocketReady:
@@ -168,13 +170,8 @@ class WebSocketResponse(Interface, ServerBase[DecodeText]):
     def _note_loss(self, error: BaseException | None) -> None:
         """Tell aiohttp. With `handler_cancellation` it cancels the handler."""
         self.session.request.protocol.connection_lost(error)
-        if self._installed is not None:
-            self._installed.remove(self)
-
-    def stop(self) -> None:
-        """Close the connection of an application with `setup` that shuts down."""
-        coroutine = (self._conversation or not_prepared()).close(1001)
-        self._stopping = asyncio.get_running_loop().create_task(coroutine)
+        if self._installed is not None and self._at_shutdown is not None:
+            self._installed.remove(self._at_shutdown)
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Close, if that was not done, and end the connection. aiohttp calls this."""
@@ -198,18 +195,38 @@ class WebSocketResponse(Interface, ServerBase[DecodeText]):
 
     @property
     def prepared(self) -> bool:
+        """True once the 101 was sent."""
         return self._conversation is not None
 
     @property
     def ws_protocol(self) -> str | None:
+        """The subprotocol that was negotiated, None without one."""
         return None if self._conversation is None else self._conversation.session.protocol
 
     @property
     def compress(self) -> int | bool:
+        """The window with which messages are compressed, in bits; 0 if they are not.
+
+        Before `prepare` the option.
+        """
         return self._compress
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default if self._conversation is None else self.session.get_extra_info(name, default)
+
+
+class CloseAtShutdown:
+    """Closes a WebSocket with 1001, once an application with `setup` shuts down."""
+
+    __slots__ = ("_conversation", "_task")
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._task: asyncio.Task[bool] | None = None
+
+    def stop(self) -> None:
+        coroutine = self._conversation.close(CloseCode.GOING_AWAY)
+        self._task = asyncio.get_running_loop().create_task(coroutine)
 
 
 def installed_for(request: web.BaseRequest) -> Installed | None:

@@ -105,3 +105,18 @@ async def test_a_violation_behind_a_message(held: Held) -> None:
     async with held(behind=behind, compress=False) as (websocket, _):
         assert (await websocket.receive()).data == "1"
         assert (await websocket.receive()).data.code == 1007
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (WebSocketResponse, web.WebSocketResponse),
+        (ClientWebSocketResponse, aiohttp.ClientWebSocketResponse),
+    ],
+)
+def test_nothing_of_the_base_class_runs(ours: type, theirs: type) -> None:
+    """It has no reader and no writer. `write` only raises."""
+    public = {name for name in vars(theirs) if not name.startswith("_")} - {"write"}
+    inherited = {name for name in public if getattr(ours, name) is getattr(theirs, name)}
+    assert not inherited
+    assert len(public) > 15
