@@ -86,7 +86,7 @@ def main() -> None:
     # A proxy's upstream needs the generator's core too.
     options.sleep |= options.role in ("relay", "http") or setting.core is None
     about = {
-        "loop": options.loop + ", TLS 1.3" * options.tls,
+        "loop": options.loop + ", TLS 1.3" * options.tls + ", deflate" * options.deflate,
         "load": "sleeps" if options.sleep else "polls",
         **({"upstream": f"answers {options.upstream}"} if options.role == "relay" else {}),
         "rounds": f"{options.rounds} of {options.seconds:g} s",

@@ -3,12 +3,15 @@
 #include "stream.h"
 #include <time.h>
 
-static const char REQUEST[] = "GET / HTTP/1.1\r\n"
-                              "Host: 127.0.0.1\r\n"
-                              "Upgrade: websocket\r\n"
-                              "Connection: Upgrade\r\n"
-                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                              "Sec-WebSocket-Version: 13\r\n\r\n";
+#define HEADERS                                                                                                        \
+    "GET / HTTP/1.1\r\n"                                                                                               \
+    "Host: 127.0.0.1\r\n"                                                                                              \
+    "Upgrade: websocket\r\n"                                                                                           \
+    "Connection: Upgrade\r\n"                                                                                          \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                                                                  \
+    "Sec-WebSocket-Version: 13\r\n"
+static const char REQUEST[] = HEADERS "\r\n";
+static const char REQUEST_DEFLATE[] = HEADERS "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 static const char ACCEPT[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="; /* the answer to that key, RFC 6455 section 1.3 */
 static const uint8_t KEY[4] = {0x37, 0xfa, 0x21, 0x3d};
 

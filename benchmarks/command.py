@@ -32,7 +32,8 @@ def add_cases(parser: argparse.ArgumentParser, cases: str, connections: str) -> 
     parser.add_argument("role", choices=ROLES, help="what is measured")
     parser.add_argument("--cases", type=loads, default=cases, help="payload x messages in flight")
     parser.add_argument("--connections", type=numbers, default=connections, help="of each case")
-    parser.add_argument("--tls", action="store_true", help="only for echo")
+    parser.add_argument("--tls", action="store_true", help="only for echo and messages")
+    parser.add_argument("--deflate", action="store_true", help="only for messages: compress them")
     parser.add_argument(
         "--upstream", choices=UPSTREAMS, default="batches", help="of relay: what one write answers"
     )
@@ -69,7 +70,9 @@ def peers(role: str, names: Sequence[str] | None) -> list[Peer]:
 def setting(options: argparse.Namespace) -> Setting:
     """Give the peers a core, and this process and the load that it starts another."""
     cores = sorted(os.sched_getaffinity(0))
-    given = Setting(options.loop, options.tls, upstream=options.upstream)
+    if options.deflate and options.role != "messages":
+        raise SystemExit("--deflate is for the role messages")
+    given = Setting(options.loop, options.tls, options.deflate, upstream=options.upstream)
     if len(cores) == 1:
         print("one core only: the peers share it with the load generator", file=sys.stderr)
         return given

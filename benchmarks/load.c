@@ -4,11 +4,13 @@
  *
  * Frames to a server are all the same, masked, and so are its echoes, unmasked. Nothing is built while the clock
  * runs, and one memcmp checks every byte of what one read brought. Echoes of a client differ in their masking
- * keys; they are unmasked first.
+ * keys; they are unmasked first. A compressed message comes from a file. Its first echoes go to another file, for
+ * whoever can inflate them, and all further ones must be as the last of these.
  */
 #include "client.h"
 
 static const uint8_t NO_KEY[4];
+enum { COMPRESSED_TEXT = 0xc1, LEARNED = 4 }; /* FIN, RSV1, text; how many echoes are learned from */
 
 /* Options, each `name=value` on the command line. */
 static long port, listener; /* where a server listens, or the descriptor of a socket to which clients connect */
@@ -17,6 +19,7 @@ static long bare;           /* no handshake and no frames: the very bytes come b
 static long spin;           /* never sleep: the server then does not pay for waking us */
 static long hold;           /* wait for the end of input once all are connected */
 static long tls;
+static const char *deflated; /* the file of a compressed payload, "" if frames are not compressed */
 static long size, inflight, connection_count; /* size: of a payload, bytes */
 static long messages;       /* 0: run for a time */
 static double warmup, seconds;
@@ -47,23 +50,48 @@ static uint64_t echoed;             /* bytes */
 
 /* ---- streams ---- */
 
+static uint8_t *payload_of(const char *name, long *length)
+{
+    uint8_t *payload = allocate(READ_SIZE);
+    FILE *file = fopen(name, "rb");
+    if (!file || !(*length = (long)fread(payload, 1, READ_SIZE, file)))
+        fail("cannot read %s: %s", name, strerror(errno));
+    fclose(file);
+    return payload;
+}
+
+static void prepare_echoes(long of_size, const uint8_t *key)
+{
+    echoes = allocate(READ_SIZE + 2 * ((size_t)of_size + 14));
+    echo_header = put_frame(echoes, of_size, key);
+    echo_size = echo_header + (size_t)of_size;
+}
+
+static void repeat_echo(void)
+{
+    for (size_t filled = echo_size; filled < READ_SIZE + echo_size; filled += echo_size)
+        memcpy(echoes + filled, echoes, echo_size);
+}
+
 static void prepare_streams(void)
 {
     const uint8_t *ours = listener ? NULL : KEY, *theirs = listener ? NO_KEY : NULL;
+    uint8_t *payload = *deflated ? payload_of(deflated, &size) : NULL;
     if (bare)
         theirs = ours;
     masked_echoes = theirs == NO_KEY;
 
     frames = allocate((size_t)inflight * ((size_t)size + 14));
     frame_size = put_frame(frames, size, ours) + (size_t)size;
+    if (payload) {
+        frames[0] = COMPRESSED_TEXT;
+        unmask(frames + frame_size - size, payload, (size_t)size, KEY, 0);
+    } else {
+        prepare_echoes(size, theirs);
+        repeat_echo();
+    }
     for (size_t i = 1; i < (size_t)inflight; i++)
         memcpy(frames + i * frame_size, frames, frame_size);
-
-    echoes = allocate(READ_SIZE + 2 * ((size_t)size + 14));
-    echo_header = put_frame(echoes, size, theirs);
-    echo_size = echo_header + (size_t)size;
-    for (size_t filled = echo_size; filled < READ_SIZE + echo_size; filled += echo_size)
-        memcpy(echoes + filled, echoes, echo_size);
 }
 
 /* ---- connections ---- */
@@ -72,7 +100,7 @@ static void shake_hands(struct stream *stream)
 {
     char head[HEAD_SIZE], response[HEAD_SIZE];
     if (!listener)
-        stream_write_head(stream, REQUEST);
+        stream_write_head(stream, *deflated ? REQUEST_DEFLATE : REQUEST);
     stream_read_head(stream, head);
     if (listener) {
         if (!answer(head, response))
@@ -80,7 +108,56 @@ static void shake_hands(struct stream *stream)
         stream_write_head(stream, response);
     } else {
         check_answer(head);
+        if (*deflated && !strcasestr(head, "permessage-deflate"))
+            fail("the server does not compress");
     }
+}
+
+static void read_all(struct stream *stream, uint8_t *to, size_t wanted)
+{
+    for (size_t done = 0; done < wanted;) {
+        ssize_t count = stream_read(stream, to + done, wanted - done);
+        if (count <= 0)
+            fail("no echo came: %s", count ? strerror(errno) : "end of stream");
+        done += (size_t)count;
+    }
+}
+
+/* Has a message echoed, and makes its echo what all echoes are. */
+static void learn_echo(struct stream *stream, FILE *file)
+{
+    uint8_t head[4];
+    if (stream_write(stream, frames, frame_size) != (ssize_t)frame_size)
+        fail("cannot send a message: %s", strerror(errno));
+    read_all(stream, head, 2);
+    if (head[0] != COMPRESSED_TEXT || head[1] > 126)
+        fail("0x%02x 0x%02x is not the start of a short compressed text", head[0], head[1]);
+    if (head[1] == 126)
+        read_all(stream, head + 2, 2);
+    free(echoes);
+    prepare_echoes(head[1] == 126 ? head[2] << 8 | head[3] : head[1], NULL);
+    memcpy(echoes, head, echo_header);
+    read_all(stream, echoes + echo_header, echo_size - echo_header);
+    if (fwrite(echoes + echo_header, 1, echo_size - echo_header, file) != echo_size - echo_header)
+        fail("cannot write an echo: %s", strerror(errno));
+}
+
+/* Brings the compression of a connection to where each echo refers to the one before, and is the same. The first
+ * echoes go to a file, each with the end of a message behind it.
+ */
+static void learn_echoes(struct stream *stream)
+{
+    char name[4096];
+    snprintf(name, sizeof name, "%s.echo", deflated);
+    FILE *file = fopen(name, "wb");
+    if (!file)
+        fail("cannot write %s: %s", name, strerror(errno));
+    for (int i = 0; i < LEARNED; i++) {
+        learn_echo(stream, file);
+        fwrite("\0\0\xff\xff", 1, 4, file);
+    }
+    fclose(file);
+    repeat_echo();
 }
 
 static void open_connection(struct connection *self)
@@ -90,6 +167,8 @@ static void open_connection(struct connection *self)
     stream_open(&self->stream, fd);
     if (!bare)
         shake_hands(&self->stream);
+    if (*deflated)
+        learn_echoes(&self->stream);
     fcntl(fd, F_SETFL, O_NONBLOCK);
     self->sent_at = allocate((size_t)inflight * sizeof *self->sent_at);
     watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, self);
@@ -271,6 +350,7 @@ int main(int argc, char **argv)
     spin = atol(option(argv, "spin"));
     hold = atol(option(argv, "hold"));
     tls = atol(option(argv, "tls"));
+    deflated = option(argv, "deflated");
     size = atol(option(argv, "size"));
     inflight = atol(option(argv, "inflight"));
     connection_count = atol(option(argv, "connections"));

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import machine
 from .build import built
+from .compressed import check_echoes, write_message
 from .process import PeerError, Running
 
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
@@ -71,12 +72,16 @@ def run_load(server: Running, case: Case, **options: Any) -> Sample:
     With `spin` the generator polls instead of sleeping. Raises PeerError if a wrong byte comes
     back, or no message.
     """
+    if server.deflate:
+        options["deflated"] = write_message(case.size)
     start, waited = time.monotonic(), machine.waited(server.pid)
     inherited = [server.listener.fileno()] if server.listener else []
     started = ["timeout", f"{PATIENCE}", *command(server, case, **options)]
     done = subprocess.run(started, capture_output=True, text=True, pass_fds=inherited)
     if done.returncode:
         raise PeerError(f"{server.peer.name}: {done.stderr.strip() or 'no end of the load'}")
+    if server.deflate and (wrong := check_echoes(options["deflated"], case.size)):
+        raise PeerError(f"{server.peer.name}: {wrong}")
     sample = Sample(
         **json.loads(done.stdout),
         waited=(machine.waited(server.pid) - waited) / (time.monotonic() - start),

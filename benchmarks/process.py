@@ -28,6 +28,8 @@ class Setting:
 
     loop: str = "uvloop"
     tls: bool = False
+    deflate: bool = False
+    """Messages are compressed."""
     core: int | None = None
     """The core of the peers."""
     spare: int | None = None
@@ -44,6 +46,7 @@ class Running:
     about: str
     """Version and build, for people."""
     tls: bool
+    deflate: bool = False
     listener: socket.socket | None = None
     """Where a client connects: the load generator accepts from it."""
 
@@ -68,6 +71,8 @@ def running(
             if peer.client or peer.proxy or peer.program.endswith(".c"):
                 raise PeerError(f"{peer.name} is measured without TLS")
             command.append(f"--tls={certificate()}")
+        if setting.deflate:
+            command.append("--deflate")
         if peer.client:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024))
             command.append(f"--upstream={listener.getsockname()[1]}")
@@ -101,7 +106,7 @@ def running(
         about = f"{ready['version']} ({ready['build']})" if ready["build"] else ready["version"]
         pid = ready.get("pid", process.pid)
         try:
-            yield Running(peer, pid, ready["port"], about, setting.tls, listener)
+            yield Running(peer, pid, ready["port"], about, setting.tls, setting.deflate, listener)
         finally:
             errors.seek(0)
             sys.stderr.write(errors.read())

@@ -69,6 +69,14 @@ ECHO = (
 
 ROLES: dict[str, Sequence[Peer]] = {
     "echo": ECHO,
+    # Whole messages, with pings and closes answered, and compressed with `--deflate`.
+    "messages": (
+        Peer(OURS, "rawws", "messages"),
+        Peer("rawws-python", "rawws", "messages", interpreted=True),
+        Peer("aiohttp", "aiohttp_peer"),
+        Peer("picows-websockets", "picows_peer", "messages"),
+        Peer("websockets", "websockets_peer"),
+    ),
     # Those of one handler, and the floor. A message is the life of a connection here.
     "connect": [
         replace(peer, load="connect.c")

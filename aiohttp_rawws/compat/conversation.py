@@ -255,7 +255,7 @@ class Conversation:
         self._interruption = message
         waiter = self._receiver.waiter
         if not waiter.waiting:
-            # It waits until the peer takes what was sent, and will see it then.
+            # It was woken already, and will see it.
             return
         self._left = self._left or asyncio.get_running_loop().create_future()
         waiter.wake(False)

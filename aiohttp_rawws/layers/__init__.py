@@ -1,13 +1,15 @@
 """The duties of RFC 6455, in parts that a handler puts together.
 
 Each part takes frames and returns values. None sends or closes on its own, but for
-`close_handshake`, `Heartbeat` and `broadcast`, which send what their names say. docs/layers.md
-shows a fully conforming handler.
+`WebSocketSession`, `read_stream` and `write_stream`, which do all the duties, and
+`close_handshake`, `Heartbeat`, `broadcast` and `send_file`, which send what their names say.
+docs/layers.md shows a fully conforming handler.
 
 A handler that sends a Close of its own, and then goes on receiving, must look at
 `session.close_sent` before it answers anything. That includes `close_handshake(session)`.
 """
 
+from ..client.reconnecting import is_transient, reconnecting
 from ..wire.frames import prepare
 from .broadcast import broadcast
 from .closing import close_handshake
@@ -16,21 +18,32 @@ from .fragments import fragment
 from .heartbeat import Heartbeat
 from .message import Message
 from .messages import MessageAssembler
+from .read_stream import ReadStream, read_stream
 from .replies import reply
+from .send_file import pieces_of, send_file
 from .task_group import TaskGroup
 from .websocket import WebSocketSession, websocket_handler
+from .write_stream import WriteStream, write_stream
 
 __all__ = (
     "Heartbeat",
     "Message",
     "MessageAssembler",
     "PermessageDeflate",
+    "ReadStream",
     "TaskGroup",
     "WebSocketSession",
+    "WriteStream",
     "broadcast",
     "close_handshake",
     "fragment",
+    "is_transient",
+    "pieces_of",
     "prepare",
+    "read_stream",
+    "reconnecting",
     "reply",
+    "send_file",
     "websocket_handler",
+    "write_stream",
 )

@@ -1,16 +1,14 @@
 """The receiving half of a `WebSocketSession`: frames to messages, and the answers they ask for."""
 
-import contextlib
-
 from ..session.session import RawWebSocketSession, connection_of
-from ..wire.errors import ProtocolError, SessionClosed
+from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
 from ..wire.names import Opcode
 from ..wire.pieces import Piece
+from .answers import Answers
 from .deflate import PermessageDeflate
 from .message import Message
 from .messages import MessageAssembler
-from .replies import reply
 from .websocket_end import WebSocketEnd
 
 __all__ = ("Inbox",)
@@ -23,17 +21,15 @@ class Inbox:
     """Takes the messages of a session, and answers its pings and its Close."""
 
     __slots__ = (
+        "_answers",
         "_autoclose",
         "_autoping",
         "_deflate",
         "_end",
         "_error",
         "_feed",
-        "_late_pong",
         "_receiver",
-        "_session",
         "_take",
-        "_writer",
     )
 
     def __init__(
@@ -51,10 +47,9 @@ class Inbox:
         messages = MessageAssembler(max_message_size=max_message_size, validate_utf8=decode_text)
         if deflate is not None:
             messages.max_fragments = ANY_NUMBER
-        self._session = session
+        self._answers = Answers(session)
         self._end = end
         self._receiver = connection.receiver
-        self._writer = connection.writer
         self._deflate = deflate
         self._autoping = autoping
         self._autoclose = autoclose
@@ -63,8 +58,6 @@ class Inbox:
         self._feed = messages.feed
         # What ended the receiving: it is raised by each later call.
         self._error: ProtocolError | None = None
-        # The Pong that could not be sent within a frame in pieces.
-        self._late_pong: Frame | None = None
 
     def take(self) -> Message | None:
         """Return the next message, None if there is none yet. Never waits.
@@ -96,13 +89,8 @@ class Inbox:
         """
         if self._error is not None:
             raise type(self._error)(*self._error.args)
-        if self._late_pong is not None:
-            self._answer(self._late_pong)
-        if self._writer.paused and not self._session.closed:
-            # The peer has to take the answers before it is listened to any further.
-            with contextlib.suppress(SessionClosed):
-                await self._session.drain()
-            return True
+        if self._answers.late_pong is not None:
+            self._answers.catch_up()
         waiter = self._receiver.more()
         if waiter is None:
             return False
@@ -113,28 +101,13 @@ class Inbox:
         """Answer a control frame. Return it as a message if the user is to do that."""
         if frame.opcode is Opcode.CLOSE:
             if self._autoclose:
-                self._answer(reply(frame))
+                self._answers.answer(frame)
             return None
         if not self._autoping:
             return Message(frame.opcode, frame.payload)
         if frame.opcode is Opcode.PING:
-            self._answer(reply(frame))
+            self._answers.answer(frame)
         return None
-
-    def _answer(self, frame: Frame | None) -> None:
-        """Send an answer, unless our Close was sent or the connection is lost."""
-        self._late_pong = None
-        if frame is None or self._session.close_sent is not None:
-            return
-        try:
-            self._session.send_nowait(frame)
-        except SessionClosed:
-            # The peer is gone: whoever receives is told.
-            pass
-        except RuntimeError:
-            # A frame is half sent. RFC 6455 section 5.5.3: the last Pong answers for all.
-            if frame.opcode is Opcode.PONG:
-                self._late_pong = frame
 
 
 def as_frame(item: Frame | Piece) -> Frame:

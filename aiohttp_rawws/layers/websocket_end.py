@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from ..session.ending import end
 from ..session.outcome import Outcome, leaves, outcome_of
 from ..session.session import RawWebSocketSession, connection_of
-from ..wire.errors import ProtocolError
+from ..wire.errors import ProtocolError, SessionClosed
+from ..wire.frames import Frame
 from ..wire.names import CloseCode
 from .closing import close_handshake
 
@@ -101,7 +102,11 @@ class WebSocketEnd:
         if farewell is None:
             return
         try:
-            await self._session.close(*farewell)
+            # Not `close`, which would wait for a peer that reads nothing. `end` waits for a while.
+            self._session.send_nowait(Frame.close(*farewell))
+        except SessionClosed:
+            # Our Close was sent before.
+            pass
         except RuntimeError:
             # Within a frame in pieces no Close can be sent.
             self._session.abort()

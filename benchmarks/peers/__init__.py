@@ -32,6 +32,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="asyncio")
     parser.add_argument("--upstream", type=int, help="the port a proxy or client connects to")
     parser.add_argument("--connections", type=int, default=0, help="how many a client opens")
+    parser.add_argument("--deflate", action="store_true", help="compress messages")
     parser.add_argument("--tls", type=Path, help="a file with a key and its certificate")
     return parser.parse_args()
 

@@ -78,7 +78,7 @@ async def clients(app: web.Application) -> AsyncIterator[None]:
 
 
 async def handle(request: web.Request) -> web.WebSocketResponse:
-    response = web.WebSocketResponse(compress=False, max_msg_size=0)
+    response = web.WebSocketResponse(compress=options().deflate, max_msg_size=0)
     await response.prepare(request)
     await (forward if options().kind == "proxy" else echo)(response)
     return response

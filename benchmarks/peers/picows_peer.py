@@ -6,6 +6,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect, ws_create_server
+from picows.websockets.asyncio.server import Server, ServerConnection
+from picows.websockets.asyncio.server import serve as serve_messages
 
 from . import TLS, connect, options, serve
 
@@ -40,6 +42,20 @@ async def server(listener: socket.socket, tls: TLS) -> asyncio.Server:
     )
 
 
+async def answer(connection: ServerConnection) -> None:
+    """Echo by the layer of messages that has the interface of `websockets`."""
+    async for message in connection:
+        await connection.send(message)
+
+
+async def messages(listener: socket.socket, tls: TLS) -> Server:
+    compression = "deflate" if options().deflate else None
+    server: Server = await serve_messages(
+        answer, sock=listener, ssl=tls, compression=compression, max_size=None, ping_interval=None
+    )
+    return server
+
+
 async def client(url: str) -> None:
     transport, _ = await ws_connect(Echo, url, max_frame_size=2**30)
     await transport.wait_disconnected()
@@ -49,4 +65,7 @@ if __name__ == "__main__":
     fast = options().kind != "echo-loop" and find_spec("aiofastnet")
     build = f"aiofastnet {version('aiofastnet')}" if fast else "no aiofastnet"
     about = f"picows {version('picows')}", build
-    connect(client, *about) if options().kind == "client" else serve(server, *about)
+    if options().kind == "client":
+        connect(client, *about)
+    else:
+        serve(messages if options().kind == "messages" else server, *about)

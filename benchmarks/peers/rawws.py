@@ -10,7 +10,7 @@ from yarl import URL
 
 import aiohttp_rawws
 from aiohttp_rawws import Frame, RawWebSocketSession, compat
-from aiohttp_rawws.layers import MessageAssembler, WebSocketSession, reply
+from aiohttp_rawws.layers import MessageAssembler, PermessageDeflate, WebSocketSession, reply
 
 from . import connect, options, serve_application, upstream
 
@@ -73,7 +73,7 @@ async def in_words_of_aiohttp(
 
 
 async def upgraded(request: web.Request) -> web.StreamResponse:
-    websocket = compat.WebSocketResponse(compress=False, max_msg_size=0)
+    websocket = compat.WebSocketResponse(compress=options().deflate, max_msg_size=0)
     await websocket.prepare(request)
     await in_words_of_aiohttp(websocket)
     return websocket
@@ -99,7 +99,7 @@ def server(kind: str) -> web.Application:
     if kind == "compat":
         app.router.add_get("/", upgraded)
         return app
-    aiohttp_rawws.setup(app)
+    aiohttp_rawws.setup(app, extensions=PermessageDeflate.accept if options().deflate else None)
     aiohttp_rawws.add_raw_websocket(app.router, "/", HANDLERS[kind])
     return app
 

@@ -19,7 +19,8 @@ async def echo(connection: Connection) -> None:
 
 
 async def start(listener: socket.socket, tls: TLS) -> server.Server:
-    return await server.serve(echo, sock=listener, ssl=tls, **PLAIN)
+    compression = "deflate" if options().deflate else None
+    return await server.serve(echo, sock=listener, ssl=tls, **{**PLAIN, "compression": compression})
 
 
 async def converse(url: str) -> None:

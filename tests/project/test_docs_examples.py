@@ -341,3 +341,77 @@ async def test_compression(path: str, client_session: aiohttp.ClientSession) -> 
         )
     assert names["got"] == Frame.text("hello" * 100)
     assert ("no_context_takeover" in names["extensions"]) == (path == "feed")
+
+
+# -- docs/streams.md -------------------------------------------------------------------------
+
+
+async def test_streams(client_session: aiohttp.ClientSession) -> None:
+    names: dict[str, Any] = {}
+    await run(example("docs/streams.md", "def shout"), names)
+    async with serving(names["app"]) as url:
+        got = await exchange(client_session, url, Frame.binary(b"hello"), Frame.ping())
+    assert got == [Frame.binary(b"HELLO"), Frame.pong(), Frame.close(1000)]
+
+
+async def test_files(
+    client_session: aiohttp.ClientSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"hel"
+        yield b"lo"
+
+    async def handler(session: RawWebSocketSession) -> None:
+        await session.send(Frame.ping())
+        await names["send_path"](session, path)
+        await names["upload"](session, 5, chunks())
+
+    names: dict[str, Any] = {}
+    await run(example("docs/streams.md", "def send_path"), names)
+    await run(example("docs/streams.md", "def upload"), names)
+    path = tmp_path / "file"
+    path.write_bytes(bytes(300_000))
+    app = web.Application()
+    aiohttp_rawws.setup(app)
+    app.add_routes([aiohttp_rawws.raw_websocket("/", handler)])
+    async with serving(app) as url, aiohttp_rawws.connect(client_session, url) as session:
+        for size in (300_000, 5):
+            with (tmp_path / "copy").open("wb") as file:
+                await names["download"](session, file)
+            assert (tmp_path / "copy").stat().st_size == size
+    printed = capsys.readouterr().out
+    assert "sent 3 of 5 bytes\nsent 5 of 5 bytes\n" in printed
+    assert "received 300,000 of 300,000 bytes\n" in printed
+
+
+# -- docs/reconnecting.md --------------------------------------------------------------------
+
+
+async def test_following(client_session: aiohttp.ClientSession) -> None:
+    async def news(session: RawWebSocketSession) -> None:
+        topics.append((await session.receive()).payload_text)
+        await session.send(Frame.text("news"))
+        await session.close()
+
+    async def unasked(session: RawWebSocketSession) -> None:
+        await session.send(Frame.text("news"))
+        await session.close()
+
+    async def handle(message: layers.Message) -> None:
+        raise LookupError(message.data)
+
+    topics: list[str] = []
+    names: dict[str, Any] = {}
+    for code in examples("docs/reconnecting.md"):
+        await run(code, names)
+    app = web.Application()
+    aiohttp_rawws.setup(app)
+    app.add_routes([aiohttp_rawws.raw_websocket("/", news)])
+    app.add_routes([aiohttp_rawws.raw_websocket("/unasked", unasked)])
+    async with serving(app) as url:
+        assert await names["first_message"](client_session, url) == "news"
+        assert topics == ['{"subscribe": "news"}']
+        with pytest.raises(LookupError, match="news"):
+            await names["follow"](f"{url}/unasked", handle)
+    assert names["retry"](ConnectionResetError())
+    assert not names["retry"](ValueError())
