@@ -72,6 +72,7 @@ ROLES: dict[str, Sequence[Peer]] = {
     # Whole messages, with pings and closes answered, and compressed with `--deflate`.
     "messages": (
         Peer(OURS, "rawws", "messages"),
+        Peer("rawws-compat", "rawws", "compat"),
         Peer("rawws-python", "rawws", "messages", interpreted=True),
         Peer("aiohttp", "aiohttp_peer"),
         Peer("picows-websockets", "picows_peer", "messages"),
