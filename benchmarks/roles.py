@@ -54,6 +54,7 @@ ECHO = (
     Peer("rawws-each", "rawws", "each"),
     Peer("rawws-layers", "rawws", "layers"),
     Peer("rawws-messages", "rawws", "messages"),
+    Peer("rawws-compat", "rawws", "compat"),
     Peer("rawws-aiofastnet", "rawws", "echo-aiofastnet"),
     Peer("rawws-python", "rawws", interpreted=True),
     Peer("aiohttp", "aiohttp_peer"),
@@ -71,6 +72,7 @@ ROLES: dict[str, Sequence[Peer]] = {
     # Whole messages, with pings and closes answered, and compressed with `--deflate`.
     "messages": (
         Peer(OURS, "rawws", "messages"),
+        Peer("rawws-compat", "rawws", "compat"),
         Peer("rawws-python", "rawws", "messages", interpreted=True),
         Peer("aiohttp", "aiohttp_peer"),
         Peer("picows-websockets", "picows_peer", "messages"),
@@ -109,6 +111,7 @@ ROLES: dict[str, Sequence[Peer]] = {
         Peer(OURS, "rawws", "client"),
         Peer("rawws-layers", "rawws", "client-layers"),
         Peer("rawws-messages", "rawws", "client-messages"),
+        Peer("rawws-compat", "rawws", "client-compat"),
         Peer("rawws-python", "rawws", "client", interpreted=True),
         Peer("aiohttp", "aiohttp_peer", "client"),
         Peer("picows", "picows_peer", "client"),

@@ -41,9 +41,10 @@ class Inbox:
         autoping: bool,
         autoclose: bool,
         max_message_size: int,
+        decode_text: bool = True,
     ) -> None:
         connection = connection_of(session)
-        messages = MessageAssembler(max_message_size=max_message_size)
+        messages = MessageAssembler(max_message_size=max_message_size, validate_utf8=decode_text)
         if deflate is not None:
             messages.max_fragments = ANY_NUMBER
         self._answers = Answers(session)

@@ -52,7 +52,7 @@ KINDS = {
 }
 
 
-def http_error(request: web.Request, refusal: Refusal) -> web.HTTPException:
+def http_error(request: web.BaseRequest, refusal: Refusal) -> web.HTTPException:
     """Return the HTTPException of a refusal."""
     if refusal.status == 405:
         allow = tokens(CIMultiDict(refusal.headers), "Allow")

@@ -14,14 +14,13 @@ These facts about aiohttp 3.13 and 3.14 shape the code:
 
 import asyncio
 import enum
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from ..session.connection import Connection
 from ..session.options import DEFAULTS, Options
 from ..session.outcome import Outcome
 from ..session.session import RawServerSession
@@ -37,15 +36,16 @@ from .handler_run import HandlerRun, SessionHandler
 from .installed import Installed, installed_in
 from .refusals import Disconnected, Refused, http_error
 from .response import UpgradeResponse
-from .trailing import TRAILED, TrailingData
+from .takeover import take_over
+from .trailing import TrailingData
 
-__all__ = ("State", "Upgrade", "handshake_of", "is_upgrade")
+__all__ = ("State", "Upgrade", "answered_already", "handshake_of", "is_upgrade", "negotiate")
 
 #: The handshake that was asked for last: the routes and the handler of a request ask in a row.
 last_handshake = HandshakeRequest("", (0, 0), CIMultiDict())
 
 
-def handshake_of(request: web.Request) -> HandshakeRequest:
+def handshake_of(request: web.BaseRequest) -> HandshakeRequest:
     """Return the request as an opening handshake.
 
     It is the same object until another request is asked for.
@@ -207,7 +207,7 @@ class Upgrade:
         return self.accept_as(
             UpgradeResponse,
             protocol=self._chosen_protocol(),
-            extensions=negotiate(self.request, self._options),
+            extensions=negotiate(self.request, self._options.extensions),
             headers=headers,
         )
 
@@ -242,25 +242,14 @@ class Upgrade:
             raise Disconnected("the client went away before the upgrade") from error
         if request.transport is None:
             raise Disconnected("the client went away during the upgrade")
-        request.protocol.keep_alive(False)
-        connection = Connection(
-            transport,
+        session = take_over(
+            request,
+            response,
+            self._trailing,
             self._options,
-            is_client=False,
-            extended=extensions is not None,
-            write_paused=request.protocol.writing_paused,
-            # aiohttp has it already.
-            peername=request.protocol.peername,
-        )
-        session = RawServerSession(
-            connection,
-            request=request,
-            response=response,
             protocol=protocol,
             extensions=extensions,
         )
-        connection.start(self._trailing.take())
-        release(request)
         self._trailing = None
         self._state = State.ACCEPTED
         self._begin_run().attach(session)
@@ -319,60 +308,28 @@ class Upgrade:
         return self._run
 
 
-#: What `release` lets go, and what stands there then: the names that this aiohttp has.
-RELEASED = [
-    (name, value)
-    for name, value in (
-        ("_parser", None),
-        ("_request_parser", None),
-        ("_messages", ()),
-        ("_payload_parser", TRAILED),
-    )
-    if hasattr(web.RequestHandler, name)
-]
-
-
-#: The properties of a request that it keeps, and makes of what else it has.
-MADE_ANEW = {"headers", "method", "rel_url", "version"}
-
-
-def release(request: web.Request) -> None:
-    """Let go what aiohttp does not need any more once the session has the transport.
-
-    Its parser and the queue of its messages are the biggest objects of an idle connection. When it
-    is told of the loss, aiohttp does the same. It must still know that it has a payload parser.
-    """
-    for name, value in RELEASED:
-        setattr(request.protocol, name, value)
-    # Properties that are made anew when somebody asks for them. A clone may have others.
-    cached: dict[str, Any] = getattr(request.rel_url, "_cache", {})
-    cached.clear()
-    cached = getattr(request, "_cache", {})
-    if cached.keys() <= MADE_ANEW:
-        cached.clear()
-
-
 def answered_already() -> RuntimeError:
     """Return the error of a second upgrade of one request."""
     return RuntimeError("this request has been upgraded or refused already: it has one answer")
 
 
-def negotiate(request: web.Request, options: Options) -> str | None:
+def negotiate(
+    request: web.BaseRequest, extensions: "Callable[[str], str | None] | None"
+) -> str | None:
     """Return the extensions for the 101, None without an offer (RFC 6455 section 9.1).
 
-    Raise TypeError or ValueError if the function given as `extensions` returns anything but None
-    or a header value.
+    Raise TypeError or ValueError if `extensions` returns anything but None or a header value.
     """
-    if options.extensions is None:
+    if extensions is None:
         return None
     offers = lines(request.headers, "Sec-WebSocket-Extensions")
     if not offers:
         return None
-    value: object = options.extensions(", ".join(offers))
+    value: object = extensions(", ".join(offers))
     if value is None or (isinstance(value, str) and value.strip() and value.isprintable()):
         return value
     kind = ValueError if isinstance(value, str) else TypeError
     raise kind(
-        f"{options.extensions!r}, given as extensions=, returned {value!r}: it must return the "
+        f"{extensions!r}, given as extensions=, returned {value!r}: it must return the "
         "value of the 101's Sec-WebSocket-Extensions, or None to negotiate none"
     )

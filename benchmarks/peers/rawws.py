@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
-from aiohttp import web
+from aiohttp import WSMsgType, web
 from yarl import URL
 
 import aiohttp_rawws
-from aiohttp_rawws import Frame, RawWebSocketSession
+from aiohttp_rawws import Frame, RawWebSocketSession, compat
 from aiohttp_rawws.layers import MessageAssembler, PermessageDeflate, WebSocketSession, reply
 
 from . import connect, options, serve_application, upstream
@@ -61,6 +61,24 @@ async def messages(session: RawWebSocketSession) -> None:
                 await websocket.send_bytes(message.data)
 
 
+async def in_words_of_aiohttp(
+    websocket: "compat.WebSocketResponse | compat.ClientWebSocketResponse",
+) -> None:
+    """The handler of aiohttp's peer, over `compat`."""
+    async for message in websocket:
+        if message.type is WSMsgType.BINARY:
+            await websocket.send_bytes(message.data)
+        elif message.type is WSMsgType.TEXT:
+            await websocket.send_str(message.data)
+
+
+async def upgraded(request: web.Request) -> web.StreamResponse:
+    websocket = compat.WebSocketResponse(compress=options().deflate, max_msg_size=0)
+    await websocket.prepare(request)
+    await in_words_of_aiohttp(websocket)
+    return websocket
+
+
 def tap(direction: str, frame: Frame) -> None:
     """Is shown every frame, and does nothing."""
 
@@ -83,12 +101,22 @@ PROXIES: dict[str, dict[str, Any]] = {
 
 def server(kind: str) -> web.Application:
     app = web.Application()
+    if kind == "compat":
+        app.router.add_get("/", upgraded)
+        return app
     aiohttp_rawws.setup(app, extensions=PermessageDeflate.accept if options().deflate else None)
     aiohttp_rawws.add_raw_websocket(app.router, "/", HANDLERS[kind])
     return app
 
 
 async def client(url: str) -> None:
+    if options().kind == "client-compat":
+        async with (
+            aiohttp.ClientSession() as client,
+            compat.ws_connect(client, url, compress=0, max_msg_size=0) as websocket,
+        ):
+            await in_words_of_aiohttp(websocket)
+        return
     async with aiohttp.ClientSession() as client, aiohttp_rawws.connect(client, url) as session:
         await HANDLERS[options().kind](session)
 

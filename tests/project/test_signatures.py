@@ -20,7 +20,7 @@ from unittest import mock
 import pytest
 
 import aiohttp_rawws
-from aiohttp_rawws import Frame, Opcode, RawWebSocketSession, layers
+from aiohttp_rawws import Frame, Opcode, RawWebSocketSession, compat, layers
 
 ROOT = Path(aiohttp_rawws.__file__).parent.parent
 SWITCH = "AIOHTTP_RAWWS_NO_EXTENSIONS"
@@ -34,7 +34,7 @@ NOT_CALLABLE = ""
 def public_names() -> "dict[str, Any]":
     return {
         f"{module.__name__}.{name}": getattr(module, name)
-        for module in (aiohttp_rawws, layers)
+        for module in (aiohttp_rawws, layers, compat)
         for name in module.__all__
     }
 

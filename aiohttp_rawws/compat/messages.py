@@ -1,0 +1,68 @@
+"""aiohttp's messages and errors, made of ours."""
+
+import aiohttp
+from aiohttp import WSMessage, WSMsgType
+
+from ..layers.message import Message
+from ..wire.close import truncate_reason
+from ..wire.errors import ProtocolError
+from ..wire.frames import Frame
+
+__all__ = (
+    "CLOSED",
+    "CLOSING",
+    "ENDS",
+    "TYPES",
+    "cannot_write",
+    "close_frame",
+    "message_of",
+    "new",
+    "unexpected",
+    "websocket_error",
+)
+
+CLOSED = WSMessage(WSMsgType.CLOSED, None, None)
+CLOSING = WSMessage(WSMsgType.CLOSING, None, None)
+
+#: The types of message at which an iteration ends.
+ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
+
+#: The types by opcode. An IntEnum is slow as the key of a dict.
+TYPES = [WSMsgType(opcode) if opcode in (1, 2, 9, 10) else None for opcode in range(16)]
+
+# The constructor of a NamedTuple is Python code around this, and takes twice as long.
+new = tuple.__new__
+
+
+def message_of(message: Message) -> WSMessage:
+    """Return a message as aiohttp has it."""
+    opcode, data = message
+    return new(WSMessage, (TYPES[opcode], data, ""))
+
+
+def websocket_error(error: ProtocolError) -> aiohttp.WebSocketError:
+    """Return aiohttp's error for a peer that broke a rule; ours is its `__cause__`."""
+    failure = aiohttp.WebSocketError(error.close_code, str(error))
+    failure.__cause__ = error
+    return failure
+
+
+def cannot_write() -> aiohttp.ClientConnectionResetError:
+    return aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+
+
+def unexpected(message: WSMessage, wanted: WSMsgType) -> aiohttp.WSMessageTypeError:
+    return aiohttp.WSMessageTypeError(
+        f"Received message {message.type}:{message.data!r} is not WSMsgType.{wanted.name}"
+    )
+
+
+def close_frame(code: int, message: bytes | str) -> Frame:
+    """Return a Close. Codes that stand for none (0 and 1005) give an empty one.
+
+    A message that is too long is cut. ValueError for a code that may not be sent.
+    """
+    if code in (0, 1005):
+        return Frame.close()
+    reason = message if isinstance(message, str) else bytes(message).decode("utf-8", "replace")
+    return Frame.close(code, truncate_reason(reason))

@@ -1,0 +1,55 @@
+"""A WebSocketResponse in the hands of a test, and the bytes of its peer."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+import aiohttp_rawws
+from aiohttp_rawws.compat import WebSocketResponse
+from tests.support.servers import Serve
+from tests.support.waiting import patience, soon
+from tests.support.wire import Wire
+
+Held = Callable[..., AbstractAsyncContextManager[tuple[WebSocketResponse, Wire]]]
+
+
+@pytest.fixture
+def held(serve: Serve) -> Held:
+    """`async with held(**options) as (websocket, wire)`: its handler returns behind the block."""
+
+    @contextlib.asynccontextmanager
+    async def hold(
+        behind: bytes = b"",
+        setup: "dict[str, Any] | None" = None,
+        handler_cancellation: bool = False,
+        **options: Any,
+    ) -> AsyncIterator[tuple[WebSocketResponse, Wire]]:
+        given: asyncio.Future[WebSocketResponse] = asyncio.get_running_loop().create_future()
+        released = asyncio.Event()
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            websocket: WebSocketResponse = WebSocketResponse(**options)
+            await websocket.prepare(request)
+            given.set_result(websocket)
+            await released.wait()
+            return websocket
+
+        app = web.Application()
+        if setup is not None:
+            aiohttp_rawws.setup(app, **setup)
+        app.router.add_get("/", handler)
+        address = await serve(app, handler_cancellation=handler_cancellation)
+        wire = await Wire.upgrade(address, behind=behind)
+        try:
+            async with patience():
+                yield await given, wire
+        finally:
+            released.set()
+            await soon(wire.close())
+
+    return hold
