@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 
 from Cython.Build import cythonize
+from Cython.Compiler import Options
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
@@ -20,6 +21,13 @@ DIRECTIVES = {
     "auto_pickle": False,
     "binding": False,
     "language_level": 3,
+}
+
+#: The modules with names that users know, who call them by keyword and read their docstrings.
+PUBLIC = {
+    "aiohttp_rawws.layers.messages",
+    "aiohttp_rawws.session.awaiting",
+    "aiohttp_rawws.wire.frames",
 }
 
 HOME = "https://github.com/aiohttp-rawws/aiohttp_rawws"
@@ -60,9 +68,12 @@ class BuildExtensions(build_ext):
     def build_extension(self, ext: Extension) -> None:
         # Cython is not safe to run in two threads. The C compiler is a process of its own.
         with self.cython:
-            ext.sources = cythonize(ext, force=self.force, compiler_directives=DIRECTIVES)[
-                0
-            ].sources
+            Options.docstrings = ext.name in PUBLIC
+            ext.sources = cythonize(
+                ext,
+                force=self.force,
+                compiler_directives={**DIRECTIVES, "always_allow_keywords": ext.name in PUBLIC},
+            )[0].sources
         # MSVC has another flag for this, and does not set it by default.
         if self.compiler.compiler_type == "unix" and not self.debug:
             ext.extra_compile_args.append("-g0")
