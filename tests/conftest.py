@@ -5,6 +5,7 @@ import gc
 import itertools
 import os
 import random
+import re
 import ssl
 import subprocess
 import sys
@@ -76,9 +77,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark = item.get_closest_marker("not_on_aiofastnet")
         if mark is not None and mark.kwargs.get("loop", "") in item.name:
             item.add_marker(pytest.mark.skip(reason=mark.args[0]))
+    if config.getoption("--loop") is not None:
+        leave_out_other_loops(config, items)
     seed = config.getoption("shuffle")
     if seed is not None:
         random.Random(seed).shuffle(items)
+
+
+def leave_out_other_loops(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests that run on the loop of `--loop`, too. Those of another one alone stay."""
+    loop = config.getoption("--loop")
+    here = {item.nodeid for item in items}
+    others = "|".join(name for name in LOOPS if name != loop)
+    twins = {
+        item: re.sub(rf"\[(?:{others})(?=[-\]])", f"[{loop}", item.nodeid, count=1)
+        for item in items
+    }
+    left_out = {item for item, twin in twins.items() if twin != item.nodeid and twin in here}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -111,9 +128,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> "dict[str, Callable[[], asyncio.AbstractEventLoop]]":
-    """Every asynchronous test runs on each event loop, unless one was asked for."""
-    one = config.getoption("--loop")
-    factories = {name: factory for name, factory in LOOPS.items() if one in (None, name)}
+    """Every asynchronous test runs on each event loop."""
+    factories = LOOPS
     if config.getoption("--aiofastnet"):
         factories = {name: partial(fast, factory) for name, factory in factories.items()}
     if config.getoption("--eager"):
