@@ -10,7 +10,7 @@ import pytest
 from aiohttp_rawws import Frame, HandshakeRefused, connect
 from demo import kubernetes
 from demo.kubernetes import Result, run
-from tests.support.servers import Serve
+from tests.support.servers import Serve, handler_tasks
 from tests.support.waiting import patience, soon, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such commands")
@@ -59,6 +59,8 @@ async def test_a_command_whose_client_has_left_is_ended(
             assert is_running()
             session.abort()
         await until(lambda: not is_running())
+        # The loop is told of the end of a process a moment later.
+        await until(lambda: not handler_tasks())
 
 
 @pytest.mark.parametrize("frame", [Frame.text("\x00hello"), Frame.binary(b"")], ids=repr)
