@@ -12,6 +12,7 @@ from tests.support.ends import both_ends
 from tests.support.octets import CLOSE, HELLO, long_frame, masked
 from tests.support.relays import LEGS, Between, between, look, nothing_comes, tls_of, unmasked
 from tests.support.servers import Contexts, Serve
+from tests.support.waiting import until
 from tests.support.wire import Wire
 
 GOING_AWAY = b"\x03\xe9"
