@@ -3,7 +3,7 @@
 from ..server.logs import logger
 from ..session.connection import Connection
 from ..session.ending import Stall
-from ..session.kernel import has_ended, probe
+from ..session.kernel import has_ended
 from .first_end import FirstEnd
 
 __all__ = ("END_POLL", "Backpressure")
@@ -48,7 +48,6 @@ class Backpressure:
         """Ask the system whether the source has ended. Its reading is paused: nobody is told."""
         source = self._source
         sock = source.link.get_extra_info("socket")
-        probe(sock)
         return source.reader.eof_received or source.link.lost or has_ended(sock)
 
     def give_up(self) -> None:

@@ -5,7 +5,7 @@ import contextlib
 
 from ..server.logs import describe, logger, warn
 from ..session.ending import delivered, end_patiently, peer_end, reset
-from ..session.kernel import error_of, is_gone, probe
+from ..session.kernel import error_of, is_gone
 from ..session.session import RawWebSocketSession, connection_of
 from ..session.traffic import traffic_of
 from ..wire.errors import ProtocolError
@@ -158,7 +158,6 @@ class Direction:
         """
         source, target = self._source, self._target
         sock = source.link.get_extra_info("socket")
-        probe(sock)
         while not (source.link.lost or self.opposite.ended):
             # One that is closing will be lost in a moment, and then its error is known.
             if not source.link.is_gone() and (is_gone(sock) or self.opposite.done.is_set()):
