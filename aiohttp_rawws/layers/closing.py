@@ -1,17 +1,18 @@
-"""The closing handshake of RFC 6455 section 7, from our side."""
+"""The closing handshake of RFC 6455 section 7 from our side, and the end without it."""
 
 import asyncio
 import contextlib
 
 from ..session.cancel_scope import CancelScope
 from ..session.checks import check_seconds
-from ..session.session import RawWebSocketSession
+from ..session.ending import end
+from ..session.session import RawWebSocketSession, connection_of
 from ..wire.arguments import shown
-from ..wire.errors import ProtocolError
+from ..wire.errors import ProtocolError, SessionClosed
 from ..wire.frames import Frame
 from ..wire.names import CloseCode
 
-__all__ = ("close_handshake",)
+__all__ = ("close_handshake", "fail_connection")
 
 
 async def close_handshake(
@@ -45,6 +46,23 @@ async def close_handshake(
         finally:
             timer.cancel()
     return session.close_received
+
+
+async def fail_connection(session: RawWebSocketSession, code: int, reason: str) -> None:
+    """Fail the connection (section 7.1.7): send a Close, unless one was sent, and end it.
+
+    It ends as a handler's return ends one, so that the Close arrives. Within a frame in pieces no
+    Close can be sent: the connection is dropped then.
+    """
+    try:
+        # Not `close`, which would wait for a peer that reads nothing. `end` waits for a while.
+        session.send_nowait(Frame.close(code, reason))
+    except SessionClosed:
+        # One was sent, or nobody is left to be told.
+        pass
+    except RuntimeError:
+        session.abort()
+    await end(connection_of(session))
 
 
 async def read_to_close(session: RawWebSocketSession) -> None:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterable, Awaitable
 
+from ..session.sender import Sender, half_sent
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.arguments import shown
 from ..wire.errors import SessionClosed
 from ..wire.frames import Frame
 from .deflate import PermessageDeflate
 
-__all__ = ("Outbox",)
+__all__ = ("Outbox", "send_compressed")
 
 
 class Outbox:
@@ -69,12 +70,17 @@ class Outbox:
             raise SessionClosed("the peer has ended its stream without a Close")
         if self._unfinished:
             raise SessionClosed("a message was left unfinished: no other can follow it")
-        if self._deflate is not None:
-            # What is compressed has to be sent: the next message refers to it.
-            if self._sender.unfinished:
-                raise RuntimeError("a frame is half sent: send the rest of its pieces first")
-            frame = self._deflate.encode(frame)
-        self._sender.send(frame)
+        send_compressed(self._sender, self._deflate, frame)
+
+
+def send_compressed(sender: Sender, deflate: PermessageDeflate | None, frame: Frame) -> None:
+    """Send a frame, compressed if the session has compression. Raises as `Sender.send`."""
+    if deflate is not None:
+        # What is compressed has to be sent: the next message refers to it.
+        if sender.unfinished:
+            raise half_sent()
+        frame = deflate.encode(frame)
+    sender.send(frame)
 
 
 def fragment_of(data: object, kind: type | None) -> Frame:

@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import Iterator
 
-from ..session.ending import end
 from ..session.options import check_size
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.arguments import shown
-from ..wire.errors import ProtocolError, SessionClosed
+from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
 from ..wire.names import CloseCode, Opcode, Violation
 from ..wire.pieces import Piece
 from .answers import Answers
+from .closing import fail_connection
 from .deflate import PermessageDeflate
 from .fragments import fragment
 from .inbox import as_frame
@@ -214,7 +214,7 @@ class ReadStream:
                 await waiter
         except ProtocolError as error:
             self._error = error
-            await self._fail(error)
+            await fail_connection(self._session, error.close_code, str(error))
             raise
         return data
 
@@ -246,18 +246,6 @@ class ReadStream:
             raise ProtocolError(Violation.RESERVED_BITS, CloseCode.PROTOCOL_ERROR, NOT_DECODED)
 
     # -- the end ---------------------------------------------------------------------------
-
-    async def _fail(self, error: ProtocolError) -> None:
-        """Tell the peer what it broke, and end the connection so that it hears of it."""
-        try:
-            self._session.send_nowait(Frame.close(error.close_code, str(error)))
-        except SessionClosed:
-            # Nobody is left to be told, or a Close was sent.
-            pass
-        except RuntimeError:
-            # A frame is half sent.
-            self._session.abort()
-        await end(connection_of(self._session))
 
     def _end(self) -> None:
         """Note the end. ConnectionResetError if the stream was cut."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import Protocol
 
 from ..session.checks import check_int
+from ..session.sender import half_sent
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.arguments import shown
 from ..wire.frames import Frame
@@ -44,7 +45,7 @@ async def send_file(
         raise TypeError(f"send_file takes a session, got {shown(session)}")
     check_frame(opcode, size)
     if connection_of(session).sender.unfinished:
-        raise RuntimeError("a frame is half sent: send the rest of its pieces first")
+        raise half_sent()
     offset = 0
     try:
         while True:

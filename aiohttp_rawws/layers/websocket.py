@@ -314,18 +314,19 @@ def check_options(
     check_size("max_message_size", max_message_size)
     check_seconds("close_timeout", close_timeout)
     if heartbeat is not None:
-        interval, timeout = interval_and_timeout(heartbeat)
-        check_seconds("heartbeat", interval, positive=True)
-        check_seconds("the timeout of heartbeat", timeout, positive=True)
+        interval_and_timeout(heartbeat)
 
 
 def interval_and_timeout(heartbeat: float | tuple[float, float]) -> tuple[float, float]:
-    """Return the two times of a heartbeat. aiohttp waits half of the interval for a pong, too."""
+    """Return the two times of a heartbeat. Raise TypeError or ValueError for what has none."""
     if not isinstance(heartbeat, tuple):
         check_seconds("heartbeat", heartbeat, positive=True)
+        # aiohttp waits half of the interval for a pong, too.
         return heartbeat, heartbeat / 2
     if len(heartbeat) != 2:
         raise TypeError(f"heartbeat must be seconds, or (interval, timeout), got {heartbeat!r}")
+    check_seconds("heartbeat", heartbeat[0], positive=True)
+    check_seconds("the timeout of heartbeat", heartbeat[1], positive=True)
     return heartbeat
 
 

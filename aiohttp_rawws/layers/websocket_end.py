@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 from ..session.ending import end
 from ..session.outcome import Outcome, leaves, outcome_of
 from ..session.session import RawWebSocketSession, connection_of
-from ..wire.errors import ProtocolError, SessionClosed
-from ..wire.frames import Frame
+from ..wire.errors import ProtocolError
 from ..wire.names import CloseCode
-from .closing import close_handshake
+from .closing import close_handshake, fail_connection
 
 if TYPE_CHECKING:
     from .task_group import TaskGroup
@@ -97,20 +96,9 @@ class WebSocketEnd:
 
     async def fail(self, error: BaseException) -> None:
         """Tell the peer of an exception, and end the connection so that it hears of it."""
-        connection = connection_of(self._session)
-        farewell = farewell_of(error, connection.end_is_known)
-        if farewell is None:
-            return
-        try:
-            # Not `close`, which would wait for a peer that reads nothing. `end` waits for a while.
-            self._session.send_nowait(Frame.close(*farewell))
-        except SessionClosed:
-            # Our Close was sent before.
-            pass
-        except RuntimeError:
-            # Within a frame in pieces no Close can be sent.
-            self._session.abort()
-        await end(connection)
+        farewell = farewell_of(error, connection_of(self._session).end_is_known)
+        if farewell is not None:
+            await fail_connection(self._session, *farewell)
 
     # -- who is told -----------------------------------------------------------------------
 

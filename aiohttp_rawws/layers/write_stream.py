@@ -11,6 +11,7 @@ from ..wire.errors import SessionClosed
 from ..wire.frames import Frame
 from ..wire.names import CloseCode
 from .deflate import PermessageDeflate
+from .outbox import send_compressed
 from .replies import reply
 
 __all__ = ("WriteStream", "write_stream")
@@ -61,12 +62,7 @@ class WriteStream:
         if self._connection.reader.eof_received:
             # RFC 6455 section 7.1.7: a peer that ends without a Close has failed the connection.
             raise SessionClosed("the peer has ended its stream")
-        if self._deflate is not None:
-            # What is compressed has to be sent: the next message refers to it.
-            if self._connection.sender.unfinished:
-                raise RuntimeError("a frame is half sent: send the rest of its pieces first")
-            frame = self._deflate.encode(frame)
-        self._session.send_nowait(frame)
+        send_compressed(self._connection.sender, self._deflate, frame)
 
     def writelines(self, lines: Iterable[bytes | bytearray | memoryview]) -> None:
         """Send the bytes of an iterable as one message, as `write` does."""

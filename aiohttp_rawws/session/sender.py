@@ -10,7 +10,7 @@ from .limits import COPY_LIMIT, CORK_LIMIT
 from .link import Link
 from .writer import Writer
 
-__all__ = ("Sender",)
+__all__ = ("Sender", "half_sent")
 
 UNMASKED = Violation.UNMASKED.value
 MASKED = Violation.MASKED.value
@@ -56,7 +56,7 @@ class Sender:
         if not self.is_open():
             raise self.closed_error()
         if self.unfinished:
-            raise RuntimeError("a frame is half sent: send the rest of its pieces first")
+            raise half_sent()
         self._put_frame(frame)
 
     def offer(self, frame: Frame, max_backlog: int) -> "bool | None":
@@ -194,7 +194,7 @@ class Sender:
         if not self._may_send(frame._violations):
             raise self.closed_error()
         if self.unfinished:
-            raise RuntimeError("a frame is half sent: send the rest of its pieces first")
+            raise half_sent()
         if frame._head & 0x0F == 8 and self.close_sent is None:
             self.close_sent = frame
         payload = frame._payload
@@ -224,6 +224,11 @@ class Sender:
         else:
             self.writer.out.put_header(head, length, key)
         return key
+
+
+def half_sent() -> RuntimeError:
+    """Return the error for a frame that would stand within another one."""
+    return RuntimeError("a frame is half sent: send the rest of its pieces first")
 
 
 def check_piece(piece: Piece, offset: int, length: int, size: int) -> None:
