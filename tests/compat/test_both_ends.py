@@ -11,7 +11,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from aiohttp_rawws.compat import ClientWebSocketResponse, WebSocketResponse, ws_connect
-from tests.compat.conftest import Held
+from tests.compat.conftest import Held, Holder
 from tests.support.octets import masked
 from tests.support.servers import Serve
 from tests.support.waiting import patience, soon
@@ -23,25 +23,16 @@ Pair = tuple[WebSocketResponse, ClientWebSocketResponse]
 async def joined(
     serve: Serve, http: aiohttp.ClientSession, tls: bool, **options: Any
 ) -> AsyncIterator[Pair]:
-    given: asyncio.Future[WebSocketResponse] = asyncio.get_running_loop().create_future()
-    released = asyncio.Event()
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        websocket: WebSocketResponse = WebSocketResponse(**options)
-        await websocket.prepare(request)
-        given.set_result(websocket)
-        await released.wait()
-        return websocket
-
+    holder = Holder(options)
     app = web.Application()
-    app.router.add_get("/", handler)
+    app.router.add_get("/", holder.handle)
     address = await serve(app, tls=tls)
     async with patience():
         websocket: Any = await ws_connect(http, address.url(), compress=15, **options)
         try:
-            yield await given, websocket
+            yield await holder.given, websocket
         finally:
-            released.set()
+            holder.released.set()
             await websocket.close()
 
 

@@ -1,12 +1,11 @@
 """The examples of README.md and of the pages that have no test of their own, run.
 
-docs/layers.md, docs/push.md and docs/serving.md are run by the tests of what they show.
+docs/layers.md, docs/push.md and docs/serving.md are run by the tests of what they show, those of
+the proxy by test_docs_proxy.py.
 """
 
 import ast
-import asyncio
 import functools
-import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from yarl import URL
 import aiohttp_rawws
 from aiohttp_rawws import Frame, HandshakeRefused, RawWebSocketSession, layers
 from tests.support import ROOT
-from tests.support.examples import example, examples, exchange, run, serving
+from tests.support.examples import echo, echo_app, example, examples, exchange, run, serving
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 
@@ -28,23 +27,6 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 async def client_session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client_session:
         yield client_session
-
-
-async def echo(session: RawWebSocketSession) -> None:
-    async for frame in session:
-        await session.send(frame)
-
-
-def echo_app(**options: Any) -> web.Application:
-    app = web.Application()
-    aiohttp_rawws.setup(app)
-    app.add_routes([aiohttp_rawws.raw_websocket("/{path:.*}", echo, **options)])
-    return app
-
-
-async def told(caplog: pytest.LogCaptureFixture) -> None:
-    while not caplog.messages:
-        await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -238,95 +220,6 @@ async def test_a_redirect_by_hand(client_session: aiohttp.ClientSession) -> None
         await run(example("docs/client.md", "Location").replace("wss://example.com", url), names)
         assert not names["session"].closed
         names["session"].abort()
-
-
-@pytest.mark.parametrize("handler", ["gateway", "renamed", "behind", "mounted", "watched"])
-async def test_the_proxy(
-    handler: str, client_session: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
-) -> None:
-    offers = []
-
-    def offered(offer: str) -> None:
-        offers.append(offer)
-
-    async with serving(echo_app(extensions=offered)) as upstream:
-        names: dict[str, Any] = {}
-        for code in examples("docs/proxy.md")[:6]:
-            await run(code.replace("http://127.0.0.1:8099", upstream), names)
-        app = web.Application()
-        app.cleanup_ctx.append(names["upstream"])
-        path = "/apps/{name:[a-z]+}{path:(/.*)?}" if handler == "mounted" else "/{path:.*}"
-        app.router.add_route("*", path, names[handler])
-        async with serving(names["app"] if handler == "gateway" else app) as url:
-            got = await exchange(client_session, f"{url}/apps/x?b", Frame.ping(), extensions="x")
-            async with client_session.post(f"{url}/apps/x".replace("ws:", "http:")) as answer:
-                assert answer.status == 405
-    assert got == [Frame.ping(), Frame.close(1000)]
-    assert offers == ([] if handler == "watched" else ["x"])
-    assert ("upstream" in capsys.readouterr().out) == (handler == "watched")
-
-
-async def test_frames_that_are_edited(client_session: aiohttp.ClientSession) -> None:
-    async with serving(echo_app()) as upstream:
-        key = web.AppKey("UPSTREAM", aiohttp.ClientSession)
-        names: dict[str, Any] = {
-            "UPSTREAM": key,
-            "URL": URL,
-            "aiohttp_rawws": aiohttp_rawws,
-            "web": web,
-        }
-        code = example("docs/editing.md", "EndRelay(1008")
-        await run(code.replace("http://127.0.0.1:8099", upstream), names)
-        app = web.Application()
-        app[key] = client_session
-        app.router.add_get("/{path:.*}", names["gateway"])
-        async with serving(app) as url:
-            got = await exchange(client_session, url, Frame.text("http://a"))
-            assert got == [Frame.text("https://a"), Frame.close(1000)]
-            got = await exchange(client_session, url, Frame.text("a password"))
-            assert got == [Frame.close(1008, "no passwords here")]
-            # Each message is one frame.
-            parts = Frame.text("a pass", fin=False), Frame.continuation(b"word")
-            got = await exchange(client_session, url, *parts)
-            assert got == [Frame.close(1008, "no passwords here")]
-        await run(
-            example("docs/editing.md", "pair.send(").replace("http://127.0.0.1:8099", upstream),
-            names,
-        )
-        app = web.Application()
-        app[key] = client_session
-        app.router.add_get("/{path:.*}", names["announced"])
-        async with (
-            serving(app) as url,
-            aiohttp_rawws.connect(client_session, url) as session,
-        ):
-            await session.send(Frame.text("a"))
-            assert await session.receive() == Frame.text("a")
-            await names["announce"]("hello")
-            assert await session.receive() == Frame.text("hello")
-
-
-async def test_two_sessions_by_hand(
-    client_session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with serving(echo_app(protocol="chat")) as upstream:
-        names: dict[str, Any] = {
-            **vars(aiohttp_rawws),
-            "client_session": client_session,
-            "choose": lambda first: f"{upstream}/{first.payload.decode()}",
-            "log": logging.getLogger("shown"),
-        }
-        await run(example("docs/proxy.md", "choose(first)"), names)
-        app = web.Application()
-        aiohttp_rawws.setup(app)
-        app.add_routes([aiohttp_rawws.raw_websocket("/", names["handler"], "chat")])
-        with caplog.at_level(logging.INFO, "shown"):
-            async with serving(app) as url:
-                got = await exchange(client_session, url, Frame.text("room"), protocols=["chat"])
-                # A shutdown would cancel the handler.
-                await asyncio.wait_for(told(caplog), 10)
-    assert got == [Frame.text("room"), Frame.close(1000)]
-    assert "a ended first: close; {'a->b': 1, 'b->a': 2}" in caplog.text
 
 
 @pytest.mark.parametrize("path", ["chat", "ws", "feed"])

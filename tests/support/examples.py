@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 
 import aiohttp_rawws
-from aiohttp_rawws import Frame
+from aiohttp_rawws import Frame, RawWebSocketSession
 from tests.support import ROOT
 
 EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -56,3 +56,15 @@ async def exchange(
         for frame in (*frames, Frame.close(1000)):
             await session.send(frame)
         return [frame async for frame in session]
+
+
+async def echo(session: RawWebSocketSession) -> None:
+    async for frame in session:
+        await session.send(frame)
+
+
+def echo_app(**options: Any) -> web.Application:
+    app = web.Application()
+    aiohttp_rawws.setup(app)
+    app.add_routes([aiohttp_rawws.raw_websocket("/{path:.*}", echo, **options)])
+    return app
