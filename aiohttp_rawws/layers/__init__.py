@@ -1,9 +1,9 @@
-"""The duties of RFC 6455, in parts that a handler puts together.
+"""The duties of RFC 6455: done for a handler, or in parts that it puts together.
 
-Each part takes frames and returns values. None sends or closes on its own, but for
-`WebSocketSession`, `read_stream` and `write_stream`, which do all the duties, and
-`close_handshake`, `Heartbeat`, `broadcast` and `send_file`, which send what their names say.
-docs/layers.md shows a fully conforming handler.
+`WebSocketSession` and the streams do all of them. docs/layers.md lists what they send.
+
+The other parts take frames and return values. Of these only `close_handshake`, `Heartbeat`,
+`broadcast` and `send_file` send, what their names say.
 
 A handler that sends a Close of its own, and then goes on receiving, must look at
 `session.close_sent` before it answers anything. That includes `close_handshake(session)`.
