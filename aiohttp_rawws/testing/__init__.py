@@ -1,7 +1,37 @@
-"""Peers that misbehave on purpose, for tests of clients and servers in any language."""
+"""Peers that misbehave on purpose, for tests of clients and servers in any language.
 
-from .errors import NotHttp, PeerEnded, PeerError, PeerSilent
+script = Script().expect("text").send(Frame.ping(b"1")).expect(Frame.pong(b"1")).reset()
+async with script_server(script) as server:
+    ...  # let a client connect to server.url
+    server.check()
+"""
+
+from .errors import NotHttp, PeerEnded, PeerError, PeerSilent, ScriptFailed, Unexpected
 from .http import HttpHead
+from .patterns import FrameLike
+from .player import Played, Player, play
+from .playing import ScriptServer, play_client, script_server
+from .script import Script
+from .transcript import Entry, Transcript
 from .wire import Wire
 
-__all__ = ("HttpHead", "NotHttp", "PeerEnded", "PeerError", "PeerSilent", "Wire")
+__all__ = (
+    "Entry",
+    "FrameLike",
+    "HttpHead",
+    "NotHttp",
+    "PeerEnded",
+    "PeerError",
+    "PeerSilent",
+    "Played",
+    "Player",
+    "Script",
+    "ScriptFailed",
+    "ScriptServer",
+    "Transcript",
+    "Unexpected",
+    "Wire",
+    "play",
+    "play_client",
+    "script_server",
+)
