@@ -16,7 +16,7 @@ try:
     from pytest_asyncio import fixture as async_fixture
 except ImportError:
     # The plugin of anyio runs these, too.
-    async_fixture = pytest.fixture
+    async_fixture = pytest.fixture  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from aiohttp_rawws import RawClientSession

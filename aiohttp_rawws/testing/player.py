@@ -187,7 +187,8 @@ async def play(
     if opening is not None and steps:
         steps[0] = opening(steps[0])
     try:
-        await run(steps, player, played)
+        # The handshake that a script leaves out is step 0.
+        await run(steps, player, played, first=1 + len(script.steps) - len(steps))
         await finish(wire, player, linger=played.ok)
     finally:
         wire.transport.abort()
@@ -197,9 +198,9 @@ async def play(
     return played
 
 
-async def run(steps: "list[Step]", player: Player, played: Played) -> None:
+async def run(steps: "list[Step]", player: Player, played: Played, first: int) -> None:
     """Run the steps, and note where and how they fail."""
-    for number, step in enumerate(steps, 1):
+    for number, step in enumerate(steps, first):
         try:
             await step.run(player)
         except (PeerError, ProtocolError, OSError) as error:
