@@ -41,7 +41,7 @@ Maker = Callable[[], Script]
 
 async def pong(player: Player, ping: Frame) -> None:
     """Answer a Ping as one should."""
-    await player.send(Frame.pong(ping.payload))
+    await player.send(Frame(Opcode.PONG, ping.payload))
 
 
 @dataclass(frozen=True)
