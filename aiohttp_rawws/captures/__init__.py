@@ -1,0 +1,1 @@
+"""Captures: conversations that are kept, opened elsewhere, and played again."""
