@@ -44,7 +44,7 @@ DIRECTIONS = ("client", "upstream")
 #: The bits of a frame's first byte.
 FLAGS = ("fin", "rsv1", "rsv2", "rsv3")
 
-Headers: TypeAlias = "list[tuple[str, str]]"
+Headers: TypeAlias = list[tuple[str, str]]
 
 
 class Read(NamedTuple):

@@ -28,7 +28,7 @@ from .format import (
 __all__ = ("CaptureError", "Source", "opened", "read_capture")
 
 #: A path, or a file that is open for reading bytes.
-Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+Source: TypeAlias = str | os.PathLike[str] | BinaryIO
 
 #: The longest line, in bytes. By default the command keeps lines of up to 22 MiB.
 MAX_LINE = 256 * 2**20

@@ -14,7 +14,7 @@ __all__ = (
     "redact_query",
 )
 
-Headers: TypeAlias = "Iterable[tuple[str, str]]"
+Headers: TypeAlias = Iterable[tuple[str, str]]
 
 REDACTED = "[redacted]"
 
