@@ -27,6 +27,7 @@ __all__ = (
     "Opening",
     "Read",
     "Start",
+    "cut_to",
     "event_line",
     "frame_line",
     "length_of",
@@ -121,6 +122,12 @@ class FrameLine:
     @property
     def is_cut(self) -> bool:
         return len(self.frame.payload) < self.length
+
+    @property
+    def seen(self) -> Frame | Piece:
+        """The frame, or the start of it if its payload is cut."""
+        frame = self.frame
+        return cut_to(frame, len(frame.payload), self.length) if self.is_cut else frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +228,12 @@ def line_of(now: datetime | None, connection: int | None, fields: dict[str, Any]
     time = (now or datetime.now(timezone.utc)).isoformat(timespec="microseconds")
     line = {"time": time.replace("+00:00", "Z"), "connection": connection, **fields}
     return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def cut_to(frame: Frame | Piece, size: int, length: int) -> Piece:
+    """Return the start of a frame with `size` bytes of its payload, which has `length`."""
+    flags = frame.fin, frame.rsv1, frame.rsv2, frame.rsv3
+    return Piece(frame.opcode, *flags, length, 0, frame.payload[:size], False, frame.mask)
 
 
 def length_of(frame: Frame | Piece) -> int:

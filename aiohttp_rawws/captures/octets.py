@@ -31,7 +31,7 @@ def octets_of(line: FrameLine) -> bytes:
     flags = (frame.fin, FIN), (frame.rsv1, RSV1), (frame.rsv2, RSV2), (frame.rsv3, RSV3)
     first = frame.opcode | sum(bit for is_set, bit in flags if is_set)
     masked = MASKED if frame.mask is not None else 0
-    header = bytes((first, masked | field)) + length.to_bytes(bits // 8, "big")
+    header = bytes((first, masked | field)) + (length.to_bytes(bits // 8, "big") if bits else b"")
     payload = frame.payload.ljust(length, b"\0")
     if frame.mask is None:
         return header + payload

@@ -20,6 +20,7 @@ from ..wire.names import Opcode
 from ..wire.pieces import Piece
 from .format import (
     DIRECTIONS,
+    cut_to,
     event_line,
     frame_line,
     length_of,
@@ -303,7 +304,7 @@ class Recording:
             now,
             self.number,
             side,
-            start_of(frame, limit) if len(frame.payload) > limit else frame,
+            cut_to(frame, limit, length_of(frame)) if len(frame.payload) > limit else frame,
             length_bits=length_bits,
             reads=reads,
             joined=joined,
@@ -346,10 +347,3 @@ class Recording:
                 yield octets_line(
                     now, self.number, side, octets, missing=missing, reads=reads, joined=joined
                 )
-
-
-def start_of(frame: Frame | Piece, limit: int) -> Piece:
-    """Return the start of a frame whose payload is cut to `limit` bytes."""
-    flags = frame.fin, frame.rsv1, frame.rsv2, frame.rsv3
-    payload = frame.payload[:limit]
-    return Piece(frame.opcode, *flags, length_of(frame), 0, payload, False, frame.mask)
