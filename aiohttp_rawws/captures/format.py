@@ -22,6 +22,7 @@ __all__ = (
     "End",
     "FrameLine",
     "Handshake",
+    "Headers",
     "Line",
     "Octets",
     "Opening",

@@ -2,14 +2,13 @@
 
 import ipaddress
 import struct
-from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from ..wire.handshake import accept_key
-from .format import Answered, End, FrameLine, Octets, Opening, Read, Start, other_side
-from .octets import octets_of
+from .format import DIRECTIONS, Answered, End, FrameLine, Octets, Opening, Start, other_side
 from .reading import Source, read_capture
+from .segments import Segment, Segments
 
 __all__ = ("to_pcapng",)
 
@@ -84,14 +83,6 @@ class PacketFile:
         self._out.write(struct.pack("<I", kind) + size + body + size)
 
 
-class Pending(NamedTuple):
-    """The last octets of a side: the next frame may have come with the same read."""
-
-    time: datetime
-    octets: bytes
-    comment: str
-
-
 class Stream:
     """One TCP connection: its addresses and the sequence numbers of both sides."""
 
@@ -102,7 +93,7 @@ class Stream:
         self._ends = {"client": client, "upstream": SERVER}
         self._next = {"client": number * 1000 & 0xFFFFFFFF, "upstream": 0}
         self._identity = 0
-        self._pending: dict[str, Pending] = {}
+        self._segments = {direction: Segments() for direction in DIRECTIONS}
 
     def open(self) -> None:
         """Write the TCP handshake, and that of HTTP."""
@@ -125,33 +116,23 @@ class Stream:
             self.flush()
             self._end(line)
             return
-        octets, comment = octets_and_comment(line)
         self._flush(other_side(line.direction))
-        before = self._pending.pop(line.direction, None)
-        *parts, last = cuts(line.time, octets, line.reads)
-        if before is not None and line.joined:
-            # The read that brought the end of the frame before brought the start of this one.
-            comment = "; ".join(filter(None, (before.comment, comment)))
-            first = (before.time, before.octets + (parts or [last])[0][1])
-            *parts, last = [first, *parts[1:], last] if parts else [first]
-        elif before is not None:
-            self._send(before.time, line.direction, before.octets, before.comment)
-        for time, part in parts:
-            self._send(time, line.direction, part, comment)
-            comment = ""
-        self._pending[line.direction] = Pending(*last, comment)
-        if line.reads is None:
-            self._flush(line.direction)
+        for segment in self._segments[line.direction].add(line):
+            self._write(line.direction, segment)
 
     def flush(self) -> None:
         """Write all that waits."""
-        for direction in list(self._pending):
+        for direction in DIRECTIONS:
             self._flush(direction)
 
     def _flush(self, direction: str) -> None:
-        pending = self._pending.pop(direction, None)
-        if pending is not None:
-            self._send(pending.time, direction, pending.octets, pending.comment)
+        for segment in self._segments[direction].rest():
+            self._write(direction, segment)
+
+    def _write(self, direction: str, segment: Segment) -> None:
+        missing = segment.missing
+        comment = f"{missing} octets were not kept: zeros stand for them" if missing else ""
+        self._send(segment.time, direction, segment.octets, comment)
 
     def _end(self, line: End) -> None:
         who = line.first or "upstream"
@@ -186,27 +167,6 @@ class Stream:
         self._next[direction] = self._next[direction] + size & 0xFFFFFFFF
         packet = ip_of(sender[0], receiver[0], self._identity, segment)
         self._file.packet(time, packet, comment)
-
-
-def octets_and_comment(line: FrameLine | Octets) -> tuple[bytes, str]:
-    """Return what passed, and what to say of it. Zeros stand for what was not kept."""
-    if isinstance(line, Octets):
-        octets, missing = line.octets + bytes(line.missing), line.missing
-    else:
-        octets, missing = octets_of(line), line.length - len(line.frame.payload)
-    comment = f"{missing} octets were not kept: zeros stand for them" if missing else ""
-    return octets, comment
-
-
-def cuts(
-    time: datetime, octets: bytes, reads: tuple[Read, ...] | None
-) -> Iterator[tuple[datetime, bytes]]:
-    """Yield what each read brought, with its time: all at once where reads are not known."""
-    position = 0
-    for seconds, size in reads or (Read(0.0, len(octets)),):
-        moment = datetime.fromtimestamp(time.timestamp() + seconds, timezone.utc)
-        yield moment if seconds else time, octets[position : position + size]
-        position += size
 
 
 def address_of(text: str, number: int) -> tuple[bytes, int]:
