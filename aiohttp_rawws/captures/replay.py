@@ -216,10 +216,10 @@ class Player:
             return None
         if end.first == self._side and end.reason == "end of stream":
             self._write_eof()
-        if self._side == "client" or end.first != self._side:
+        if self._side == "client" or (end.first == "client" and end.reason != "close"):
             seen = await self._receive()
         else:
-            # A server ends the connection after both Closes (RFC 6455 section 7.1.1).
+            # After both Closes the server ends the connection (RFC 6455 section 7.1.1).
             seen = self._receive_nowait()
         if isinstance(seen, Frame):
             return Difference("a frame too many", "the end", described(seen), end.line)
