@@ -191,7 +191,7 @@ class Recording:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if not self._is_over:
-            self._end(**self._ending(error))
+            self.end(**self._ending(error))
 
     def __call__(self, direction: str, frame: Frame | Piece) -> None:
         """Record a frame: a tap. `direction` is one of `relay`, or of `proxy`."""
@@ -274,13 +274,23 @@ class Recording:
         if self._is_over:
             return
         if stats is None:
-            self._end(None, "stopped", None)
+            self.end(None, "stopped")
             return
         error = str(stats.error) or type(stats.error).__name__ if stats.error is not None else None
         first = {"a": "client", "b": "upstream"}.get(stats.ended_first, stats.ended_first)
         self._frames = {SIDES[name]: count for name, count in stats.frames.items()}
         self._bytes = {SIDES[name]: count for name, count in stats.bytes.items()}
-        self._end(first or None, stats.reason, error)
+        self.end(first or None, stats.reason, error)
+
+    def end(self, first: str | None, reason: str, error: str | None = None) -> None:
+        """Record how the connection ended: `reason` is one of those of the format."""
+        if not self._is_open:
+            self.answered(101, None)
+        for line in self._unfinished():
+            self._recorder.write(line)
+        self._is_over = True
+        fields = {"first": first, "reason": reason, "error": error}
+        self._event("end", {**fields, "frames": self._frames, "bytes": self._bytes})
 
     # -- what is written -------------------------------------------------------------------
 
@@ -328,15 +338,6 @@ class Recording:
             return {"first": self._peer(), "reason": "lost", "error": said}
         first = self._peer() if self.session.peer_ended else other_side(self._peer())
         return {"first": first, "reason": "end of stream", "error": None}
-
-    def _end(self, first: str | None, reason: str, error: str | None) -> None:
-        if not self._is_open:
-            self.answered(101, None)
-        for line in self._unfinished():
-            self._recorder.write(line)
-        self._is_over = True
-        fields = {"first": first, "reason": reason, "error": error}
-        self._event("end", {**fields, "frames": self._frames, "bytes": self._bytes})
 
     def _unfinished(self) -> Iterator[bytes]:
         now = datetime.now(timezone.utc)
