@@ -101,6 +101,9 @@ class Answered:
     line: int
     time: datetime
     connection: int
+    method: str
+    path: str
+    status: int
 
 
 @dataclass(frozen=True, slots=True)

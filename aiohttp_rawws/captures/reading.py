@@ -122,8 +122,8 @@ class Fields:
             raise self.error(key, "a number" if most is None else f"a number from 0 to {most}")
         return value
 
-    def flag(self, key: str) -> bool:
-        value = self._fields.get(key, False)
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        value = self._fields.get(key, default)
         if not isinstance(value, bool):
             raise self.error(key, "true or false")
         return value
@@ -232,7 +232,7 @@ def handshake_of(fields: Fields | None) -> Handshake | None:
 
 
 def frame_of(fields: Fields) -> FrameLine:
-    flags = {flag: fields.flag(flag) for flag in FLAGS}
+    flags = {flag: fields.flag(flag, default=flag == "fin") for flag in FLAGS}
     payload, mask = fields.octets("payload"), fields.mask()
     length = fields.number("length") if "length" in fields else len(payload)
     if length < len(payload):
@@ -292,7 +292,14 @@ def end_of(fields: Fields) -> End:
 
 
 def answered_of(fields: Fields) -> Answered:
-    return Answered(fields.line, fields.time(), fields.number("connection"))
+    return Answered(
+        fields.line,
+        fields.time(),
+        fields.number("connection"),
+        fields.text("method"),
+        fields.text("path"),
+        fields.number("status"),
+    )
 
 
 READERS: dict[str, Callable[[Fields], Line]] = {

@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from ..proxy.relay import RelayStats
+from ..server.upgrade import is_upgrade
 from ..session.checks import check_int
 from ..session.kernel import is_unix
 from ..session.session import RawWebSocketSession
@@ -265,9 +266,17 @@ class Recording:
 
     def answered(self, status: int, response: list[tuple[str, str]] | None) -> None:
         """Record the answer to the request that is to be proxied, if none is recorded."""
-        if self.request is not None and not self._is_open:
-            self._recorder.forget(self.request)
-            self.opened(**request_of(self.request), status=status, response=response)
+        if self.request is None or self._is_open or self._is_over:
+            return
+        self._recorder.forget(self.request)
+        asked = request_of(self.request)
+        if status == 101 or is_upgrade(self.request):
+            self.opened(**asked, status=status, response=response)
+            return
+        self._is_over = True
+        path = self._recorder.redaction.path(asked["path"])
+        fields = {"method": asked["method"], "path": path, "address": asked["address"]}
+        self._event("answered", {**fields, "status": status})
 
     def ended(self, stats: RelayStats | None) -> None:
         """Record what `relay` has returned, or the `relay_stats` of a response of `proxy`."""
@@ -276,6 +285,7 @@ class Recording:
         if stats is None:
             self.end(None, "stopped")
             return
+        self.answered(101, None)
         error = str(stats.error) or type(stats.error).__name__ if stats.error is not None else None
         first = {"a": "client", "b": "upstream"}.get(stats.ended_first, stats.ended_first)
         self._frames = {SIDES[name]: count for name, count in stats.frames.items()}
@@ -284,11 +294,14 @@ class Recording:
 
     def end(self, first: str | None, reason: str, error: str | None = None) -> None:
         """Record how the connection ended: `reason` is one of those of the format."""
+        self._is_over = True
         if not self._is_open:
-            self.answered(101, None)
+            # A request that nothing is known of came to nothing that could be told.
+            if self.request is not None:
+                self._recorder.forget(self.request)
+            return
         for line in self._unfinished():
             self._recorder.write(line)
-        self._is_over = True
         fields = {"first": first, "reason": reason, "error": error}
         self._event("end", {**fields, "frames": self._frames, "bytes": self._bytes})
 
@@ -305,6 +318,8 @@ class Recording:
     ) -> None:
         if not self._is_open:
             self.answered(101, None)
+            if not self._is_open:
+                raise ValueError("call opened() before the first frame of a connection")
         if frame.opcode == Opcode.CLOSE and self._first_close is None:
             self._first_close = side
         self._frames[side] += 1
