@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import proxy
+from . import convert, proxy, replay
 from .arguments import PROGRAM, make_parser
 from .ending import Failure
 
@@ -11,8 +11,8 @@ __all__ = ("main",)
 
 #: Each has `add_parser(commands)`, which adds its parser and sets the default `run`: a function
 #: that gets the arguments and returns the exit status. `run` raises ArgumentTypeError for a usage
-#: error, and Failure for what ends the command with exit status 1.
-SUBCOMMANDS = (proxy,)
+#: error, and Failure for what ends the command with its exit status.
+SUBCOMMANDS = (proxy, convert, replay)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,4 +30,4 @@ def main(arguments: list[str] | None = None) -> int:
         commands.choices[options.command].error(str(error))
     except Failure as failure:
         print(f"{PROGRAM}: {failure}", file=sys.stderr)
-        return 1
+        return failure.status
