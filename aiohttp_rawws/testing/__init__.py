@@ -6,6 +6,7 @@ async with script_server(script) as server:
     server.check()
 """
 
+from . import presets
 from .errors import NotHttp, PeerEnded, PeerError, PeerSilent, ScriptFailed, Unexpected
 from .http import HttpHead
 from .joined import RawWebSocketPair, raw_client, raw_pair
@@ -41,6 +42,7 @@ __all__ = (
     "load_script",
     "play",
     "play_client",
+    "presets",
     "raw_client",
     "raw_pair",
     "script_server",

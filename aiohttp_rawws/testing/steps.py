@@ -286,7 +286,8 @@ class Echo:
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION):
             await player.send(Frame(frame.opcode, frame.payload, frame.fin))
         elif frame.opcode == Opcode.PING and self.pongs:
-            await player.send(Frame.pong(frame.payload))
+            # A Ping may be longer than is allowed.
+            await player.send(Frame(Opcode.PONG, frame.payload))
         elif frame.opcode == Opcode.CLOSE:
             await player.send(Frame(Opcode.CLOSE, frame.payload))
 
