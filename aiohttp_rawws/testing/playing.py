@@ -11,6 +11,7 @@ from typing import Any
 
 from yarl import URL
 
+from ..captures import Recorder
 from .dialling import dial, host_of, target_of
 from .openings import Request
 from .player import Played, play
@@ -32,13 +33,16 @@ async def play_client(
     ssl: ssl_module.SSLContext | bool = True,
     unix_socket: str | None = None,
     seed: int | None = None,
+    recorder: Recorder | None = None,
 ) -> Played:
     """Connect to a server and play a script as its client. See `play`, and `dial` for the rest.
 
     A script without a `request`, and one with the default path or host, asks for those of the URL.
     """
     wire = await dial(url, ssl=ssl, unix_socket=unix_socket, timeout=script.timeout)
-    return await play(script, wire, seed=seed, opening=lambda step: aimed(step, url))
+    return await play(
+        script, wire, seed=seed, opening=lambda step: aimed(step, url), recorder=recorder
+    )
 
 
 def aimed(step: Step, url: str | URL) -> Step:
@@ -57,8 +61,14 @@ class ScriptServer:
     """
 
     def __init__(
-        self, scripts: Scripts, *, seed: int | None = None, limit: int | None = None
+        self,
+        scripts: Scripts,
+        *,
+        seed: int | None = None,
+        limit: int | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
+        self._recorder = recorder
         self._scripts = scripts
         #: The seed of the first connection. Each later one has the next.
         self.seed = secrets.randbits(32) if seed is None else seed
@@ -98,7 +108,9 @@ class ScriptServer:
 
     async def _play(self, number: int, wire: Wire) -> None:
         script, seed = self.script_for(number), self.seed + number
-        played = await play(script, wire, seed=seed, on_start=self.started.append)
+        played = await play(
+            script, wire, seed=seed, on_start=self.started.append, recorder=self._recorder
+        )
         self.played.append(played)
         async with self._ended:
             self._ended.notify_all()
@@ -145,14 +157,15 @@ async def script_server(
     seed: int | None = None,
     sock: socket.socket | None = None,
     limit: int | None = None,
+    recorder: Recorder | None = None,
 ) -> AsyncIterator[ScriptServer]:
     """Serve scripts within a block, on a port (0: any free one), a Unix socket or `sock`.
 
     The first connection plays with `seed`, the next with `seed + 1`. More than `limit` connections
-    are dropped. Leaving the block ends the
+    are dropped. `recorder` keeps the connections in a capture. Leaving the block ends the
     connections. It raises nothing for scripts that failed: `ScriptServer.check()` does.
     """
-    scripted = ScriptServer(scripts, seed=seed, limit=limit)
+    scripted = ScriptServer(scripts, seed=seed, limit=limit, recorder=recorder)
     options: dict[str, Any] = {"ssl": ssl}
     if sock is not None:
         server = await asyncio.start_server(scripted.accept, sock=sock, **options)
