@@ -1,6 +1,7 @@
 """From the command line to an exit status."""
 
 import argparse
+import os
 import sys
 
 from . import convert, play, proxy, replay
@@ -25,9 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
         subcommand.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
     except argparse.ArgumentTypeError as error:
         commands.choices[options.command].error(str(error))
+    except BrokenPipeError:
+        # As `| head` has it. What is left to be written at the exit has no reader either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Failure as failure:
         print(f"{PROGRAM}: {failure}", file=sys.stderr)
         return failure.status
