@@ -182,7 +182,8 @@ class Recording:
         self._recorder = recorder
         self._is_open = False
         self._is_over = False
-        self._first_close: str | None = None
+        #: Who sent the first Close: "client" or "upstream".
+        self.first_close: str | None = None
         self._frames = dict.fromkeys(DIRECTIONS, 0)
         self._bytes = dict.fromkeys(DIRECTIONS, 0)
         self._scanners: dict[str, FrameScanner] = {}
@@ -320,8 +321,8 @@ class Recording:
             self.answered(101, None)
             if not self._is_open:
                 raise ValueError("call opened() before the first frame of a connection")
-        if frame.opcode == Opcode.CLOSE and self._first_close is None:
-            self._first_close = side
+        if frame.opcode == Opcode.CLOSE and self.first_close is None:
+            self.first_close = side
         self._frames[side] += 1
         self._bytes[side] += length_of(frame)
         limit = self._recorder.payload_limit
@@ -341,8 +342,8 @@ class Recording:
 
     def _ending(self, error: BaseException | None) -> dict[str, Any]:
         """Return how the connection ended, as far as that can be seen from here."""
-        if self._first_close is not None:
-            return {"first": self._first_close, "reason": "close", "error": None}
+        if self.first_close is not None:
+            return {"first": self.first_close, "reason": "close", "error": None}
         if self.session is None:
             return {"first": None, "reason": "stopped", "error": None}
         if isinstance(error, ProtocolError):

@@ -62,7 +62,7 @@ def add_parser(commands: Commands) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("capture", metavar="CAPTURE", help="a capture, as --capture of proxy writes it")
+    parser.add_argument("capture", metavar="CAPTURE", help="what --capture has written")
     parser.add_argument(
         "--side", choices=("client", "server"), help="the side to play, which the next two imply"
     )
