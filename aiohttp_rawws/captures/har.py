@@ -105,7 +105,11 @@ class Entry:
         self.last = line.time
         if line.frame.opcode == Opcode.CLOSE and self.close is None:
             code = line.frame.close_code
-            self.close = {"code": 1005 if code is None else code, "reason": line.frame.close_reason}
+            self.close = {
+                "code": 1005 if code is None else code,
+                "reason": line.frame.close_reason,
+                "timestamp": line.time.timestamp(),
+            }
         for message in self.streams[line.direction].feed(line):
             self._keep(message, line.direction, line.time, spooled)
 
@@ -183,8 +187,7 @@ def entry_of(entry: Entry) -> Json:
         "_resourceType": "websocket",
     }
     if entry.close is not None:
-        timestamp = entry.last.timestamp() if entry.last is not None else None
-        fields["_webSocketClose"] = {**entry.close, "timestamp": timestamp}
+        fields["_webSocketClose"] = entry.close
     if entry.ended:
         fields["comment"] = f"ended by {entry.ended}"
     return fields

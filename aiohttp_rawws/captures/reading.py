@@ -33,6 +33,8 @@ Source: TypeAlias = str | os.PathLike[str] | BinaryIO
 #: The longest line, in bytes. By default the command keeps lines of up to 22 MiB.
 MAX_LINE = 256 * 2**20
 
+YEAR = 366 * 24 * 60 * 60
+
 #: Each line begins with this. Behind a crash a line may begin in the middle of another.
 BEGINNING = b'{"time":'
 
@@ -139,6 +141,8 @@ class Fields:
             time = datetime.fromisoformat(self.text("time").replace("Z", "+00:00"))
         except ValueError:
             raise self.error("time", "a time of ISO 8601") from None
+        if not 1970 < time.year < 9000:
+            raise self.error("time", "a time from 1971 to 8999")
         return time if time.tzinfo is not None else time.replace(tzinfo=timezone.utc)
 
     def octets(self, key: str) -> bytes:
@@ -161,7 +165,10 @@ class Fields:
             return None
         with contextlib.suppress(TypeError, ValueError):
             reads = tuple(Read(float(at), int(octets)) for at, octets in self._fields["reads"])
-            if sum(read.octets for read in reads) == size and min(reads)[1] >= 0:
+            sizes = [read.octets for read in reads]
+            # A read lasts no longer than a year.
+            near = all(abs(read.seconds) < YEAR for read in reads)
+            if near and sum(sizes) == size and min(sizes, default=-1) >= 0:
                 return reads
         raise self.error("reads", f"[seconds, octets] pairs of {size} octets in all")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aiohttp_rawws.captures import to_har
+from aiohttp_rawws.captures import Recorder, to_har
 from tests.support.browser import chromium
 from tests.support.captures import TEXTS, ZEROS, record_octets, record_talk
 from tests.support.loops import ONE_LOOP
@@ -126,6 +126,32 @@ def test_fragments_are_joined_and_what_is_wrong_is_noted(tmp_path: Path) -> None
         (2, base64.b64encode(b"begun").decode(), "the message has no end"),
     ]
     assert messages[3]["_base64"] == "/w=="
+
+
+def test_each_connection_of_each_run_is_an_entry(tmp_path: Path) -> None:
+    """Two at a time, one that was refused, and one more in the next run."""
+    capture = tmp_path / "capture"
+    with Recorder(capture) as recorder:
+        first, refused, second = (recorder.connection() for _ in range(3))
+        first.opened(path="/first")
+        refused.opened(path="/refused", status=403)
+        second.opened(path="/second")
+        for number in range(4):
+            first.octets("client", masked(0x81, b"%d" % number))
+            second.octets("upstream", HELLO)
+        second.end("upstream", "lost", "reset")
+    record_octets(capture, [("client", masked(0x81, b"later"))], path="/later")
+    entries = {entry["request"]["url"]: entry for entry in converted(capture)}
+    host = "ws://localhost"
+    assert [url.removeprefix(host) for url in entries] == [
+        "/first",
+        "/refused",
+        "/second",
+        "ws://example.test/later",
+    ]
+    assert [len(entry["_webSocketMessages"]) for entry in entries.values()] == [4, 0, 4, 1]
+    assert entries[f"{host}/refused"]["response"]["status"] == 403
+    assert entries[f"{host}/second"]["comment"] == "ended by upstream: lost (reset)"
 
 
 def bare(headers: Any) -> Any:

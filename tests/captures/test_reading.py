@@ -123,6 +123,8 @@ def test_what_is_not_known_is_passed_over() -> None:
         ({**FRAME, "mask": "00"}, "'mask' must be 8 hexadecimal digits or null, got '00'"),
         ({**FRAME, "reads": [[0, 3]]}, "'reads' must be [seconds, octets] pairs of 4 octets in"),
         ({**FRAME, "reads": 4}, "'reads' must be [seconds, octets] pairs of 4 octets in all, got"),
+        ({**FRAME, "reads": [[float("nan"), 4]]}, "'reads' must be [seconds, octets] pairs of 4"),
+        ({**FRAME, "time": "9999-12-31T23:59:59Z"}, "'time' must be a time from 1971 to 8999"),
         ({**FRAME, "time": "today"}, "'time' must be a time of ISO 8601, got 'today'"),
         ({**FRAME, "connection": None}, "'connection' must be a number, got None"),
         ({"time": TIME, "connection": 1, "event": "end"}, "'reason' must be a text, there is none"),
