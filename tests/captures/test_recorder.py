@@ -133,5 +133,7 @@ def test_what_must_be_known_before_a_frame() -> None:
     with pytest.raises(ValueError, match=r"call opened\(\) before the first frame"):
         recording("client", Frame.text("a"))
     recording.opened()
+    with pytest.raises(ValueError, match="a direction is one of client, a->b, upstream, b->a"):
+        recording.octets("server", b"")
     with pytest.raises(ValueError, match="Give connection"):
         recording.received(Frame.text("a"))
