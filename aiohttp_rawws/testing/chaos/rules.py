@@ -89,7 +89,7 @@ def parse_rule(name: str, text: str) -> Rule:
     for word in text.split(":"):
         key, values = read_word(fault, word, text)
         if key in found or (found.keys() & {"chance", "seconds"} and key not in LATER):
-            raise ValueError(f"{word!r} does not stand in its place: {form_of(fault)}: {text!r}")
+            raise ValueError(f"{word!r} is in the wrong place in {text!r}: {form_of(fault)}")
         found |= values
     if fault.seconds is not None and "seconds" not in found:
         if math.isnan(fault.seconds):
@@ -119,7 +119,8 @@ def read_word(fault: Fault, word: str, text: str) -> tuple[str, dict[str, float 
         if jitter > seconds:
             raise ValueError(f"the jitter is longer than the time itself: {text!r}")
         return "seconds", {"seconds": seconds, "jitter": jitter}
-    raise ValueError(f"{word!r} is not understood: {form_of(fault)}: {text!r}")
+    where = "" if word == text else f" in {text!r}"
+    raise ValueError(f"cannot read {word!r}{where}: {form_of(fault)}")
 
 
 def in_seconds(number: str | None, unit: str | None) -> float:
