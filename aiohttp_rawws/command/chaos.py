@@ -99,16 +99,18 @@ def add_parser(commands: Commands) -> None:
         metavar="FILE",
         help="append each fault as JSON; - for standard output, in place of the lines",
     )
-    add = parser.add_argument_group("TLS").add_argument
+    group = parser.add_argument_group("TLS")
+    add = group.add_argument
     add("--listen-cert", metavar="FILE", help="listen with TLS, and this PEM certificate")
     add("--listen-key", metavar="FILE", help="its key, unless that is in the same file")
-    add(
+    tls = group.add_mutually_exclusive_group()
+    tls.add_argument(
         "--ca",
         metavar="FILE",
         type=authorities,
         help="trust the certificate authorities in this PEM file for the upstream, and no others",
     )
-    add(
+    tls.add_argument(
         "--insecure",
         dest="secure",
         action="store_false",

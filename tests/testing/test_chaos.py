@@ -15,8 +15,8 @@ from websockets.asyncio.server import serve as websockets_serve
 
 import aiohttp_rawws
 from aiohttp_rawws import Frame
-from aiohttp_rawws.testing import ChaosProxy, PeerEnded, PeerSilent, Wire, chaos
-from tests.support.examples import echo_app, serving
+from aiohttp_rawws.testing import ChaosProxy, FaultRecord, PeerEnded, PeerSilent, Wire, chaos
+from tests.support.examples import echo_app, example, run, serving
 from tests.support.handshakes import request
 from tests.support.octets import masked
 from tests.support.servers import Contexts
@@ -148,8 +148,7 @@ async def test_corrupt_octets_differ_in_the_bit_that_is_told() -> None:
 
 
 async def test_frames_change_places() -> None:
-    rules = {"reorder": ["client:#1:30", "client:#4:0.01"]}
-    async with between(**rules) as (client, server, _):
+    async with between(reorder=["client:#1:30", "client:#4:0.01"]) as (client, server, _):
         await client.write(TEXTS[0])
         await client.write(TEXTS[1] + TEXTS[2])
         assert await octets(server, 21) == TEXTS[1] + TEXTS[0] + TEXTS[2]
@@ -259,6 +258,9 @@ async def test_each_connection_has_its_number_and_its_faults() -> None:
 
 # -- what it leaves --------------------------------------------------------------------------
 
+#: Octets pass as they are, or frame by frame.
+WITHOUT_A_FAULT: list[dict[str, Any]] = [{}, {"drop": "0%"}]
+
 Talk = Callable[[Wire, Wire], Awaitable[object]]
 
 ODD = (
@@ -312,7 +314,7 @@ async def test_without_a_fault_nobody_can_tell(talk: Talk) -> None:
         client = await Wire.connect(port=upstream.port, timeout=PATIENCE)
         direct = await talk(client, await upstream.accept())
         await client.close()
-    for rules in {}, {"drop": "0%"}:
+    for rules in WITHOUT_A_FAULT:
         async with between(**rules) as (client, server, proxy):
             assert await talk(client, server) == direct
             assert proxy.faults == []
@@ -346,10 +348,10 @@ async def test_over_unix_sockets(tmp_path: Path) -> None:
 
 
 async def test_a_peer_that_does_not_read_stops_the_other_one() -> None:
-    for rules in {}, {"drop": "0%"}, {"stall": "client:#1"}:
+    for rules in [*WITHOUT_A_FAULT, {"stall": "client:#1"}]:
         async with between(**rules) as (client, server, _):
             server.transport.pause_reading()
-            client.timeout = 0.2
+            client.timeout = 0.1
             with pytest.raises(PeerSilent):
                 for _ in range(1000):
                     await client.write(Frame.binary(bytes(2**20)).encode())
@@ -456,6 +458,17 @@ async def test_a_failure_within_the_block_tells_the_seed(caplog: pytest.LogCaptu
         chaos("localhost:80")
 
 
+async def test_a_callback_that_fails_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(record: FaultRecord) -> None:
+        raise ZeroDivisionError
+
+    async with between(drop="all", on_fault=fail) as (client, server, _):
+        await client.write(HELLO)
+        await client.read_end()
+        await server.read_end()
+    assert [each.message for each in caplog.records] == ["seed 1: a connection failed"]
+
+
 # -- other peers -----------------------------------------------------------------------------
 
 
@@ -471,8 +484,13 @@ async def test_two_runs_with_a_seed_do_the_same() -> None:
         await session.close()
 
     async def run() -> list[Any]:
-        rules = {"drop": "binary:20%", "corrupt": "upstream:binary:20%", "reorder": "binary:5%"}
-        async with chaos(url, seed=4711, **rules) as proxy:
+        async with chaos(
+            url,
+            seed=4711,
+            drop="binary:20%",
+            corrupt="upstream:binary:20%",
+            reorder="binary:5%",
+        ) as proxy:
             async with websockets_connect(proxy.url, compression=None) as session:
                 await talk(session)
             return sorted(proxy.faults)
@@ -483,3 +501,35 @@ async def test_two_runs_with_a_seed_do_the_same() -> None:
         assert {each.direction for each in first} == {"client", "upstream"}
         assert {each.fault for each in first} == {"drop", "corrupt", "reorder"}
         assert await run() == first
+
+
+async def test_the_examples_of_the_page() -> None:
+    def example_for(word: str, url: str) -> str:
+        return example("docs/chaos.md", word).replace("ws://localhost:8000/chat", url)
+
+    async def my_client(url: str) -> None:
+        """Connects again until it has got five texts in a row."""
+        got: list[bytes] = []
+        async with aiohttp.ClientSession() as http:
+            while len(got) < 5:
+                got.clear()
+                connections.append(url)
+                with contextlib.suppress(ConnectionError, EOFError):
+                    async with aiohttp_rawws.connect(http, url) as session:
+                        for _ in range(5):
+                            await session.send(Frame.text("hello"))
+                            got.append((await session.receive()).payload)
+
+    async with serving(echo_app()) as url:
+        connections: list[str] = []
+        names: dict[str, Any] = {"my_client": my_client, "chaos": chaos, "url": url}
+        await run(example_for("async def test_", url), names)
+        await names["test_the_chat_survives_a_reset"]()
+        assert len(connections) == 2
+        reported: list[str] = []
+        names["print"] = reported.append
+        await run(example_for("proxy.report()", url).replace("0.2", "0.001"), names)
+        assert reported[0].startswith(
+            "chaos --seed 7 --latency 0.001 --drop client:ping:5% --drop "
+        )
+        assert len(connections) == 3

@@ -160,8 +160,7 @@ def test_split_cuts_the_write_where_it_says() -> None:
 
 
 def test_faults_come_together() -> None:
-    rules = {"corrupt": "#1", "duplicate": "#1", "drop": "#2", "split": "#2"}
-    deliveries, records = injected(TEXTS[:3], **rules)
+    deliveries, records = injected(TEXTS[:3], corrupt="#1", duplicate="#1", drop="#2", split="#2")
     assert [each.fault for each in records] == ["corrupt", "duplicate", "drop"]
     half = deliveries[0].octets[: len(TEXTS[0])]
     assert deliveries[0].octets == half * 2 != TEXTS[0] * 2
@@ -170,7 +169,7 @@ def test_faults_come_together() -> None:
 
 # -- repeatability ---------------------------------------------------------------------------
 
-MANY = {
+MANY: dict[str, Any] = {
     "latency": "30%:0.2+-0.1",
     "drop": "10%",
     "corrupt": "data:20%",

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from .injector import Injector
 from .opening import Opening, Rest
-from .pump import Lost, Pump
+from .pump import Lost, Pump, both
 from .side import Side
 
 __all__ = ("ChaosConnection",)
@@ -51,16 +51,10 @@ class ChaosConnection:
                 upstream.abort()
 
     async def _join(self, opening: Opening, client: Side, upstream: Side) -> None:
-        directions = [
-            asyncio.create_task(self._pass("client", opening.requests, client, upstream)),
-            asyncio.create_task(self._pass("upstream", opening.answers, upstream, client)),
-        ]
-        try:
-            await asyncio.gather(*directions)
-        finally:
-            for each in directions:
-                each.cancel()
-            await asyncio.wait(directions)
+        await both(
+            self._pass("client", opening.requests, client, upstream),
+            self._pass("upstream", opening.answers, upstream, client),
+        )
 
     async def _pass(
         self, direction: str, http: Callable[[], Awaitable[Rest]], source: Side, target: Side

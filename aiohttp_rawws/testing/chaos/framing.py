@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from ...wire.frames import make_frame
 from ...wire.names import OPCODES, opcode_name
 from ...wire.native import copy_out
 
-__all__ = ("MAX_HEADER", "Header", "read_header")
+__all__ = ("Header", "read_header")
 
-#: The size of the longest header: two octets, a length of 64 bits, a masking key.
-MAX_HEADER = 14
+BITS = {0x80: "fin", 0x40: "rsv1", 0x20: "rsv2", 0x10: "rsv3"}
+
+#: The octets of a payload that are shown.
+SHOWN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,13 @@ class Header:
 
     def shown(self, octets: bytes = b"") -> str:
         """Return the frame as a line shows it, with its payload if its octets are all there."""
-        if len(octets) != self.total:
-            fin = " fin" if self.head & 0x80 else ""
-            return f"{opcode_name(self.opcode)}{fin} {self.length} bytes"
-        payload = copy_out(bytearray(octets), self.size, self.total, self.key)
-        # Without the brackets and the name of the class.
-        return repr(make_frame(self.head, payload, self.key, 0))[7:-1]
+        bits = [name for bit, name in BITS.items() if self.head & bit]
+        words = [opcode_name(self.opcode), *bits, f"{self.length} bytes"]
+        if len(octets) == self.total:
+            end = min(self.total, self.size + SHOWN)
+            start = copy_out(bytearray(octets[:end]), self.size, end, self.key)
+            words.append(repr(start) + ("..." if self.length > SHOWN else ""))
+        return " ".join(words)
 
 
 def read_header(data: bytes | bytearray) -> Header | None:

@@ -107,6 +107,7 @@ class ChaosProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.AbstractServer | None = None
         self._port = 0
+        self._is_over = False
 
     @property
     def url(self) -> str:
@@ -152,6 +153,7 @@ class ChaosProxy:
         """Stop listening, and end all connections at once."""
         if isinstance(error, Exception):
             logger.warning("seed %d: %s within the chaos proxy", self.seed, type(error).__name__)
+        self._is_over = True
         if self._server is not None:
             self._server.close()
         for task in self._tasks:
@@ -164,9 +166,15 @@ class ChaosProxy:
                 os.unlink(self._listen.path)
 
     def _accept(self, client: Side) -> None:
+        if self._is_over:
+            # A handshake of TLS may end after the server.
+            client.abort()
+            return
         task = asyncio.get_running_loop().create_task(self._serve(client))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # A task that is cancelled before it begins does nothing.
+        task.add_done_callback(lambda _: client.abort())
 
     async def _serve(self, client: Side) -> None:
         upstream = self._upstream

@@ -3,12 +3,16 @@
 import asyncio
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
 
 from .injector import END, RESET, Delivery, Injector
 from .side import Side
 
-__all__ = ("Lost", "Pump")
+__all__ = ("Lost", "Pump", "both")
+
+One = TypeVar("One")
+Other = TypeVar("Other")
 
 #: How much may be on its way, in bytes, and what a delivery counts beside its octets. With a
 #: latency of a second no more than this passes in a second.
@@ -18,6 +22,19 @@ DELIVERY_COST = 256
 
 class Lost(Exception):
     """A connection was reset, by its peer or by a fault: the other one is to be reset, too."""
+
+
+async def both(
+    one: Coroutine[Any, Any, One], other: Coroutine[Any, Any, Other]
+) -> tuple[One, Other]:
+    """Run two coroutines at the same time, and neither for longer than until one fails."""
+    tasks = asyncio.ensure_future(one), asyncio.ensure_future(other)
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 class DelayLine:
@@ -77,19 +94,16 @@ class Pump:
         `first` has come already. Its frames begin at `frames_at`. `other` is set once the other
         direction has ended.
         """
-        receiving = asyncio.create_task(self._receive(first, frames_at))
         try:
-            await self._deliver(other)
-            # Behind a fault that ends the stream, what comes is thrown away.
-            if await receiving == RESET:
-                raise Lost
+            ending, _ = await both(self._receive(first, frames_at), self._deliver(other))
         except ConnectionError:
             # The target is lost. The other direction tells how, behind what has come from there.
             if other.is_set():
                 raise Lost from None
-        finally:
-            receiving.cancel()
-            await asyncio.wait([receiving])
+            return
+        # Behind a fault that ended the stream, what came was thrown away.
+        if ending == RESET:
+            raise Lost
 
     # -- from the source to the line -------------------------------------------------------
 
