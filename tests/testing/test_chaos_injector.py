@@ -62,6 +62,13 @@ def test_what_no_rule_chooses_passes_as_it_came() -> None:
     assert passed([b"\x81"], drop="ping") == b"\x81"
 
 
+def test_a_frame_that_the_stream_ends_in_has_its_fault() -> None:
+    begun = masked(0x81, b"begun")[:-2]
+    deliveries, (record,) = injected([begun], latency="0.1")
+    assert deliveries == [Delivery(begun, is_whole=False, delay=0.1)]
+    assert record.frame == "TEXT fin 5 bytes"
+
+
 @pytest.mark.parametrize("length", [2**63, 2**64 - 1])
 def test_a_length_with_its_top_bit_set_is_a_length(length: int) -> None:
     octets = b"\x82\x7f" + length.to_bytes(8, "big") + b"more"
@@ -150,6 +157,17 @@ def test_reorder_holds_every_other_frame_at_most() -> None:
     # The frame that passes first stands alone.
     assert [each.octets for each in deliveries] == TEXTS[:4]
     assert [each.number for each in records] == [1, 3]
+
+
+def test_a_frame_that_is_cut_by_reads_ends_a_delivery_while_another_waits_for_it() -> None:
+    reads = [TEXTS[0], TEXTS[1][:6], TEXTS[1][6:] + TEXTS[2] + TEXTS[3]]
+    deliveries, _ = injected(reads, reorder="#1")
+    assert [(each.octets, each.is_whole) for each in deliveries] == [
+        (TEXTS[0], True),
+        (TEXTS[1][:6], False),
+        (TEXTS[1][6:], True),
+        (TEXTS[2] + TEXTS[3], True),
+    ]
 
 
 def test_split_cuts_the_write_where_it_says() -> None:

@@ -70,8 +70,7 @@ class Planner:
         """Return what is to be done to the next frame, None for nothing."""
         self.number += 1
         plan = Plan()
-        # All are drawn before anything is decided.
-        for rule, draws in list(self._chosen(header)):
+        for rule, draws in self._chosen(header):
             # What ends the way of the frame leaves nothing to be done.
             if not (plan.is_last or plan.drop):
                 self._add(plan, rule, header, draws)

@@ -44,7 +44,6 @@ class DelayLine:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[float, Delivery]] = deque()
         self._cost = 0
-        self._due = 0.0
         self._filled = asyncio.Event()
         self._taken = asyncio.Event()
 
@@ -54,8 +53,7 @@ class DelayLine:
             while self._cost > LINE_LIMIT:
                 self._taken.clear()
                 await self._taken.wait()
-            self._due = max(self._due, self._loop.time() + delivery.delay)
-            self._waiting.append((self._due, delivery))
+            self._waiting.append((self._loop.time() + delivery.delay, delivery))
             self._cost += len(delivery.octets) + DELIVERY_COST
             self._filled.set()
 
@@ -98,8 +96,6 @@ class Pump:
             ending, _ = await both(self._receive(first, frames_at), self._deliver(other))
         except ConnectionError:
             # The target is lost. The other direction tells how, behind what has come from there.
-            if other.is_set():
-                raise Lost from None
             return
         # Behind a fault that ended the stream, what came was thrown away.
         if ending == RESET:
