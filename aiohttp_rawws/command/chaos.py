@@ -139,22 +139,8 @@ def run(options: Options) -> int:
 def upstream_of(options: Options) -> Upstream:
     """Return the upstream, its TLS included. Raises ArgumentTypeError."""
     url = options.upstream.url
-    is_tls = url.scheme in ("wss", "https")
     tls = upstream_context(options.ca, options.secure, None, None)
-    if isinstance(tls, bool):
-        context = ssl.create_default_context()
-        if not tls:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        tls = context
-    return Upstream(
-        url.host or "",
-        url.port or (443 if is_tls else 80),
-        options.upstream.path,
-        tls if is_tls else None,
-        base=url.raw_path.rstrip("/"),
-        host_header=url.host_port_subcomponent or "" if is_tls else "",
-    )
+    return Upstream.of(url, tls, options.upstream.path, url.raw_path.rstrip("/"))
 
 
 async def serve(options: Options, listen_tls: ssl.SSLContext | None, upstream: Upstream) -> None:

@@ -79,7 +79,7 @@ async def between(
     server_tls, client_tls = tls or (None, None)
     async with Upstream(server_tls) as upstream:
         url = f"ws{'s' if tls else ''}://127.0.0.1:{upstream.port}/chat?x=%2F"
-        options |= {"seed": 1, "ssl": server_tls, "upstream_ssl": client_tls}
+        options |= {"seed": 1, "server_ssl": server_tls, "ssl": client_tls or True}
         async with chaos(url, **options) as proxy:
             client = await reach(proxy, client_tls)
             await client.write(request("/chat?x=%2F"))
@@ -350,8 +350,8 @@ async def test_over_unix_sockets(tmp_path: Path) -> None:
     here, there = str(tmp_path / "here"), str(tmp_path / "there")
     async with Upstream(None, there) as upstream:
         url = "ws://localhost/x"
-        async with chaos(url, drop="#1", path=here, upstream_path=there) as proxy:
-            assert (proxy.url, proxy.path) == ("ws://localhost/x", here)
+        async with chaos(url, drop="#1", unix_socket=here, upstream_unix_socket=there) as proxy:
+            assert (proxy.url, proxy.unix_socket) == ("ws://localhost/x", here)
             client = await Wire.connect(path=here, timeout=PATIENCE)
             await client.write(request("/x"))
             server = await upstream.accept()
@@ -435,10 +435,12 @@ async def test_an_upstream_that_is_not_there_is_a_502() -> None:
 async def test_what_is_no_http_passes_as_it_is() -> None:
     async with toward_an_upstream(drop="all") as (upstream, proxy):
         client = await reach(proxy)
-        await client.write(b"SSH")
-        client.half_close()
+        await client.write(b"SSH" * 2**15)
         server = await upstream.accept()
-        assert await all_octets(server) == (b"SSH", False)
+        assert await octets(server, 3 * 2**15) == b"SSH" * 2**15
+        await client.write(b"end")
+        client.half_close()
+        assert await all_octets(server) == (b"end", False)
         await server.write(b"-2.0")
         await server.close()
         assert await all_octets(client) == (b"-2.0", False)

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import socket
-import ssl as _ssl
+import ssl as ssl_module
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from types import TracebackType
 
 from yarl import URL
 
+from ..dialling import TLS_SCHEMES, default_context, host_of
 from .connection import ChaosConnection
 from .injector import Injector
 from .plan import Planner
@@ -40,11 +41,22 @@ class Upstream:
     host: str
     port: int
     path: str = ""
-    ssl: _ssl.SSLContext | None = None
+    ssl: ssl_module.SSLContext | None = None
     #: What stands before the path of each request at the upstream.
     base: str = ""
     #: The Host of each request, "" for that of the client.
     host_header: str = ""
+
+    @classmethod
+    def of(
+        cls, url: URL, ssl: ssl_module.SSLContext | bool, path: str = "", base: str = ""
+    ) -> "Upstream":
+        """Return the server of a URL. One with TLS gets its own Host."""
+        host = url.host or ""
+        if url.scheme not in TLS_SCHEMES:
+            return cls(host, url.port or 80, path, None, base)
+        context = default_context(check=ssl) if isinstance(ssl, bool) else ssl
+        return cls(host, url.port or 443, path, context, base, host_of(url))
 
     async def dial(self) -> Side:
         loop, tls = asyncio.get_running_loop(), self.ssl
@@ -68,7 +80,7 @@ class Listen:
     port: int = 0
     path: str = ""
     sock: socket.socket | None = None
-    ssl: _ssl.SSLContext | None = None
+    ssl: ssl_module.SSLContext | None = None
 
     async def start(self, factory: Callable[[], Side]) -> asyncio.AbstractServer:
         loop, sock = asyncio.get_running_loop(), self.sock
@@ -118,7 +130,7 @@ class ChaosProxy:
         return f"{scheme}://{bracketed(self._listen.host)}:{self._port}{self._target}"
 
     @property
-    def path(self) -> str | None:
+    def unix_socket(self) -> str | None:
         """The path of the Unix socket that the proxy listens on, None on TCP."""
         return self._listen.path or None
 
@@ -217,10 +229,10 @@ def chaos(
     split: Where = (),
     host: str = "127.0.0.1",
     port: int = 0,
-    path: str | None = None,
-    ssl: _ssl.SSLContext | None = None,
-    upstream_path: str | None = None,
-    upstream_ssl: _ssl.SSLContext | None = None,
+    unix_socket: str | None = None,
+    server_ssl: ssl_module.SSLContext | None = None,
+    upstream_unix_socket: str | None = None,
+    ssl: ssl_module.SSLContext | bool = True,
     on_fault: Callable[[FaultRecord], object] | None = None,
 ) -> ChaosProxy:
     """Return a proxy to a WebSocket server, for `async with`. It injects faults frame by frame.
@@ -229,10 +241,11 @@ def chaos(
     frames get it (docs/chaos.md). The same `seed` gives the same frames the same faults. Without
     one it is chosen; `proxy.seed` tells it.
 
-    The proxy listens on `host` and `port`, by default any free one, or on the Unix socket `path`,
-    with TLS if there is an `ssl`. `upstream` is a ws, wss, http or https URL. `upstream_path` is
-    the Unix socket of the upstream, `upstream_ssl` the context for one with TLS. `on_fault` is
-    called with each FaultRecord.
+    The proxy listens on `host` and `port`, by default any free one, or on the Unix socket at the
+    path `unix_socket`, with TLS if there is a `server_ssl`. `upstream` is a ws, wss, http or https
+    URL, `upstream_unix_socket` the path of its Unix socket. `ssl` is for an upstream with TLS: a
+    context, True for the system's authorities, False to check nothing. `on_fault` is called with
+    each FaultRecord.
 
     Raises ValueError for a text or a URL that is none. Entering raises OSError if the address
     cannot be listened on.
@@ -250,20 +263,11 @@ def chaos(
         "split": split,
     }
     url = URL(upstream)
-    if url.scheme not in ("ws", "wss", "http", "https") or not url.host:
+    if url.scheme not in ("ws", "http", *TLS_SCHEMES) or not url.host:
         raise ValueError(f"not a ws, wss, http or https URL: {str(upstream)!r}")
-    is_tls = url.scheme in ("wss", "https")
-    if is_tls and upstream_ssl is None:
-        upstream_ssl = _ssl.create_default_context()
     return ChaosProxy(
-        Listen(host, port, path or "", None, ssl),
-        Upstream(
-            url.host,
-            url.port or (443 if is_tls else 80),
-            upstream_path or "",
-            upstream_ssl if is_tls else None,
-            host_header=url.host_port_subcomponent or "" if is_tls else "",
-        ),
+        Listen(host, port, unix_socket or "", ssl=server_ssl),
+        Upstream.of(url, ssl, upstream_unix_socket or ""),
         rules_of(given),
         seed=seed,
         target=url.raw_path_qs,

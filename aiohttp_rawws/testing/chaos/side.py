@@ -2,20 +2,17 @@
 
 import asyncio
 import contextlib
-import socket
 import ssl
-import struct
 from collections import deque
 from collections.abc import Callable
 from typing import cast
+
+from ..wire import reset
 
 __all__ = ("Side",)
 
 #: How much may wait to be taken, in bytes, before reading pauses.
 READ_LIMIT = 64 * 1024
-
-#: `SO_LINGER` with no time: closing sends a RST.
-NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Side(asyncio.Protocol):
@@ -127,12 +124,8 @@ class Side(asyncio.Protocol):
         await self.closed.wait()
 
     def reset(self) -> None:
-        """Send a RST. A Unix socket has none, and is closed."""
-        sock = self.transport.get_extra_info("socket")
-        if sock is not None and sock.family != getattr(socket, "AF_UNIX", None):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-        self.abort()
+        """Send a RST. What has not left is lost."""
+        reset(self.transport)
 
     def abort(self) -> None:
         """Close the connection at once. What has not left is lost."""
