@@ -7,6 +7,7 @@ async with script_server(script) as server:
 """
 
 from . import presets
+from .chaos import ChaosProxy, FaultRecord, chaos
 from .errors import NotHttp, PeerEnded, PeerError, PeerSilent, ScriptFailed, Unexpected
 from .http import HttpHead
 from .joined import RawWebSocketPair, raw_client, raw_pair
@@ -20,7 +21,9 @@ from .transcript import Entry, Transcript
 from .wire import Wire
 
 __all__ = (
+    "ChaosProxy",
     "Entry",
+    "FaultRecord",
     "FrameLike",
     "HttpHead",
     "NotHttp",
@@ -39,6 +42,7 @@ __all__ = (
     "Transcript",
     "Unexpected",
     "Wire",
+    "chaos",
     "load_script",
     "play",
     "play_client",
