@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from yarl import URL
 
 from ..testing.errors import PeerError
 from ..testing.player import Played
-from ..testing.playing import play_client, script_server
+from ..testing.playing import MAX_CONNECTIONS, play_client, script_server
 from ..testing.preset import Preset
 from ..testing.presets import PRESETS, preset
 from ..testing.script import Script
@@ -41,8 +42,8 @@ examples:
 FILE is a script (.toml, .json, .jsonl) or the name of a preset; --presets lists those.
 With --listen the command ends after --connections connections, with several FILEs the first
 connection plays the first one, and so on.
-Exit status: 0 if all went as written, 1 if not, 2 for a usage error and where nothing could be
-played: no connection, no such file.
+Exit status: 0 if all went as written, 1 if not or if there was no connection, 2 for a usage error,
+such as a file that is no script.
 """
 
 
@@ -89,7 +90,8 @@ def add_parser(commands: Commands) -> None:
         "--connections",
         metavar="N",
         type=count,
-        help="how many connections to play; 0 with --listen: until a signal (one for each FILE)",
+        help="how many connections to play, by default one for each FILE; with --listen 0 goes on "
+        "until a signal",
     )
     add("--seed", metavar="N", type=int, help="what all that is random follows from")
     add("--timeout", metavar="SECONDS", type=seconds, help="in place of the scripts' own")
@@ -112,6 +114,8 @@ def run(options: Options) -> int:
         raise argparse.ArgumentTypeError("a FILE is needed, or --presets")
     if options.listen is None and options.connect is None:
         raise argparse.ArgumentTypeError("--listen or --connect is needed")
+    if options.connections == 0 and options.listen is None:
+        raise argparse.ArgumentTypeError("--connections 0 is for --listen")
     role = "server" if options.connect is None else "client"
     scripts = [script_named(name, role) for name in options.files]
     if options.timeout is not None:
@@ -139,12 +143,12 @@ async def serve(options: Options, scripts: list[Script]) -> list[Played]:
             where = name_of(listener, tls=context is not None)
             print(f"Listening on {where}, seed {options.seed}", file=sys.stderr, flush=True)
             waits: list[asyncio.Future[object]] = [asyncio.ensure_future(stop.wait())]
-            if count:
-                waits.append(asyncio.ensure_future(server.ended(count, timeout=None)))
+            ended = server.ended(count or MAX_CONNECTIONS, timeout=None)
+            waits.append(asyncio.ensure_future(ended))
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
-        return server.played
+        return server.started
 
 
 async def connect(options: Options, scripts: list[Script]) -> list[Played]:
@@ -152,7 +156,7 @@ async def connect(options: Options, scripts: list[Script]) -> list[Played]:
     assert options.connect is not None
     assert options.seed is not None
     tls = upstream_context(options.ca, options.secure, None, None)
-    count = len(scripts) if options.connections is None else max(options.connections, 1)
+    count = len(scripts) if options.connections is None else options.connections
     played = []
     for number in range(count):
         script = scripts[min(number, len(scripts) - 1)]
@@ -206,7 +210,7 @@ def described(each: Preset) -> str:
 
 def count(text: str) -> int:
     """Return a number of connections."""
-    if not text.isdecimal() or int(text) > 10**6:
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > MAX_CONNECTIONS:
         raise argparse.ArgumentTypeError(f"not a number of connections: {text!r}")
     return int(text)
 

@@ -162,8 +162,9 @@ def checked(scripts: Scripts) -> Scripts:
     """Return scripts for a server. TypeError or ValueError for anything else."""
     if isinstance(scripts, Script) or callable(scripts):
         return scripts
-    if not isinstance(scripts, Sequence) or isinstance(scripts, (str, bytes)):
-        raise TypeError(f"scripts are a Script, a list, or a function, got {scripts!r}")
+    given: object = scripts
+    if not isinstance(given, (list, tuple)):
+        raise TypeError(f"scripts are a Script, a list, or a function, got {given!r}")
     if not scripts:
         raise ValueError("a list of scripts needs one at least")
     return [checked_script(script) for script in scripts]

@@ -5,10 +5,12 @@ import binascii
 import json
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..wire.frames import Frame
+from ..wire.names import opcode_name
 from .arguments import check_count, check_flag
 from .patterns import FrameLike, opcode_of
 from .script import Script
@@ -169,10 +171,7 @@ def send(script: Script, opcode: Any, rest: Table, where: str) -> None:
         script.send(frame, **pace)
         return
 
-    def copy(seen: Frame) -> Frame:
-        return frame.replace(payload=seen.payload)
-
-    script.send(copy, **pace)
+    script.send(Copy(frame), **pace)
 
 
 def send_octets(script: Script, data: Any, rest: Table, where: str) -> None:
@@ -228,6 +227,19 @@ def branch(script: Script, cases: Any, rest: Table, where: str) -> None:
     if not found:
         raise ValueError("a branch without a case")
     script.branch(found, otherwise, **rest)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A frame with the payload of the last one."""
+
+    frame: Frame
+
+    def __call__(self, seen: Frame) -> Frame:
+        return self.frame.replace(payload=seen.payload)
+
+    def __repr__(self) -> str:
+        return f"a {opcode_name(self.frame.opcode)} with the payload of the last frame"
 
 
 Adder = Callable[[Script, Any, Table, str], None]
