@@ -4,9 +4,11 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import re
 import secrets
 import sys
+import textwrap
 from pathlib import Path
 
 from yarl import URL
@@ -108,7 +110,7 @@ def add_parser(commands: Commands) -> None:
 def run(options: Options) -> int:
     """Play, report, and return the exit status. Raises ArgumentTypeError for a usage error."""
     if options.presets:
-        print("\n".join(described(each) for each in PRESETS.values()))
+        tell("\n".join(described(each) for each in PRESETS.values()))
         return 0
     if not options.files:
         raise argparse.ArgumentTypeError("a FILE is needed, or --presets")
@@ -180,9 +182,9 @@ def report(options: Options, played: list[Played]) -> int:
     ok = bool(played) and all(each.ok for each in played)
     whole = {"ok": ok, "seed": options.seed, "played": [each.as_json() for each in played]}
     if options.report == "-":
-        print(json.dumps(whole, indent=1))
+        tell(json.dumps(whole, indent=1))
     else:
-        print("\n".join(str(each) for each in played) or "no connection was played")
+        tell("\n".join(str(each) for each in played) or "no connection was played")
     if options.report not in (None, "-"):
         try:
             Path(str(options.report)).write_text(json.dumps(whole, indent=1) + "\n")
@@ -204,8 +206,19 @@ def script_named(name: str, role: str) -> Script:
 
 
 def described(each: Preset) -> str:
-    section = f" ({each.section})" if each.section else ""
-    return f"{each.name:32} {'/'.join(each.roles):14} {each.sentence}{section}"
+    """Return a preset on two lines or more."""
+    roles = " or ".join(each.roles) + (f"; {each.section}" if each.section else "")
+    sentence = textwrap.fill(each.sentence, 88, initial_indent="    ", subsequent_indent="    ")
+    return f"{each.name} ({roles})\n{sentence}"
+
+
+def tell(text: str) -> None:
+    """Write to standard output, which a reader may have left."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python would try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def count(text: str) -> int:
