@@ -63,9 +63,9 @@ def slow() -> Script:
 PRESETS = (
     answering(
         "answer-wrong-accept",
-        "Answers with a Sec-WebSocket-Accept that belongs to another key.",
+        "Answers with a Sec-WebSocket-Accept that belongs to no key: 20 zeros in Base64.",
         "RFC 6455 4.2.2",
-        accept="s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+        accept="A" * 27 + "=",
     ),
     answering(
         "answer-no-accept",
