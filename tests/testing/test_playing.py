@@ -109,7 +109,7 @@ async def test_a_server_for_any_client(client: object, contexts: Contexts, tls: 
 def our_app() -> web.Application:
     async def echo(websocket: WebSocketSession) -> None:
         async for message in websocket:
-            await websocket.send_str(message.data)
+            await websocket.send_str(str(message.data))
 
     app = web.Application()
     aiohttp_rawws.setup(app)
