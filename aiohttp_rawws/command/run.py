@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import proxy
+from . import check, proxy
 from .arguments import PROGRAM, make_parser
 from .ending import Failure
 
@@ -12,7 +12,7 @@ __all__ = ("main",)
 #: Each has `add_parser(commands)`, which adds its parser and sets the default `run`: a function
 #: that gets the arguments and returns the exit status. `run` raises ArgumentTypeError for a usage
 #: error, and Failure for what ends the command with exit status 1.
-SUBCOMMANDS = (proxy,)
+SUBCOMMANDS = (proxy, check)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,9 +1,9 @@
 """Peers that misbehave on purpose, for tests of clients and servers in any language."""
 
-from .check.case import Grade
-from .check.client import check_client
-from .check.report import Report, Result
-from .check.server import check
+from .conformance.case import Grade
+from .conformance.client import check_client
+from .conformance.report import Report, Result
+from .conformance.server import check
 from .errors import NotHttp, PeerEnded, PeerError, PeerSilent
 from .http import HttpHead
 from .wire import Wire

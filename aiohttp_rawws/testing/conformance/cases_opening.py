@@ -124,9 +124,9 @@ def refused_requests() -> Iterator[Case]:
     two = {key: (odd_key(16), odd_key(16))}
     yield case("two-keys", "There are two keys", two, "11.3.1", opened=True)
     yield case("no-version", "There is no version", {version: None})
-    for number in ("8", "99", "x"):
-        sentence = f"The version is {number}, and the answer tells which it could be"
-        yield case(f"version-{number}", sentence, {version: number}, "4.2.2", needs=version)
+    yield case("version-x", "The version is no number", {version: "x"})
+    sentence = "The version is 99, and the answer tells which it could be"
+    yield case("version-99", sentence, {version: "99"}, "4.2.2", needs=version)
 
 
 # -- the peer is a client --------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from .case import Case, Ending, Event, Grade, describe
+from .case import Case, Ending, Event, Grade, quoted
 from .seen import Seen
 
 __all__ = ("could_become", "judge", "matches")
@@ -99,7 +99,7 @@ def closed(case: Case, seen: Seen, peer: str, grade: Grade) -> Verdict:
 
 def worst(grade: Grade, case: Case, seen: Seen, peer: str) -> Verdict:
     """Look at the code, and at who ends TCP."""
-    reasons = ["some of what the peer should do before did not come"] * (grade is Grade.NON_STRICT)
+    reasons = [departure(case, seen)] if grade is Grade.NON_STRICT else []
     if seen.code is not None and seen.code not in case.codes:
         codes = " or ".join(map(str, case.codes))
         reason = f"the Close has {seen.code}, not {codes}"
@@ -111,6 +111,14 @@ def worst(grade: Grade, case: Case, seen: Seen, peer: str) -> Verdict:
     if reasons:
         return Grade.NON_STRICT, "; ".join(reasons)
     return Grade.OK, ""
+
+
+def departure(case: Case, seen: Seen) -> str:
+    """Tell how far the events are from what is best."""
+    late = [payload.decode() for kind, payload in seen.events if kind == "open"]
+    if len(late) > 1:
+        return f"the peer still has the connection open: {late[-1]}"
+    return f"{expected(case)} did not come before"
 
 
 def replies(case: Case, seen: Seen, peer: str) -> Verdict:
@@ -134,6 +142,8 @@ def rejects(case: Case, seen: Seen, peer: str) -> Verdict:
 def fails(case: Case, seen: Seen, peer: str) -> Verdict:
     grade = grade_of_events(case, seen)
     if not seen.is_over:
+        if case.taken is not None and tuple(seen.events) == case.taken:
+            return Grade.NON_STRICT, "the peer takes it"
         if seen.answers:
             return Grade.FAILED, "the peer goes on: it answers a Ping"
         if not could_become(case, seen.events):
@@ -206,8 +216,7 @@ def expected(case: Case) -> str:
 
 def shown(events: Iterable[Event]) -> str:
     """Return events as a sentence has them."""
-    words = [f"{kind} {describe(-1, payload, True, 0).removeprefix('opcode -1 ')}"
-             if payload else kind for kind, payload in events]
+    words = [f"{kind} {quoted(payload)}" if payload else kind for kind, payload in events]
     if not words:
         return "nothing"
     return ", ".join(words[:4]) + (f" and {len(words) - 4} more" if len(words) > 4 else "")

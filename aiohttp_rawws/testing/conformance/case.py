@@ -2,6 +2,7 @@
 
 import enum
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -30,10 +31,18 @@ __all__ = (
     "binary",
     "close",
     "message",
+    "describe",
+    "more",
     "ping",
     "pong",
+    "quoted",
     "text",
 )
+
+
+#: How many bytes of a payload a report shows.
+SHOWN = 24
+CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Grade(enum.Enum):
@@ -155,13 +164,23 @@ def describe(opcode: int, payload: bytes, fin: bool, rsv: int, note: str = "") -
         words.append(str(int.from_bytes(payload[:2], "big")))
         payload = payload[2:]
     if payload:
-        shown = ascii(payload[:32].decode("utf-8", "backslashreplace")).replace("\\\\x", "\\x")
-        words.append(shown + ("..." if len(payload) > 32 else ""))
-    if len(payload) > 32:
-        words.append(f"({len(payload)} bytes)")
+        words.append(quoted(payload))
     if note:
         words.append(f"[{note}]")
     return " ".join(words)
+
+
+def quoted(payload: bytes) -> str:
+    """Return a payload as text, and no more of it than is read at a glance."""
+    shown = payload[:SHOWN].decode("utf-8", "backslashreplace").encode("ascii", "backslashreplace")
+    words = shown.decode("ascii")
+    words = words[: 2 * SHOWN] + ("..." if len(payload) > SHOWN or len(words) > 2 * SHOWN else "")
+    size = f" ({len(payload)} bytes)" if len(payload) > SHOWN else ""
+    return f"'{re.sub(CONTROLS, hexadecimal, words)}'{size}"
+
+
+def hexadecimal(found: "re.Match[str]") -> str:
+    return f"\\x{ord(found[0]):02x}"
 
 
 # -- steps -----------------------------------------------------------------------------------
@@ -197,7 +216,9 @@ class Slice:
 class Wait:
     """Wait for the peer to end the connection. If it does not, `open` is what was seen."""
 
-    seconds: float
+    seconds: float = 0.0
+    #: Adds so much of the time that the peer has.
+    share: float = 0.0
     mark: bytes = b""
 
 
@@ -295,6 +316,8 @@ class Case:
     #: What the peer has to do before the end, and what it may do as well.
     ok: tuple[Events, ...] = ((),)
     non_strict: tuple[Events, ...] = ()
+    #: What comes of a peer that takes what it should refuse, where that is NON-STRICT alone.
+    taken: Events | None = None
     #: The code in the peer's Close.
     codes: tuple[int, ...] = (1000,)
     #: Another code fails the case: else it is NON-STRICT.

@@ -7,7 +7,7 @@ Autobahn sends 1000 messages in each of its cases. Here they are fewer: enough t
 import random
 import zlib
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 
 from .case import (
     Case,
@@ -111,9 +111,14 @@ def records(source: random.Random, size: int) -> bytes:
 
 
 def picture(source: random.Random, size: int) -> bytes:
-    start = source.randrange(256)
-    noise = source.randbytes(64)
-    return bytes((start + (at >> 4) + (noise[at & 63] & 7)) & 0xFF for at in range(size))
+    row = bytes(at >> 2 for at in range(64))
+    rows = [row.translate(brighter(source.randrange(8))) for _ in range(size // 64 + 1)]
+    return b"".join(rows)[:size]
+
+
+@cache
+def brighter(step: int) -> bytes:
+    return bytes((octet * 3 + step) & 0xFF for octet in range(256))
 
 
 def prose(source: random.Random, size: int) -> bytes:
@@ -172,7 +177,7 @@ def legal(name: str, sentence: str, parts: tuple[Part, ...], *events: Event) -> 
 
 
 def illegal(
-    name: str, sentence: str, parts: tuple[Part, ...], section: str = "6.1", *codes: int
+    name: str, sentence: str, parts: tuple[Part, ...], section: str = "6", *codes: int
 ) -> Case:
     return Case(
         f"deflate.{name}",

@@ -31,14 +31,12 @@ from .case import (
 )
 from .codec import Codec
 from .judge import could_become, matches
-from .opening import write_chopped
+from .opening import GAP, write_chopped
 from .seen import Seen
 
 __all__ = ("Conversation",)
 
 PROBE = b"still there?"
-#: The pause between the two writes of a cut, in seconds: long enough to be read as two.
-GAP = 0.002
 #: How many events, and bytes of a message, a peer may send.
 MAX_EVENTS = 50_000
 MAX_MESSAGE = 64 * 2**20
@@ -112,7 +110,8 @@ class Conversation:
         elif isinstance(step, Slice):
             await self._send_slice(step)
         elif isinstance(step, Wait):
-            await self._until(lambda: self.seen.is_over, step.seconds)
+            seconds = step.seconds + step.share * self._patience
+            await self._until(lambda: self.seen.is_over, seconds)
             if step.mark and not self.seen.is_over:
                 self.seen.events.append(("open", step.mark))
             return not self.seen.is_over

@@ -243,6 +243,7 @@ def lengths_and_masks() -> Iterator[Case]:
             "lengths",
             (Send((text(payload, form=form),)),),
             Ending.FAILS,
+            taken=(("text", payload),),
             codes=BAD,
         )
     for name, declared in (("top-bit", 2**63 + 5), ("all-bits", 2**64 - 1)):
@@ -298,7 +299,7 @@ def lengths_and_masks() -> Iterator[Case]:
 def cuts() -> Iterator[Case]:
     """The same conversation again and again, on one connection, cut at each octet in turn."""
     conversations = {
-        "short": ((text(HELLO), ping(b"ping")), (("text", HELLO), ("pong", b"ping"))),
+        "short": ((ping(b"ping"), text(HELLO)), (("pong", b"ping"), ("text", HELLO))),
         "fragments": (
             (text("one, ", False), ping(b"ping"), more(b"two")),
             (("pong", b"ping"), ("text", b"one, two")),
