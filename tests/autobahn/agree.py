@@ -35,11 +35,11 @@ def grade_of(verdict: Verdict) -> str:
     return verdict.grade
 
 
-def compare(
-    suite: Sequence[Sequence[Verdict]], check: Sequence[Mapping[str, object]]
-) -> Agreement:
+def compare(suite: Sequence[Sequence[Verdict]], check: Sequence[Mapping[str, object]]) -> Agreement:
     """Compare runs of the suite with runs of the check on the same peer."""
-    equal, varying, different = 0, {}, {}
+    equal = 0
+    varying: dict[str, str] = {}
+    different: dict[str, str] = {}
     theirs: dict[str, list[tuple[str, str]]] = {}
     for verdict in (verdict for run in suite for verdict in run):
         if verdict.grade != MISSING:
@@ -61,8 +61,10 @@ def compare(
 
 def words(found: Sequence[tuple[str, str]]) -> str:
     """Return each grade once, with its first reason."""
-    reasons = {grade: reason for grade, reason in reversed(found)}
-    return " or ".join(f"{grade} ({reason})" if reason else grade for grade, reason in reasons.items())
+    reasons = dict(reversed(found))
+    return " or ".join(
+        f"{grade} ({reason})" if reason else grade for grade, reason in reasons.items()
+    )
 
 
 def in_order(lines: Mapping[str, str]) -> dict[str, str]:

@@ -40,18 +40,18 @@ def cases() -> Iterator[Case]:
 
 
 def replied(
-    id: str, sentence: str, *steps: Step, codes: tuple[int, ...] = (1000,), section: str = "5.5.1"
+    name: str, sentence: str, *steps: Step, codes: tuple[int, ...] = (1000,), section: str = "5.5.1"
 ) -> Case:
     return Case(
-        id, sentence, section, "closing", steps, Ending.REPLIES, codes=codes, strict_code=True
+        name, sentence, section, "closing", steps, Ending.REPLIES, codes=codes, strict_code=True
     )
 
 
 def rejected(
-    id: str, sentence: str, *steps: Step, codes: tuple[int, ...] = (1002,), section: str = "5.5.1"
+    name: str, sentence: str, *steps: Step, codes: tuple[int, ...] = (1002,), section: str = "5.5.1"
 ) -> Case:
     return Case(
-        id, sentence, section, "closing", steps, Ending.REJECTS, codes=codes, strict_code=True
+        name, sentence, section, "closing", steps, Ending.REJECTS, codes=codes, strict_code=True
     )
 
 
@@ -126,24 +126,24 @@ def codes() -> Iterator[Case]:
     yield invalid("close.1015", 1015)
 
 
-def valid(id: str, code: int) -> Case:
+def valid(name: str, code: int) -> Case:
     sentence = f"A Close with {code} is answered, with the same code or 1000."
-    return replied(id, sentence, Send((close(code),)), codes=(1000, code), section="7.4")
+    return replied(name, sentence, Send((close(code),)), codes=(1000, code), section="7.4")
 
 
-def invalid(id: str, code: int) -> Case:
+def invalid(name: str, code: int) -> Case:
     sentence = f"A Close with {code}, which may not be sent, is refused."
-    return rejected(id, sentence, Send((close(code),)), section="7.4")
+    return rejected(name, sentence, Send((close(code),)), section="7.4")
 
 
 # -- ends ------------------------------------------------------------------------------------
 
 
 def ended(
-    id: str, sentence: str, *steps: Step, ok: Events = (), section: str = "7.1.1", **more: object
+    name: str, sentence: str, *steps: Step, ok: Events = (), section: str = "7.1.1", **more: object
 ) -> Case:
     return Case(
-        f"end.{id}",
+        f"end.{name}",
         sentence,
         section,
         "ends",

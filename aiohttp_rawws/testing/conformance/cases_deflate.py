@@ -45,33 +45,33 @@ TERMS = (
     ((True, 15),),
     ((True, 9), (True, 0), (False, 0)),
 )
-WORDS = "der die das Geist Welt Faust ist nicht und in zu Teufel Wort Sinn Kraft Tat Nacht".split()
+WORDS = ("Geist", "Welt", "Faust", "Teufel", "Wort", "Sinn", "Kraft", "Tat", "Nacht", "Tag")
 
 
 def cases() -> Iterator[Case]:
     for number, (kind, words, make) in enumerate(KINDS, 1):
         for size_number, (size, fragment) in enumerate(SIZES, 1):
-            id = f"12.{number}.{size_number}"
+            name = f"12.{number}.{size_number}"
             messages = partial(messages_of, kind, make, size)
-            yield case(id, f"{words}, {size_words(size, fragment)}", messages, fragment, TERMS[0])
+            yield case(name, f"{words}, {size_words(size, fragment)}", messages, fragment, TERMS[0])
     for number, terms in enumerate(TERMS, 1):
         for size_number, (size, fragment) in enumerate(SIZES, 1):
-            id = f"13.{number}.{size_number}"
+            name = f"13.{number}.{size_number}"
             messages = partial(messages_of, "text", records, size)
             words = " or ".join(map(terms_words, terms))
-            yield case(id, f"{words}: {size_words(size, fragment)}", messages, fragment, terms)
+            yield case(name, f"{words}: {size_words(size, fragment)}", messages, fragment, terms)
     yield from own()
 
 
 def case(
-    id: str,
+    name: str,
     sentence: str,
     messages: Callable[[], Iterator[Event]],
     fragment: int,
     terms: tuple[tuple[bool, int], ...],
 ) -> Case:
     return Case(
-        id,
+        name,
         f"Compressed messages go to and fro. {sentence}.",
         "RFC 7692 7.2",
         "compression",
@@ -94,7 +94,9 @@ def terms_words(terms: tuple[bool, int]) -> str:
 # -- payloads --------------------------------------------------------------------------------
 
 
-def messages_of(kind: str, make: Callable[[random.Random, int], bytes], size: int) -> Iterator[Event]:
+def messages_of(
+    kind: str, make: Callable[[random.Random, int], bytes], size: int
+) -> Iterator[Event]:
     """Make messages, the same in each run."""
     source = random.Random(size)
     for _ in range(max(LEAST, min(MOST, TOTAL // size))):
@@ -104,8 +106,15 @@ def messages_of(kind: str, make: Callable[[random.Random, int], bytes], size: in
 def records(source: random.Random, size: int) -> bytes:
     row = '{"id": %d, "name": "%s", "price": %d.50, "tags": ["%s", "%s"]}, '
     return repeated(
-        lambda: row
-        % (source.randrange(10**6), source.choice(WORDS), source.randrange(99), *source.sample(WORDS, 2)),
+        lambda: (
+            row
+            % (
+                source.randrange(10**6),
+                source.choice(WORDS),
+                source.randrange(99),
+                *source.sample(WORDS, 2),
+            )
+        ),
         size,
     )
 
@@ -126,7 +135,9 @@ def prose(source: random.Random, size: int) -> bytes:
 
 
 def page(source: random.Random, size: int) -> bytes:
-    return repeated(lambda: f'<li class="a"><a href="#{source.choice(WORDS)}">link</a></li>\n', size)
+    return repeated(
+        lambda: f'<li class="a"><a href="#{source.choice(WORDS)}">link</a></li>\n', size
+    )
 
 
 def noise(source: random.Random, size: int) -> bytes:
@@ -198,9 +209,11 @@ def own() -> Iterator[Case]:
     parts = (text(whole[:5], False, rsv=4), ping(b"between"), more(whole[5:]))
     sentence = "A compressed message in two fragments, with a Ping between them, is echoed."
     yield legal("fragments", sentence, parts, ("pong", b"between"), hello)
-    yield legal("empty", "A compressed empty message is echoed.", (text(b"\0", rsv=4),), ("text", b""))
-    parts = (text(b"", False, rsv=4), more(whole))
-    yield legal("empty-first", "The first fragment of a compressed message is empty.", parts, hello)
+    yield legal(
+        "empty", "A compressed empty message is echoed.", (text(b"\0", rsv=4),), ("text", b"")
+    )
+    two = (text(b"", False, rsv=4), more(whole))
+    yield legal("empty-first", "The first fragment of a compressed message is empty.", two, hello)
     stored = deflated(HELLO, level=0)
     sentence = "A message in a block that is stored, not compressed, is echoed."
     yield legal("stored", sentence, (text(stored, rsv=4),), hello)
@@ -212,8 +225,8 @@ def own() -> Iterator[Case]:
     blocks += double.flush(zlib.Z_SYNC_FLUSH)
     sentence = "A message in several blocks is echoed."
     yield legal("blocks", sentence, (text(blocks[:-4], rsv=4),), ("text", HELLO * 2))
-    parts = (text(whole[:5], False, rsv=4), more(whole[5:], rsv=4))
-    yield illegal("rsv1-continuation", "RSV1 on a continuation is refused.", parts)
+    two = (text(whole[:5], False, rsv=4), more(whole[5:], rsv=4))
+    yield illegal("rsv1-continuation", "RSV1 on a continuation is refused.", two)
     sentence = "RSV1 on a Ping is refused."
     yield illegal("rsv1-ping", sentence, (ping(b"\x02\0", rsv=4),))
     yield illegal("rsv1-close", "RSV1 on a Close is refused.", (close(1000, rsv=4),))

@@ -47,9 +47,9 @@ def way(parts: tuple[Part, ...], number: int) -> Send:
     return Send(parts, each=number == 1, chop=1 if number == 2 else 0)
 
 
-def echoed(id: str, sentence: str, kind: str, payload: bytes, chop: int = 0) -> Case:
+def echoed(name: str, sentence: str, kind: str, payload: bytes, chop: int = 0) -> Case:
     steps = (Send((message(kind, payload),), chop=chop),)
-    return Case(id, sentence, "5.6", "framing", steps, ok=(((kind, payload),),))
+    return Case(name, sentence, "5.6", "framing", steps, ok=(((kind, payload),),))
 
 
 def messages() -> Iterator[Case]:
@@ -80,9 +80,11 @@ def messages() -> Iterator[Case]:
 
 
 def pings() -> Iterator[Case]:
-    def case(id: str, sentence: str, parts: tuple[Part, ...], *events: Event, chop: int = 0) -> Case:
+    def case(
+        name: str, sentence: str, parts: tuple[Part, ...], *events: Event, chop: int = 0
+    ) -> Case:
         steps = (Send(parts, chop=chop),)
-        return Case(id, sentence, "5.5.2", "pings", steps, ok=(events,))
+        return Case(name, sentence, "5.5.2", "pings", steps, ok=(events,))
 
     long = b"\xfe" * 125
     some = b"\x00\xff\xfe\xfd\xfc\xfb\x00\xff"
@@ -90,12 +92,14 @@ def pings() -> Iterator[Case]:
     yield case("2.2", "A Ping with text gets it back.", (ping(HELLO),), ("pong", HELLO))
     yield case("2.3", "A Ping that is not UTF-8 gets it back.", (ping(some),), ("pong", some))
     yield case("2.4", "A Ping of 125 bytes gets a Pong.", (ping(long),), ("pong", long))
-    yield broken("2.5", "A Ping of 126 bytes is refused.", "5.5", "pings", Send((ping(long + b"!"),)))
+    yield broken(
+        "2.5", "A Ping of 126 bytes is refused.", "5.5", "pings", Send((ping(long + b"!"),))
+    )
     yield case("2.6", "A Ping octet by octet gets a Pong.", (ping(long),), ("pong", long), chop=1)
-    for id, payload in (("2.7", b""), ("2.8", b"nobody asked")):
+    for name, payload in (("2.7", b""), ("2.8", b"nobody asked")):
         words = "with a payload" if payload else "without a payload"
         yield Case(
-            id,
+            name,
             f"A Pong that nobody asked for, {words}, is ignored.",
             "5.5.3",
             "pings",
@@ -110,9 +114,9 @@ def pings() -> Iterator[Case]:
     )
     parts = tuple(ping(b"payload %d" % number) for number in range(10))
     events = tuple(("pong", part.payload) for part in parts)
-    for id, chop in (("2.10", 0), ("2.11", 1)):
+    for name, chop in (("2.10", 0), ("2.11", 1)):
         yield Case(
-            id,
+            name,
             f"Ten Pings {WAYS[2 * chop]} get ten Pongs (the last alone is NON-STRICT).",
             "5.5.3",
             "pings",
@@ -126,11 +130,11 @@ def pings() -> Iterator[Case]:
 
 
 def broken(
-    id: str, sentence: str, section: str, group: str, *steps: Step, before: Events = ()
+    name: str, sentence: str, section: str, group: str, *steps: Step, before: Events = ()
 ) -> Case:
     """A case that the peer has to fail, with 1002. What is legal `before` may be left undone."""
     return Case(
-        id,
+        name,
         sentence,
         section,
         group,
@@ -170,14 +174,14 @@ def reserved_opcodes() -> Iterator[Case]:
             bad = Part(opcode, payload)
             words = "with" if payload else "without"
             sentence = f"Opcode {opcode}, reserved for {kind}, {words} a payload is refused."
-            id = f"4.{group}.{number}"
+            name = f"4.{group}.{number}"
             if number < 3:
-                yield broken(id, sentence, "5.2", "opcodes", Send((bad,)))
+                yield broken(name, sentence, "5.2", "opcodes", Send((bad,)))
                 continue
             step = Send((text(HELLO), bad, ping()), chop=1 if number == 5 else 0)
             sentence = f"A message is echoed. {sentence}"
             before = (("text", HELLO),)
-            yield broken(id, sentence, "5.2", "opcodes", step, before=before)
+            yield broken(name, sentence, "5.2", "opcodes", step, before=before)
 
 
 # -- fragments -------------------------------------------------------------------------------

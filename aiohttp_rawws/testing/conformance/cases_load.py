@@ -57,10 +57,10 @@ def floods() -> Iterator[Case]:
 
 
 def rounds(
-    id: str, sentence: str, messages: "partial[Iterator[Event]]", fragment: int = 0, chop: int = 0
+    name: str, sentence: str, messages: "partial[Iterator[Event]]", fragment: int = 0, chop: int = 0
 ) -> Case:
     return Case(
-        id,
+        name,
         sentence,
         "5",
         "performance",

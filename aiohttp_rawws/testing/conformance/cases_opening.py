@@ -47,10 +47,9 @@ def requests() -> Iterator[Case]:
     yield changed("connection-list", "Connection has two tokens.", several)
     lines: Changes = {"Connection": ("keep-alive", "Upgrade")}
     yield changed("connection-lines", "Connection has two lines.", lines)
-    small: Changes = {
-        name: "{}"
-        for name in ("host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version")
-    }
+    small: Changes = dict.fromkeys(
+        ("host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version"), "{}"
+    )
     yield changed("small-letters", "The names of the headers are in small letters.", small)
     many: Changes = {f"X-Header-{number}": "x" * 20 for number in range(50)}
     yield changed("many-headers", "The request has 50 headers more.", many)
@@ -121,7 +120,7 @@ def refused_requests() -> Iterator[Case]:
     yield case("short-key", "The key has 12 bytes", {key: odd_key(12)}, opened=True)
     yield case("long-key", "The key has 20 bytes", {key: odd_key(20)}, opened=True)
     yield case("broken-key", "The key is not base64", {key: "!" * 24}, opened=True)
-    two = {key: (odd_key(16), odd_key(16))}
+    two: Changes = {key: (odd_key(16), odd_key(16))}
     yield case("two-keys", "There are two keys", two, "11.3.1", opened=True)
     yield case("no-version", "There is no version", {version: None})
     yield case("version-x", "The version is no number", {version: "x"})
@@ -151,7 +150,7 @@ def answers() -> Iterator[Case]:
     yield case("answer-octet-by-octet", "The answer comes octet by octet.", chop=1)
     sentence = "A frame stands right behind the answer, in the same write."
     yield case("answer-with-frame", sentence, joined=True)
-    small: Changes = {name: "{}" for name in ("upgrade", "connection", "sec-websocket-accept")}
+    small: Changes = dict.fromkeys(("upgrade", "connection", "sec-websocket-accept"), "{}")
     sentence = "The names of the headers are in small letters."
     yield case("answer-small-letters", sentence, change=small)
     yield case("answer-upgrade-case", "Upgrade is WebSocket.", change={"Upgrade": "WebSocket"})

@@ -23,7 +23,7 @@ LATE = b"long after what breaks the text"
 
 __all__ = ("BROKEN", "GREEK", "cases")
 
-GREEK = "κ\u1f79σμε".encode()
+GREEK = "\u03ba\u1f79\u03c3\u03bc\u03b5".encode()
 SURROGATE = b"\xed\xa0\x80"
 TOO_HIGH = b"\xf4\x90\x80\x80"
 EDITED = b"edited"
@@ -42,12 +42,12 @@ def cases() -> Iterator[Case]:
     yield from own()
 
 
-def good(id: str, sentence: str, parts: tuple[Part, ...], payload: bytes) -> Case:
-    return Case(id, sentence, "8.1", "UTF-8", (Send(parts),), ok=((("text", payload),),))
+def good(name: str, sentence: str, parts: tuple[Part, ...], payload: bytes) -> Case:
+    return Case(name, sentence, "8.1", "UTF-8", (Send(parts),), ok=((("text", payload),),))
 
 
-def bad(id: str, sentence: str, *steps: Step) -> Case:
-    return Case(id, sentence, "8.1", "UTF-8", steps, Ending.FAILS, codes=(1007,))
+def bad(name: str, sentence: str, *steps: Step) -> Case:
+    return Case(name, sentence, "8.1", "UTF-8", steps, Ending.FAILS, codes=(1007,))
 
 
 def by_octet(payload: bytes) -> tuple[Part, ...]:
@@ -69,9 +69,9 @@ def valid() -> Iterator[Case]:
     at = MIXED.index("ü".encode())
     two = (text(MIXED[:at], False), more(MIXED[at:]))
     yield good("6.2.2", "Text cut between two characters is echoed.", two, MIXED)
-    for id, payload in (("6.2.3", MIXED), ("6.2.4", GREEK)):
+    for name, payload in (("6.2.3", MIXED), ("6.2.4", GREEK)):
         sentence = "Text in fragments of one octet, that cut characters, is echoed."
-        yield good(id, sentence, by_octet(payload), payload)
+        yield good(name, sentence, by_octet(payload), payload)
 
 
 def invalid() -> Iterator[Case]:
@@ -133,11 +133,13 @@ def sequences() -> Iterator[Case]:
     for group, sequences in enumerate(groups(), 5):
         for number, payload in enumerate(sequences, 1):
             shown = payload[:12].hex(" ") + (" ..." if len(payload) > 12 else "")
-            id = f"6.{group}.{number}"
+            name = f"6.{group}.{number}"
             if is_utf8(payload):
-                yield good(id, f"Valid text is echoed: {shown}.", (text(payload),), payload)
+                yield good(name, f"Valid text is echoed: {shown}.", (text(payload),), payload)
             else:
-                yield bad(id, f"Text that is not UTF-8 is refused: {shown}.", Send((text(payload),)))
+                yield bad(
+                    name, f"Text that is not UTF-8 is refused: {shown}.", Send((text(payload),))
+                )
 
 
 def groups() -> Iterator[list[bytes]]:
@@ -149,9 +151,11 @@ def groups() -> Iterator[list[bytes]]:
     yield [raw(0x1FFFFF, 4), raw(0x3FFFFFF, 5), raw(0x7FFFFFFF, 6)]
     boundary = [each.encode() for each in "\ud7ff\ue000\ufffd\U0010ffff"]
     yield [*boundary, raw(0x110000, 4)]
-    yield [b"\x80", b"\xbf"] + [(b"\x80\xbf" * 3)[:end] for end in range(2, 7)] + [
-        bytes(range(0x80, 0xBF))
-    ]
+    yield (
+        [b"\x80", b"\xbf"]
+        + [(b"\x80\xbf" * 3)[:end] for end in range(2, 7)]
+        + [bytes(range(0x80, 0xBF))]
+    )
     starts = ((0xC0, 0xDF), (0xE0, 0xEF), (0xF0, 0xF7), (0xF8, 0xFB), (0xFC, 0xFD))
     yield [b"".join(bytes([each, 32]) for each in range(*ends)) for ends in starts]
     cut = [raw(0, size)[:-1] for size in range(2, 7)]

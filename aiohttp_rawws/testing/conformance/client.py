@@ -71,7 +71,9 @@ async def check_client(
         if on_url is not None:
             on_url(url)
         patience = 60.0 if long else max(NEXT, 5 * timeout)
-        running = Started(command, url, client, patience).run() if command else client.wait(patience)
+        running = (
+            Started(command, url, client, patience).run() if command else client.wait(patience)
+        )
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(running, limit)
     finally:
@@ -94,6 +96,7 @@ class Client:
         # The cases that the client counts from 1: those that were left when it asked how many.
         self._counted: Sequence[Case] = cases
         self._tasks: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
         self.last = time.monotonic()
         self.has_come = False
 
@@ -123,7 +126,9 @@ class Client:
     async def wait(self, patience: float) -> None:
         """Wait for a client that somebody starts: until all is done, or it is silent."""
         while not self.is_done and not (self.has_come and self.silence > patience):
-            await asyncio.sleep(0.05)
+            self._moved.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), 0.1)
         # It may say good-bye.
         await asyncio.sleep(min(0.5, patience))
 
@@ -154,6 +159,7 @@ class Client:
             await wire.close()
             self._tasks.discard(task)
             self.last = time.monotonic()
+            self._moved.set()
 
     async def _answer(self, wire: Wire, request: HttpHead) -> None:
         url = URL(request.path, encoded=True)

@@ -224,5 +224,3 @@ def shown(events: Iterable[Event]) -> str:
 
 def with_code(seen: Seen) -> str:
     return "" if seen.code is None else f" with {seen.code}"
-
-

@@ -14,7 +14,13 @@ from .codec import accept, offer
 #: The pause between two writes that are to be read as two, in seconds.
 GAP = 0.001
 
-__all__ = ("answer_bytes", "faults_of_answer", "faults_of_request", "request_bytes", "write_chopped")
+__all__ = (
+    "answer_bytes",
+    "faults_of_answer",
+    "faults_of_request",
+    "request_bytes",
+    "write_chopped",
+)
 
 
 def request_bytes(case: Case, url: URL) -> tuple[bytes, str]:

@@ -71,12 +71,12 @@ class Report:
     results: Sequence[Result]
     seconds: float
 
-    def __getitem__(self, id: str) -> Result:
+    def __getitem__(self, name: str) -> Result:
         """Return the result of a case. KeyError if it did not run."""
         for result in self.results:
-            if result.case.id == id:
+            if result.case.id == name:
                 return result
-        raise KeyError(id)
+        raise KeyError(name)
 
     @property
     def counts(self) -> dict[Grade, int]:
@@ -99,7 +99,7 @@ class Report:
 
         INFORMATIONAL ones are told without frames. What was SKIPPED is counted alone.
         """
-        lines = []
+        lines: list[str] = []
         for result in self.results:
             if everything or result.grade in (*BAD, Grade.NON_STRICT):
                 lines += result.lines()

@@ -71,4 +71,3 @@ class Seen:
     def events_but(self, pongs_optional: bool) -> Events:
         """Return the events, without Pongs where those are optional."""
         return tuple(event for event in self.events if not (pongs_optional and event[0] == "pong"))
-
