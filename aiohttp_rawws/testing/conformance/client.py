@@ -20,7 +20,7 @@ from .codec import Codec, Terms
 from .conversation import Conversation
 from .judge import judge
 from .opening import answer_bytes, faults_of_request, write_chopped
-from .report import Report, Result
+from .report import Report, Result, is_hopeless
 from .seen import Seen
 from .server import LIMIT, TIMEOUT
 
@@ -107,8 +107,8 @@ class Client:
 
     @property
     def is_done(self) -> bool:
-        """True once all cases have run."""
-        return self.done == len(self._cases)
+        """True once all cases have run, or the client hangs in each of many."""
+        return self.done == len(self._cases) or is_hopeless(self._results.values())
 
     @property
     def silence(self) -> float:

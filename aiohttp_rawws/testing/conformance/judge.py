@@ -77,6 +77,9 @@ def informed(case: Case, seen: Seen) -> Verdict:
 
 def goes_on(case: Case, seen: Seen, peer: str) -> Verdict:
     grade = grade_of_events(case, seen)
+    if seen.lost:
+        has_hung = not seen.events and seen.end is None and not seen.closed_first
+        return (Grade.HUNG if has_hung else Grade.FAILED), seen.lost
     if seen.closed_first:
         return Grade.FAILED, f"the peer closes{with_code(seen)} instead of going on"
     if grade is None:

@@ -3,13 +3,13 @@
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..._version import __version__
 from .case import Case, Grade
 
-__all__ = ("Report", "Result")
+__all__ = ("Report", "Result", "is_hopeless")
 
 #: The grades with which a run is not well.
 BAD = (Grade.FAILED, Grade.HUNG, Grade.NOT_RUN)
@@ -62,6 +62,16 @@ class Result:
         }
 
 
+#: After so many cases that all HUNG the others are not run.
+HOPELESS = 24
+
+
+def is_hopeless(results: Iterable[Result]) -> bool:
+    """Tell whether the peer hangs whatever it is sent: all cases so far HUNG, and they are many."""
+    so_far = list(results)
+    return len(so_far) >= HOPELESS and all(result.grade is Grade.HUNG for result in so_far)
+
+
 @dataclass(frozen=True)
 class Report:
     """What a `server` or a `client` did in all cases. `target` is its URL or its command."""
@@ -97,14 +107,17 @@ class Report:
     def text(self, everything: bool = False) -> str:
         """Return a table by groups, and what is not OK, with its frames.
 
-        INFORMATIONAL ones are told without frames. What was SKIPPED is counted alone.
+        INFORMATIONAL ones are told without frames. What was SKIPPED, or NOT RUN, is counted alone.
         """
         lines: list[str] = []
         for result in self.results:
-            if everything or result.grade in (*BAD, Grade.NON_STRICT):
+            if everything or result.grade in (Grade.NON_STRICT, Grade.FAILED, Grade.HUNG):
                 lines += result.lines()
             elif result.grade is Grade.INFORMATIONAL:
                 lines += list(result.lines())[:2]
+        missing = [result.reason for result in self.results if result.grade is Grade.NOT_RUN]
+        for reason, count in Counter(missing).items():
+            lines.append(f"{Grade.NOT_RUN.value:<13} {count} cases: {reason}")
         return "\n".join([*lines, *([""] if lines else []), *self._table(), self.summary()])
 
     def _table(self) -> Iterator[str]:

@@ -31,6 +31,8 @@ class Seen:
     skipped: bool = False
     #: The peer answered a Ping when it had done nothing else; None if it was not asked.
     answers: bool | None = None
+    #: The message that did not come back as it was sent, in a sentence; "" if all did.
+    lost: str = ""
     #: The peer does not read.
     deaf: bool = False
     #: The new connection after the case failed, and why.

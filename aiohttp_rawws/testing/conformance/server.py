@@ -17,7 +17,7 @@ from .codec import Codec, Terms, TermsError
 from .conversation import Conversation
 from .judge import judge
 from .opening import faults_of_answer, request_bytes, write_chopped
-from .report import Report, Result
+from .report import Report, Result, is_hopeless
 from .seen import Seen
 
 __all__ = ("LIMIT", "PARALLEL", "TIMEOUT", "check")
@@ -77,9 +77,14 @@ async def run_all(
     results: dict[str, Result] = {}
     waiting = iter(cases)
 
+    has_hung = False
+
     async def work() -> None:
+        nonlocal has_hung
         for case in waiting:
-            if time.monotonic() >= end:
+            if has_hung:
+                result = Result(case, Grade.NOT_RUN, "the server hangs in all cases so far")
+            elif time.monotonic() >= end:
                 result = Result(case, Grade.NOT_RUN, "the run was over before its turn")
             else:
                 left = end + 10 * server.timeout - time.monotonic()
@@ -88,6 +93,7 @@ async def run_all(
                 except asyncio.TimeoutError:
                     result = Result(case, Grade.HUNG, "the run was over before its end")
             results[case.id] = result
+            has_hung = has_hung or is_hopeless(results.values())
             if on_result is not None:
                 on_result(result)
 
