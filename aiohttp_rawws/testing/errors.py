@@ -6,7 +6,7 @@ PeerError(Exception)
 └── NotHttp             the peer's handshake is no head of HTTP
 """
 
-__all__ = ("NotHttp", "PeerEnded", "PeerError", "PeerSilent")
+__all__ = ("NotHttp", "PeerEnded", "PeerError", "PeerSilent", "ScriptFailed", "Unexpected")
 
 
 class PeerError(Exception):
@@ -33,3 +33,11 @@ class PeerSilent(PeerError, TimeoutError):
 
 class NotHttp(PeerError):
     """What came first is no head of HTTP."""
+
+
+class Unexpected(PeerError):
+    """The peer did something else than the script expected."""
+
+
+class ScriptFailed(AssertionError):
+    """A script did not go as written. The message shows the frames expected and seen."""
