@@ -6,11 +6,17 @@ import ssl
 import sys
 from argparse import ArgumentTypeError
 
-from ..testing import Report, check, check_client
+from ..testing.conformance.case import Case
 from ..testing.conformance.catalogue import select
+from ..testing.conformance.client import check_client
+from ..testing.conformance.report import Report
+from ..testing.conformance.server import check
 from ..testing.errors import PeerSilent
 from .addresses import listen_address
-from .arguments import PROGRAM, Commands
+from .arguments import Commands
+from .ending import Failure, Stop, stop_on_signals
+from .loop import run_loop
+from .output import reason_of
 from .tls import authorities, listen_context, upstream_context
 from .values import seconds
 
@@ -125,18 +131,41 @@ def run(options: argparse.Namespace) -> int:
     peer = "server" if options.as_server is None else "client"
     try:
         if options.list:
-            for case in select(peer, options.cases, options.performance):
-                print(f"{case.id:<28} {case.sentence}")
+            print("\n".join(map(described, select(peer, options.cases, options.performance))))
             return 0
-        report = asyncio.run(check_peer(options))
+        report = run_loop(until_signal(options))
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from None
-    except (OSError, PeerSilent) as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
     return tell(report, options)
+
+
+def described(case: Case) -> str:
+    return f"{case.id:<28} {case.sentence}"
+
+
+async def until_signal(options: argparse.Namespace) -> Report:
+    """Check the peer. Raises Failure after a signal, and for a server that is not there."""
+    stop = Stop()
+    stop_on_signals(stop)
+    checking = asyncio.ensure_future(check_peer(options))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([checking, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not checking.done():
+            raise Failure("stopped by a signal")
+        return checking.result()
+    except (OSError, PeerSilent) as error:
+        raise Failure(f"cannot {purpose(options)}: {reason_of(error)}", 2) from None
+    finally:
+        for each in (checking, stopping):
+            each.cancel()
+        await asyncio.wait([checking, stopping])
+
+
+def purpose(options: argparse.Namespace) -> str:
+    if options.as_server is None:
+        return f"connect to {options.words[0]}"
+    return f"run {options.words[0]}" if options.words else "listen"
 
 
 async def check_peer(options: argparse.Namespace) -> Report:
@@ -197,5 +226,5 @@ def tell(report: Report, options: argparse.Namespace) -> int:
             with open(options.json, "w", encoding="utf-8") as file:
                 file.write(report.as_json())
         except OSError as error:
-            raise ArgumentTypeError(f"cannot write {options.json!r}: {error.strerror}") from None
+            raise Failure(f"cannot write {options.json}: {reason_of(error)}", 2) from None
     return 1 if report.bad(options.strict) else 0

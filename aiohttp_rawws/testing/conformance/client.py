@@ -99,6 +99,8 @@ class Client:
         self._moved = asyncio.Event()
         self.last = time.monotonic()
         self.has_come = False
+        #: Why the cases that are left did not run.
+        self.missing = "the client did not ask for it"
 
     @property
     def done(self) -> int:
@@ -108,7 +110,10 @@ class Client:
     @property
     def is_done(self) -> bool:
         """True once all cases have run, or the client hangs in each of many."""
-        return self.done == len(self._cases) or is_hopeless(self._results.values())
+        if is_hopeless(self._results.values()):
+            self.missing = "the client hangs in all cases so far"
+            return True
+        return self.done == len(self._cases)
 
     @property
     def silence(self) -> float:
@@ -117,9 +122,8 @@ class Client:
 
     def results(self) -> list[Result]:
         """Return a result for each case."""
-        missing = "the client did not ask for it"
         return [
-            self._results.get(case.id) or Result(case, Grade.NOT_RUN, missing)
+            self._results.get(case.id) or Result(case, Grade.NOT_RUN, self.missing)
             for case in self._cases
         ]
 
@@ -264,6 +268,10 @@ class Started:
                 await asyncio.wait([ended], timeout=0.1)
                 if self._client.is_done and self._client.silence > 1:
                     break
+            if ended.done():
+                self._client.missing = f"the client ended with status {ended.result()} before it"
+            elif not self._client.is_done:
+                self._client.missing = "the client was silent, and stopped"
         finally:
             ended.cancel()
             with contextlib.suppress(ProcessLookupError):

@@ -134,7 +134,8 @@ class Report:
     def summary(self) -> str:
         """Return one line: how many cases have each grade."""
         counts = ", ".join(f"{count} {grade.value}" for grade, count in self.counts.items())
-        return f"{len(self.results)} cases in {self.seconds:.1f} s: {counts or 'none'}"
+        cases = "1 case" if len(self.results) == 1 else f"{len(self.results)} cases"
+        return f"{cases} in {self.seconds:.1f} s: {counts or 'none'}"
 
     def as_json(self) -> str:
         """Return the report as JSON, for programs."""
