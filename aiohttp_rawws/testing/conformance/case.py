@@ -242,7 +242,7 @@ class Rounds:
 
 @dataclass(frozen=True)
 class HalfClose:
-    """Send a FIN. On TLS, which has none, end the connection."""
+    """Send a FIN. On TLS, which has none, the case is skipped."""
 
 
 @dataclass(frozen=True)

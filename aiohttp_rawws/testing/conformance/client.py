@@ -21,7 +21,7 @@ from .conversation import Conversation
 from .judge import judge
 from .opening import answer_bytes, faults_of_request, write_chopped
 from .report import Report, Result, is_hopeless
-from .seen import Seen
+from .seen import NO_DEFLATE, Seen
 from .server import LIMIT, TIMEOUT
 
 __all__ = ("check_client",)
@@ -136,6 +136,11 @@ class Client:
         # It may say good-bye.
         await asyncio.sleep(min(0.5, patience))
 
+    async def idle(self) -> None:
+        """Wait for the end of all connections of a client that has ended."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def stop(self) -> None:
         """End all connections."""
         for task in self._tasks:
@@ -225,7 +230,7 @@ class Client:
             self._on_result(result)
 
     async def _skip(self, wire: Wire, seen: Seen, data: bytes) -> None:
-        seen.skipped = True
+        seen.skipped = NO_DEFLATE
         await wire.write(data + close(1000).encode(False))
         with contextlib.suppress(PeerError, ConnectionError):
             await wire.read_frame()
@@ -250,6 +255,7 @@ class Started:
         while not self._client.is_done:
             before = self._client.done
             await self._run_once()
+            await self._client.idle()
             if self._client.done == before:
                 return
 

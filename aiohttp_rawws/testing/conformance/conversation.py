@@ -93,7 +93,7 @@ class Conversation:
             for step in self._steps:
                 if not await self._take(step):
                     break
-        if self._case.ending is not Ending.GONE:
+        if self._case.ending is not Ending.GONE and not self.seen.skipped:
             await self._settle()
 
     # -- sending ---------------------------------------------------------------------------
@@ -121,11 +121,11 @@ class Conversation:
         elif isinstance(step, Rounds):
             return await self._rounds(step)
         elif isinstance(step, HalfClose):
+            if not self._wire.transport.can_write_eof():
+                self.seen.skipped = "TLS has no half-closed connections"
+                return False
             self.seen.note("-> FIN")
-            if self._wire.transport.can_write_eof():
-                self._wire.half_close()
-            else:
-                self._wire.transport.close()
+            self._wire.half_close()
         elif isinstance(step, Reset):
             self.seen.note("-> RST")
             self._wire.reset()

@@ -13,7 +13,7 @@ Verdict = tuple[Grade, str]
 def judge(case: Case, seen: Seen, peer: str) -> Verdict:
     """Return the verdict on a `server` or `client`, and a sentence that gives the reason."""
     if seen.skipped:
-        return Grade.SKIPPED, "the peer does not have permessage-deflate, or not with these terms"
+        return Grade.SKIPPED, seen.skipped
     if seen.dead:
         return Grade.FAILED, f"a new connection after it: {seen.dead}"
     if seen.status != "101" or case.answer.refused:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from ...wire.frames import Frame
 from .case import Event, Events, Part, describe
 
-__all__ = ("MAX_LOG", "Seen")
+__all__ = ("MAX_LOG", "NO_DEFLATE", "Seen")
 
+NO_DEFLATE = "the peer does not have permessage-deflate, or not with these terms"
 #: How many frames a report shows of a case.
 MAX_LOG = 40
 
@@ -27,8 +28,8 @@ class Seen:
     faults: list[str] = field(default_factory=list)
     #: What came of the opening: `101`, `400`, `end`, "" for nothing.
     status: str = ""
-    #: The negotiated extension was not to be had.
-    skipped: bool = False
+    #: Why the case could not be run; "" if it was.
+    skipped: str = ""
     #: The peer answered a Ping when it had done nothing else; None if it was not asked.
     answers: bool | None = None
     #: The message that did not come back as it was sent, in a sentence; "" if all did.

@@ -18,12 +18,14 @@ from .conversation import Conversation
 from .judge import judge
 from .opening import faults_of_answer, request_bytes, write_chopped
 from .report import Report, Result, is_hopeless
-from .seen import Seen
+from .seen import NO_DEFLATE, Seen
 
 __all__ = ("LIMIT", "PARALLEL", "TIMEOUT", "check")
 
 #: How long a peer may take to do what it has to, in seconds.
 TIMEOUT = 2.0
+#: How long a connection may take to be there, in seconds, if `timeout` is shorter.
+CONNECT = 10.0
 #: How many connections to a server are open at a time.
 PARALLEL = 16
 #: After how many seconds the cases that wait are not run any more.
@@ -123,7 +125,7 @@ class Server:
         """Open a connection, and send nothing. Raises OSError and PeerSilent."""
         host, port = self._url.host or "", self._url.port or 0
         return await Wire.connect(
-            host, port, ssl=self._ssl, server_hostname=host, timeout=self.timeout
+            host, port, ssl=self._ssl, server_hostname=host, timeout=max(self.timeout, CONNECT)
         )
 
     async def run(self, case: Case) -> Result:
@@ -194,7 +196,7 @@ def codec_of(answer: HttpHead, case: Case, seen: Seen) -> Codec | None:
         return None
     header = ", ".join(answer.headers.getall("Sec-WebSocket-Extensions", []))
     if not header:
-        seen.skipped = True
+        seen.skipped = NO_DEFLATE
         return None
     seen.note(f"   {header}")
     try:
