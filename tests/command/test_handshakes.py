@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from aiohttp_rawws.command.redaction import redact_header, redact_query
+from aiohttp_rawws.captures.redaction import redact_header, redact_query
 from tests.support.command import CLOSE, proxying, sink
 from tests.support.handshakes import request
 from tests.support.loops import ONE_LOOP

@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect as websockets_connect
 from websockets.asyncio.server import serve as websockets_serve
 
 from aiohttp_rawws import Frame
-from aiohttp_rawws.command.inflation import CUT, inflaters_of
+from aiohttp_rawws.captures.inflation import CUT, inflaters_of
 from aiohttp_rawws.layers import PermessageDeflate
 from aiohttp_rawws.wire.pieces import Piece
 from tests.support.command import proxying

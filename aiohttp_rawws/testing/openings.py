@@ -1,0 +1,154 @@
+"""The steps that begin a script: an opening handshake of either role, right or wrong."""
+
+import asyncio
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from multidict import CIMultiDict
+
+from ..wire.handshake import accept_key
+from .errors import PeerEnded, PeerSilent, Unexpected
+from .http import HeaderLines, HttpHead, head_bytes
+from .player import Player, Split
+
+__all__ = ("Answer", "Request")
+
+#: Reason phrases of the statuses that one may answer an opening handshake with.
+REASONS = {101: "Switching Protocols", 200: "OK", 301: "Moved Permanently", 401: "Unauthorized"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A server's part: read the request, then answer it. By default a right 101.
+
+    `headers` replace those of a right answer, and a value "" leaves one out; pairs are added as
+    they are. `accept`, `protocol` and `extensions` are the values of these headers. `raw` is sent
+    in place of all: octets, or a function of the request's head. `behind` is sent in the same
+    write. `cut` sends only so many octets.
+    """
+
+    status: int = 101
+    headers: HeaderLines = ()
+    body: bytes = b""
+    accept: str | None = None
+    protocol: str | None = None
+    extensions: str | None = None
+    raw: bytes | Callable[[HttpHead], bytes] | None = None
+    behind: bytes = b""
+    split: Split = ()
+    gap: float = 0.0
+    cut: int | None = None
+
+    async def run(self, player: Player) -> None:
+        request = await read_head(player, "a request")
+        data = self.octets(request) + self.behind
+        sent = data[: self.cut]
+        end = sent.find(b"\r\n\r\n") + 4
+        player.transcript.note("sent", HttpHead.of(sent[:end]) if end > 3 else sent)
+        if sent[end:] and end > 3:
+            player.transcript.note("sent", sent[end:])
+        await player.write(sent, split=self.split, gap=self.gap, note=False)
+
+    def octets(self, request: HttpHead) -> bytes:
+        """Return the answer to a request."""
+        if self.raw is not None:
+            return self.raw(request) if callable(self.raw) else self.raw
+        headers: CIMultiDict[str] = CIMultiDict()
+        if self.status == 101:
+            headers["Upgrade"] = "websocket"
+            headers["Connection"] = "Upgrade"
+            headers["Sec-WebSocket-Accept"] = self.accept or accept_key(request.key)
+            if self.protocol is not None:
+                headers["Sec-WebSocket-Protocol"] = self.protocol
+            if self.extensions is not None:
+                headers["Sec-WebSocket-Extensions"] = self.extensions
+        else:
+            headers["Content-Length"] = str(len(self.body))
+            headers["Connection"] = "close"
+        line = f"HTTP/1.1 {self.status} {REASONS.get(self.status, '')}".rstrip()
+        return head_bytes(line, changed(headers, self.headers)) + self.body
+
+    def __str__(self) -> str:
+        return f"answer {self.status}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A client's part: send a request, then read the head of the answer. By default a right one.
+
+    `headers` and `raw` are as in `Answer`. `status` is that of the answer that is expected; None
+    takes any, and 0 does not wait for one. A 101 has to have the right accept. `method` and
+    `version` stand in the request line.
+    """
+
+    path: str = "/"
+    headers: HeaderLines = ()
+    host: str = "localhost"
+    protocols: tuple[str, ...] = ()
+    extensions: str | None = None
+    raw: bytes | None = None
+    behind: bytes = b""
+    split: Split = ()
+    gap: float = 0.0
+    cut: int | None = None
+    status: int | None = 101
+    method: str = "GET"
+    version: str = "HTTP/1.1"
+
+    async def run(self, player: Player) -> None:
+        key = base64.b64encode(player.random.randbytes(16)).decode()
+        data = (self.raw if self.raw is not None else self.octets(key)) + self.behind
+        sent = data[: self.cut]
+        end = sent.find(b"\r\n\r\n") + 4
+        player.transcript.note("sent", HttpHead.of(sent[:end]) if end > 3 else sent)
+        await player.write(sent, split=self.split, gap=self.gap, note=False)
+        if self.status == 0:
+            return
+        answer = await read_head(player, f"status {self.status or 'any'}")
+        player.transcript.compare(f"status {self.status or 'any'}", answer.line)
+        if self.status is not None and answer.status != self.status:
+            raise Unexpected(f"got {answer.line!r}")
+        accept = answer.headers.get("Sec-WebSocket-Accept", "")
+        if self.status == 101 and self.raw is None and accept != accept_key(key):
+            raise Unexpected(f"the Sec-WebSocket-Accept is {accept!r}")
+
+    def octets(self, key: str) -> bytes:
+        """Return the request with this key."""
+        headers = CIMultiDict(
+            {
+                "Host": self.host,
+                "Upgrade": "websocket",
+                "Connection": "Upgrade",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": key,
+            }
+        )
+        if self.protocols:
+            headers["Sec-WebSocket-Protocol"] = ", ".join(self.protocols)
+        if self.extensions is not None:
+            headers["Sec-WebSocket-Extensions"] = self.extensions
+        line = f"{self.method} {self.path} {self.version}"
+        return head_bytes(line, changed(headers, self.headers))
+
+    def __str__(self) -> str:
+        return f"request {self.path}"
+
+
+def changed(headers: CIMultiDict[str], changes: HeaderLines) -> list[tuple[str, str]]:
+    """Return headers with changes: a mapping replaces, "" removes; pairs are added."""
+    if not isinstance(changes, Mapping):
+        return [*headers.items(), *changes]
+    for name, value in changes.items():
+        headers.pop(name, None)
+        if value:
+            headers[name] = value
+    return list(headers.items())
+
+
+async def read_head(player: Player, wanted: str) -> HttpHead:
+    try:
+        return await player.read_head()
+    except (PeerEnded, PeerSilent, asyncio.TimeoutError) as error:
+        player.transcript.compare(wanted, "nothing")
+        raise Unexpected(str(error)) from None

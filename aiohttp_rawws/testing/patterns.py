@@ -1,0 +1,127 @@
+"""Patterns of frames: what a script expects."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from ..wire.frames import Frame
+from ..wire.names import Opcode
+
+__all__ = ("FrameLike", "Pattern", "opcode_of", "pattern_of")
+
+#: The names that stand for several opcodes.
+KINDS: dict[str, tuple[int, ...]] = {
+    "any": tuple(range(16)),
+    "data": (0, 1, 2),
+    "control": (8, 9, 10),
+}
+
+
+@dataclass(frozen=True)
+class FrameLike:
+    """A frame with these attributes. None is any value.
+
+    `opcode` is a number, a name as "ping", or "any", "data" (also continuations), "control".
+    `contains` is a part of the payload. `masked` tells whether the frame is masked on the wire.
+    """
+
+    opcode: int | str = "any"
+    payload: bytes | None = None
+    contains: bytes | None = None
+    fin: bool | None = None
+    rsv1: bool | None = None
+    rsv2: bool | None = None
+    rsv3: bool | None = None
+    masked: bool | None = None
+    length: int | None = None
+    close_code: int | None = None
+
+    def __post_init__(self) -> None:
+        opcodes_of(self.opcode)
+
+    def __call__(self, frame: Frame) -> bool:
+        """Return True for a frame like this."""
+        seen = (frame.mask is not None, len(frame.payload), frame.close_code)
+        wanted = (self.masked, self.length, self.close_code)
+        return (
+            frame.opcode in opcodes_of(self.opcode)
+            and self.payload in (None, frame.payload)
+            and (self.contains is None or self.contains in frame.payload)
+            and all(w is None or w == s for w, s in zip(wanted, seen, strict=True))
+            and all(
+                getattr(self, bit) in (None, getattr(frame, bit))
+                for bit in ("fin", "rsv1", "rsv2", "rsv3")
+            )
+        )
+
+    def __str__(self) -> str:
+        words = [str(self.opcode).upper()]
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            if value is True:
+                words.append(field.name)
+            elif value is not None:
+                words.append(f"{field.name}={value!r}")
+        return " ".join(words)
+
+
+#: A frame (equal to it), an opcode or its name, a `FrameLike`, or a function of a frame.
+Pattern = Frame | Opcode | int | str | FrameLike | Callable[[Frame], object]
+
+
+def pattern_of(pattern: Pattern) -> Callable[[Frame], object]:
+    """Return a pattern as a function whose str tells what it wants. TypeError or ValueError."""
+    if isinstance(pattern, Frame):
+        return EqualTo(pattern)
+    if isinstance(pattern, (int, str)):
+        return FrameLike(pattern)
+    if isinstance(pattern, FrameLike):
+        return pattern
+    if callable(pattern):
+        return Predicate(pattern)
+    raise TypeError(f"a pattern is a frame, an opcode or a function, got {pattern!r}")
+
+
+@dataclass(frozen=True)
+class EqualTo:
+    frame: Frame
+
+    def __call__(self, frame: Frame) -> bool:
+        return frame == self.frame
+
+    def __str__(self) -> str:
+        return shown(self.frame)
+
+
+@dataclass(frozen=True)
+class Predicate:
+    function: Callable[[Frame], object]
+
+    def __call__(self, frame: Frame) -> object:
+        return self.function(frame)
+
+    def __str__(self) -> str:
+        return getattr(self.function, "__name__", repr(self.function))
+
+
+def shown(frame: Frame) -> str:
+    """Return a frame on a line: opcode, bits, length, payload."""
+    return repr(frame)[len("<Frame ") : -1]
+
+
+def opcodes_of(opcode: int | str) -> tuple[int, ...]:
+    if isinstance(opcode, str) and opcode.lower() in KINDS:
+        return KINDS[opcode.lower()]
+    return (opcode_of(opcode),)
+
+
+def opcode_of(opcode: int | str) -> int:
+    """Return the number of an opcode, by name or number. ValueError if there is none."""
+    if isinstance(opcode, str):
+        try:
+            return Opcode[opcode.upper()].value
+        except KeyError:
+            names = ", ".join(each.name.lower() for each in Opcode)
+            raise ValueError(f"{opcode!r} is no opcode: use {names}, or 0 to 15") from None
+    if not 0 <= opcode <= 15:
+        raise ValueError(f"an opcode is 0 to 15, got {opcode}")
+    return int(opcode)

@@ -1,0 +1,188 @@
+"""Scripts at work: as a client of any server, and as a server for any client."""
+
+import asyncio
+import contextlib
+import dataclasses
+import secrets
+import socket
+import ssl as ssl_module
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from yarl import URL
+
+from ..captures import Recorder
+from .dialling import dial, host_of, target_of
+from .openings import Request
+from .player import Played, play
+from .script import Script
+from .steps import Step
+from .wire import Wire
+
+__all__ = ("ScriptServer", "Scripts", "play_client", "script_server")
+
+#: What the connections of a server play: each the same script; the first the first of a list and
+#: so on, where the last stays; or what a function says of the number of the connection, from 0.
+Scripts = Script | Sequence[Script] | Callable[[int], Script]
+
+
+async def play_client(
+    script: Script,
+    url: str | URL,
+    *,
+    ssl: ssl_module.SSLContext | bool = True,
+    unix_socket: str | None = None,
+    seed: int | None = None,
+    recorder: Recorder | None = None,
+) -> Played:
+    """Connect to a server and play a script as its client. See `play`, and `dial` for the rest.
+
+    A script without a `request`, and one with the default path or host, asks for those of the URL.
+    """
+    wire = await dial(url, ssl=ssl, unix_socket=unix_socket, timeout=script.timeout)
+    return await play(
+        script, wire, seed=seed, opening=lambda step: aimed(step, url), recorder=recorder
+    )
+
+
+def aimed(step: Step, url: str | URL) -> Step:
+    """Return a request for a URL, unless it names another path or host itself."""
+    if not isinstance(step, Request):
+        return step
+    path = target_of(url) if step.path == "/" else step.path
+    host = host_of(url) if step.host == "localhost" else step.host
+    return dataclasses.replace(step, path=path, host=host)
+
+
+class ScriptServer:
+    """A server that plays a script on each of its connections.
+
+    `url` is its address.
+    """
+
+    def __init__(
+        self,
+        scripts: Scripts,
+        *,
+        seed: int | None = None,
+        limit: int | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._recorder = recorder
+        self._scripts = scripts
+        #: The seed of the first connection. Each later one has the next.
+        self.seed = secrets.randbits(32) if seed is None else seed
+        self._limit = limit
+        self._count = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Condition()
+        self.url = ""
+        #: How the connections go that were opened, in the order of their beginnings.
+        self.started: list[Played] = []
+        #: How those went that have ended, in the order of their ends.
+        self.played: list[Played] = []
+
+    @property
+    def connections(self) -> int:
+        """How many connections there were."""
+        return self._count
+
+    def script_for(self, number: int) -> Script:
+        """Return the script of a connection, counted from 0."""
+        if isinstance(self._scripts, Script):
+            return self._scripts
+        if callable(self._scripts):
+            return self._scripts(number)
+        return self._scripts[min(number, len(self._scripts) - 1)]
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Play the script of one connection, in a task. One behind the limit is dropped."""
+        if self._limit is not None and self._count >= self._limit:
+            writer.transport.abort()
+            return
+        number, self._count = self._count, self._count + 1
+        wire = Wire(reader, writer, is_client=False)
+        task = asyncio.get_running_loop().create_task(self._play(number, wire))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _play(self, number: int, wire: Wire) -> None:
+        script, seed = self.script_for(number), self.seed + number
+        played = await play(
+            script, wire, seed=seed, on_start=self.started.append, recorder=self._recorder
+        )
+        self.played.append(played)
+        async with self._ended:
+            self._ended.notify_all()
+
+    async def ended(self, count: int = 1, *, timeout: float | None = 10.0) -> list[Played]:
+        """Wait until `count` connections have ended, and return how they went.
+
+        Raises TimeoutError.
+        """
+        async with self._ended:
+            waiting = self._ended.wait_for(lambda: len(self.played) >= count)
+            try:
+                await asyncio.wait_for(waiting, timeout)
+            except asyncio.TimeoutError:
+                raise TimeoutError(
+                    f"{len(self.played)} of {count} connections have ended after {timeout} s; "
+                    f"{self._count} were opened"
+                ) from None
+        return self.played[:count]
+
+    def check(self) -> None:
+        """Raise ScriptFailed for the first connection that did not go as written."""
+        __tracebackhide__ = True
+        for played in self.started:
+            played.check()
+
+    async def stop(self, grace: float = 1.0) -> None:
+        """End the connections that are open, those whose client has left first by themselves."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def script_server(
+    scripts: Scripts,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    unix_socket: str | None = None,
+    ssl: ssl_module.SSLContext | None = None,
+    seed: int | None = None,
+    sock: socket.socket | None = None,
+    limit: int | None = None,
+    recorder: Recorder | None = None,
+) -> AsyncIterator[ScriptServer]:
+    """Serve scripts within a block, on a port (0: any free one), a Unix socket or `sock`.
+
+    The first connection plays with `seed`, the next with `seed + 1`. More than `limit` connections
+    are dropped. `recorder` keeps the connections in a capture. Leaving the block ends the
+    connections. It raises nothing for scripts that failed: `ScriptServer.check()` does.
+    """
+    scripted = ScriptServer(scripts, seed=seed, limit=limit, recorder=recorder)
+    options: dict[str, Any] = {"ssl": ssl}
+    if sock is not None:
+        server = await asyncio.start_server(scripted.accept, sock=sock, **options)
+    elif unix_socket is not None:
+        server = await asyncio.start_unix_server(scripted.accept, unix_socket, **options)
+    else:
+        server = await asyncio.start_server(scripted.accept, host, port, **options)
+    scheme = "wss" if ssl is not None else "ws"
+    name = server.sockets[0].getsockname()
+    if isinstance(name, tuple):
+        authority = f"[{name[0]}]" if ":" in name[0] else name[0]
+        scripted.url = f"{scheme}://{authority}:{name[1]}/"
+    else:
+        scripted.url = f"{scheme}://localhost/"
+    try:
+        yield scripted
+    finally:
+        server.close()
+        await scripted.stop()
+        await server.wait_closed()
