@@ -94,7 +94,7 @@ class Inbox:
         if end.closing is not None:
             return None
         if end.groups:
-            # They cancel their own tasks only, which begin to receive within them.
+            # A group cancels only its own tasks, which begin to wait after it has begun.
             end.receiving = asyncio.current_task()
         if self._error is not None:
             raise type(self._error)(*self._error.args)
