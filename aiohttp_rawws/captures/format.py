@@ -31,6 +31,7 @@ __all__ = (
     "cut_to",
     "event_line",
     "frame_line",
+    "header_line",
     "length_of",
     "octets_line",
     "other_side",
@@ -101,6 +102,9 @@ class Answered:
     line: int
     time: datetime
     connection: int
+    method: str
+    path: str
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +244,11 @@ def cut_to(frame: Frame | Piece, size: int, length: int) -> Piece:
 def length_of(frame: Frame | Piece) -> int:
     """Return the size of a frame's whole payload, in bytes."""
     return frame.length if isinstance(frame, Piece) else len(frame.payload)
+
+
+def header_line(headers: Headers, name: str) -> str | None:
+    """Return the lines of a header as one, None if there is none. `name` is in lower case."""
+    return ", ".join(value for key, value in headers if key.lower() == name) or None
 
 
 def other_side(direction: str) -> str:

@@ -11,7 +11,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .._version import __version__
 from ..wire.names import Opcode
-from .format import DIRECTIONS, Answered, End, FrameLine, Handshake, Octets, Opening, Start
+from .format import (
+    DIRECTIONS,
+    Answered,
+    End,
+    FrameLine,
+    Handshake,
+    Octets,
+    Opening,
+    Start,
+    header_line,
+)
 from .inflation import inflaters_of
 from .messages import Message, Messages
 from .reading import Source, read_capture
@@ -105,7 +115,11 @@ class Entry:
         self.last = line.time
         if line.frame.opcode == Opcode.CLOSE and self.close is None:
             code = line.frame.close_code
-            self.close = {"code": 1005 if code is None else code, "reason": line.frame.close_reason}
+            self.close = {
+                "code": 1005 if code is None else code,
+                "reason": line.frame.close_reason,
+                "timestamp": line.time.timestamp(),
+            }
         for message in self.streams[line.direction].feed(line):
             self._keep(message, line.direction, line.time, spooled)
 
@@ -183,8 +197,7 @@ def entry_of(entry: Entry) -> Json:
         "_resourceType": "websocket",
     }
     if entry.close is not None:
-        timestamp = entry.last.timestamp() if entry.last is not None else None
-        fields["_webSocketClose"] = {**entry.close, "timestamp": timestamp}
+        fields["_webSocketClose"] = entry.close
     if entry.ended:
         fields["comment"] = f"ended by {entry.ended}"
     return fields
@@ -192,7 +205,10 @@ def entry_of(entry: Entry) -> Json:
 
 def request_of(opening: Opening) -> Json:
     headers = opening.client.request or []
-    url = opening.client.url or f"ws://{header(headers, 'host') or 'localhost'}{opening.path}"
+    url = opening.client.url or f"ws://{header_line(headers, 'host') or 'localhost'}{opening.path}"
+    if url.startswith("http"):
+        # Importers take the scheme for the kind of connection.
+        url = f"ws{url[4:]}"
     query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
     return {
         "method": opening.method,
@@ -214,7 +230,7 @@ def response_of(status: int, handshake: Handshake) -> Json:
         "headers": pairs(handshake.response or []),
         "cookies": [],
         "content": {"size": 0, "mimeType": "x-unknown"},
-        "redirectURL": header(handshake.response or [], "location") or "",
+        "redirectURL": header_line(handshake.response or [], "location") or "",
         "headersSize": -1,
         "bodySize": -1,
     }
@@ -222,8 +238,3 @@ def response_of(status: int, handshake: Handshake) -> Json:
 
 def pairs(headers: list[tuple[str, str]]) -> list[Json]:
     return [{"name": name, "value": value} for name, value in headers]
-
-
-def header(headers: list[tuple[str, str]], name: str) -> str | None:
-    """Return the first value of a header, None if there is none."""
-    return next((value for key, value in headers if key.lower() == name), None)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from ..wire.handshake import accept_key
 from .format import DIRECTIONS, Answered, End, FrameLine, Octets, Opening, Start, other_side
 from .reading import Source, read_capture
-from .segments import Segment, Segments
+from .segments import Segment, Segments, missing_of
 
 __all__ = ("to_pcapng",)
 
@@ -19,6 +19,9 @@ LINKTYPE_RAW = 101
 MAX_SEGMENT = 65535 - 40
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+
+#: Zeros stand for so many octets that were not kept, at most.
+MAX_FILL = 16 * 2**20
 
 #: A maximum segment size, and a window of a GiB: no analysis has to tell of a full one.
 OPTIONS = struct.pack("!BBHBBBB", 2, 4, 65495, 1, 3, 3, 14)
@@ -75,7 +78,11 @@ class PacketFile:
     def packet(self, time: datetime, data: bytes, comment: str = "") -> None:
         stamp = max((time - EPOCH) // (datetime.resolution), 0)
         head = struct.pack("<IIIII", 0, stamp >> 32, stamp & 0xFFFFFFFF, len(data), len(data))
-        options = option(1, comment.encode()[:65535]) + option(0, b"") if comment else b""
+        options = (
+            option(1, comment.encode("utf-8", "backslashreplace")[:60000]) + option(0, b"")
+            if comment
+            else b""
+        )
         self._block(6, head + padded(data) + options)
 
     def _block(self, kind: int, body: bytes) -> None:
@@ -93,6 +100,7 @@ class Stream:
         self._ends = {"client": client, "upstream": SERVER}
         self._next = {"client": number * 1000 & 0xFFFFFFFF, "upstream": 0}
         self._identity = 0
+        self._is_over = False
         self._segments = {direction: Segments() for direction in DIRECTIONS}
 
     def open(self) -> None:
@@ -112,11 +120,19 @@ class Stream:
 
     def add(self, line: FrameLine | Octets | End) -> None:
         """Write what passes, in the order of the capture."""
+        if self._is_over:
+            return
         if isinstance(line, End):
             self.flush()
             self._end(line)
             return
         self._flush(other_side(line.direction))
+        missing = missing_of(line)
+        if missing > MAX_FILL:
+            comment = f"{missing} octets were not kept: the rest of the connection is left out"
+            self._packet(line.time, line.direction, RST | ACK, comment=comment)
+            self._is_over = True
+            return
         for segment in self._segments[line.direction].add(line):
             self._write(line.direction, segment)
 
@@ -212,7 +228,12 @@ BODY = ("content-length", "transfer-encoding", "content-encoding")
 
 def head_of(first: str, headers: list[tuple[str, str]]) -> bytes:
     lines = [first, *(f"{name}: {value}" for name, value in headers)]
-    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
+    head = "\r\n".join([*lines, "", ""])
+    try:
+        # As aiohttp decodes the headers of peers.
+        return head.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return head.encode("utf-8", "backslashreplace")
 
 
 def ip_of(sender: bytes, receiver: bytes, identity: int, segment: bytes) -> bytes:

@@ -33,6 +33,8 @@ Source: TypeAlias = str | os.PathLike[str] | BinaryIO
 #: The longest line, in bytes. By default the command keeps lines of up to 22 MiB.
 MAX_LINE = 256 * 2**20
 
+YEAR = 366 * 24 * 60 * 60
+
 #: Each line begins with this. Behind a crash a line may begin in the middle of another.
 BEGINNING = b'{"time":'
 
@@ -122,8 +124,8 @@ class Fields:
             raise self.error(key, "a number" if most is None else f"a number from 0 to {most}")
         return value
 
-    def flag(self, key: str) -> bool:
-        value = self._fields.get(key, False)
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        value = self._fields.get(key, default)
         if not isinstance(value, bool):
             raise self.error(key, "true or false")
         return value
@@ -139,6 +141,8 @@ class Fields:
             time = datetime.fromisoformat(self.text("time").replace("Z", "+00:00"))
         except ValueError:
             raise self.error("time", "a time of ISO 8601") from None
+        if not 1970 < time.year < 9000:
+            raise self.error("time", "a time from 1971 to 8999")
         return time if time.tzinfo is not None else time.replace(tzinfo=timezone.utc)
 
     def octets(self, key: str) -> bytes:
@@ -161,7 +165,10 @@ class Fields:
             return None
         with contextlib.suppress(TypeError, ValueError):
             reads = tuple(Read(float(at), int(octets)) for at, octets in self._fields["reads"])
-            if sum(read.octets for read in reads) == size and min(reads)[1] >= 0:
+            sizes = [read.octets for read in reads]
+            # A read lasts no longer than a year.
+            near = all(abs(read.seconds) < YEAR for read in reads)
+            if near and sum(sizes) == size and min(sizes, default=-1) >= 0:
                 return reads
         raise self.error("reads", f"[seconds, octets] pairs of {size} octets in all")
 
@@ -232,7 +239,7 @@ def handshake_of(fields: Fields | None) -> Handshake | None:
 
 
 def frame_of(fields: Fields) -> FrameLine:
-    flags = {flag: fields.flag(flag) for flag in FLAGS}
+    flags = {flag: fields.flag(flag, default=flag == "fin") for flag in FLAGS}
     payload, mask = fields.octets("payload"), fields.mask()
     length = fields.number("length") if "length" in fields else len(payload)
     if length < len(payload):
@@ -292,7 +299,14 @@ def end_of(fields: Fields) -> End:
 
 
 def answered_of(fields: Fields) -> Answered:
-    return Answered(fields.line, fields.time(), fields.number("connection"))
+    return Answered(
+        fields.line,
+        fields.time(),
+        fields.number("connection"),
+        fields.text("method"),
+        fields.text("path"),
+        fields.number("status"),
+    )
 
 
 READERS: dict[str, Callable[[Fields], Line]] = {

@@ -11,18 +11,20 @@ import aiohttp
 from aiohttp import web
 
 from ..proxy.relay import RelayStats
+from ..server.upgrade import is_upgrade
 from ..session.checks import check_int
-from ..session.kernel import is_unix
 from ..session.session import RawWebSocketSession
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
 from ..wire.names import Opcode
 from ..wire.pieces import Piece
+from .addresses import visitor_of
 from .format import (
     DIRECTIONS,
     cut_to,
     event_line,
     frame_line,
+    header_line,
     length_of,
     octets_line,
     other_side,
@@ -133,6 +135,13 @@ class Recorder:
 HANDSHAKE = ("url", "request", "status", "response")
 
 
+def side_of(direction: str) -> str:
+    """Return the sender as a capture names it."""
+    if direction not in SIDES:
+        raise ValueError(f"a direction is one of {', '.join(SIDES)}, got {direction!r}")
+    return SIDES[direction]
+
+
 def handshake_of(session: RawWebSocketSession) -> dict[str, Any]:
     """Return what `Recording.opened` takes."""
     response = session.response
@@ -151,17 +160,10 @@ def handshake_of(session: RawWebSocketSession) -> dict[str, Any]:
 
 
 def request_of(request: web.Request) -> dict[str, Any]:
-    peer = request.get_extra_info("peername")
-    address = ""
-    if is_unix(request.get_extra_info("socket")):
-        address = "unix"
-    elif isinstance(peer, tuple):
-        host, port = peer[:2]
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return {
         "method": request.method,
         "path": request.rel_url.raw_path_qs,
-        "address": address,
+        "address": visitor_of(request),
         "url": None,
         "request": request.headers.items(),
     }
@@ -196,7 +198,7 @@ class Recording:
 
     def __call__(self, direction: str, frame: Frame | Piece) -> None:
         """Record a frame: a tap. `direction` is one of `relay`, or of `proxy`."""
-        self._record(datetime.now(timezone.utc), SIDES[direction], frame)
+        self._record(datetime.now(timezone.utc), side_of(direction), frame)
 
     # -- one session -----------------------------------------------------------------------
 
@@ -221,7 +223,7 @@ class Recording:
         So a capture has the reads of each frame. Call either this or the tap.
         """
         now = datetime.now(timezone.utc)
-        side = SIDES[direction]
+        side = side_of(direction)
         if side not in self._scanners:
             self._scanners[side] = FrameScanner(self._recorder.payload_limit)
         for frame, length_bits, reads, joined in self._scanners[side].feed(bytes(data), now):
@@ -247,6 +249,7 @@ class Recording:
         `response`. Any other status than 101 is a refusal.
         """
         shown = self._recorder.redaction
+        response = list(response) if response is not None else None
         client = {"request": request, "status": status, "response": response}
         handshakes = {
             "client": shown.handshake(client if url is None else {"url": url, **client}),
@@ -255,9 +258,9 @@ class Recording:
         fields: dict[str, Any] = {"method": method, "path": shown.path(path), "address": address}
         event = "open" if status == 101 else "refused"
         if event == "open":
-            headers = {name.lower(): value for name, value in response or ()}
-            fields["protocol"] = shown.protocol(headers.get("sec-websocket-protocol"))
-            fields["extensions"] = headers.get("sec-websocket-extensions")
+            headers = response or []
+            fields["protocol"] = shown.protocol(header_line(headers, "sec-websocket-protocol"))
+            fields["extensions"] = header_line(headers, "sec-websocket-extensions")
         else:
             fields["status"] = status
             self._is_over = True
@@ -266,9 +269,17 @@ class Recording:
 
     def answered(self, status: int, response: list[tuple[str, str]] | None) -> None:
         """Record the answer to the request that is to be proxied, if none is recorded."""
-        if self.request is not None and not self._is_open:
-            self._recorder.forget(self.request)
-            self.opened(**request_of(self.request), status=status, response=response)
+        if self.request is None or self._is_open or self._is_over:
+            return
+        self._recorder.forget(self.request)
+        asked = request_of(self.request)
+        if status == 101 or is_upgrade(self.request):
+            self.opened(**asked, status=status, response=response)
+            return
+        self._is_over = True
+        path = self._recorder.redaction.path(asked["path"])
+        fields = {"method": asked["method"], "path": path, "address": asked["address"]}
+        self._event("answered", {**fields, "status": status})
 
     def ended(self, stats: RelayStats | None) -> None:
         """Record what `relay` has returned, or the `relay_stats` of a response of `proxy`."""
@@ -277,6 +288,7 @@ class Recording:
         if stats is None:
             self.end(None, "stopped")
             return
+        self.answered(101, None)
         error = str(stats.error) or type(stats.error).__name__ if stats.error is not None else None
         first = {"a": "client", "b": "upstream"}.get(stats.ended_first, stats.ended_first)
         self._frames = {SIDES[name]: count for name, count in stats.frames.items()}
@@ -285,11 +297,14 @@ class Recording:
 
     def end(self, first: str | None, reason: str, error: str | None = None) -> None:
         """Record how the connection ended: `reason` is one of those of the format."""
+        self._is_over = True
         if not self._is_open:
-            self.answered(101, None)
+            # A request that nothing is known of came to nothing that could be told.
+            if self.request is not None:
+                self._recorder.forget(self.request)
+            return
         for line in self._unfinished():
             self._recorder.write(line)
-        self._is_over = True
         fields = {"first": first, "reason": reason, "error": error}
         self._event("end", {**fields, "frames": self._frames, "bytes": self._bytes})
 
@@ -306,6 +321,8 @@ class Recording:
     ) -> None:
         if not self._is_open:
             self.answered(101, None)
+            if not self._is_open:
+                raise ValueError("call opened() before the first frame of a connection")
         if frame.opcode == Opcode.CLOSE and self.first_close is None:
             self.first_close = side
         self._frames[side] += 1

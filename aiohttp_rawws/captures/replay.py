@@ -13,7 +13,7 @@ from .comparing import Difference, FrameComparison, described
 from .format import Answered, End, FrameLine, Line, Octets, Opening, Start, other_side
 from .inflation import inflaters_of
 from .reading import CaptureError, Source, read_capture
-from .segments import Segment, Segments
+from .segments import Segment, Segments, missing_of
 
 __all__ = ("Conversation", "Replayed", "load", "play")
 
@@ -96,8 +96,7 @@ def steps_of(conversation: Conversation, side: str) -> list[Step]:
     segments = Segments()
     for line in conversation.lines:
         if line.direction == side:
-            missing = line.missing if isinstance(line, Octets) else line.is_cut
-            if missing:
+            if missing_of(line):
                 raise CaptureError("not all octets were kept: this cannot be replayed", line.line)
             steps += segments.add(line)
         else:

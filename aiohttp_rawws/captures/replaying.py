@@ -17,7 +17,7 @@ from ..wire.handshake import HandshakeRule
 from ..wire.header_lists import tokens
 from ..wire.names import Violation
 from .comparing import Difference
-from .format import Headers
+from .format import Headers, header_line
 from .reading import Source
 from .redaction import REDACTED, redact_protocols, redact_query
 from .replay import Conversation, Replayed, load, play, steps_of
@@ -103,8 +103,8 @@ async def replay_client(
         client_session,
         url,
         protocols=[name for name in protocols_of(headers) if REDACTED not in name],
-        extensions=line_of(headers, "sec-websocket-extensions"),
-        origin=line_of(headers, "origin"),
+        extensions=header_line(headers, "sec-websocket-extensions"),
+        origin=header_line(headers, "origin"),
         headers=others(headers),
         reject=Violation.NONE,
         reject_handshake=HandshakeRule.NONE,
@@ -202,7 +202,7 @@ def request_difference(conversation: Conversation, request: web.Request) -> Diff
     headers = opening.client.request
     if headers is not None:
         for name, same in (("sec-websocket-protocol", redacted), ("sec-websocket-extensions", str)):
-            there = line_of(headers, name)
+            there = header_line(headers, name)
             here = ", ".join(request.headers.getall(name, ())) or None
             captured.append(there)
             seen.append(there if here is not None and there == same(here) else here)
@@ -225,11 +225,6 @@ def redacted(protocols: str | None) -> str | None:
 
 def protocols_of(headers: Headers) -> list[str]:
     return list(dict.fromkeys(tokens(CIMultiDict(headers), "Sec-WebSocket-Protocol")))
-
-
-def line_of(headers: Headers, name: str) -> str | None:
-    """Return the lines of a header as one, None if there is none."""
-    return ", ".join(value for key, value in headers if key.lower() == name) or None
 
 
 def others(headers: Headers) -> CIMultiDict[str]:

@@ -1,13 +1,13 @@
 """What each read has brought, as it was before it was taken for frames."""
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from .format import FrameLine, Octets, Read
 from .octets import octets_of
 
-__all__ = ("Segment", "Segments")
+__all__ = ("Segment", "Segments", "missing_of")
 
 
 class Segment(NamedTuple):
@@ -32,10 +32,8 @@ class Segments:
 
     def add(self, line: FrameLine | Octets) -> list[Segment]:
         """Return the segments that are complete, now that this frame follows."""
-        if isinstance(line, Octets):
-            octets, missing = line.octets + bytes(line.missing), line.missing
-        else:
-            octets, missing = octets_of(line), line.length - len(line.frame.payload)
+        missing = missing_of(line)
+        octets = line.octets + bytes(missing) if isinstance(line, Octets) else octets_of(line)
         done: list[Segment] = []
         for number, (time, part) in enumerate(cut(line.time, octets, line.reads)):
             last = self._last
@@ -55,12 +53,16 @@ class Segments:
         return [last] if last is not None and last.octets else []
 
 
+def missing_of(line: FrameLine | Octets) -> int:
+    """Return how many octets passed that were not kept."""
+    return line.missing if isinstance(line, Octets) else line.length - len(line.frame.payload)
+
+
 def cut(
     time: datetime, octets: bytes, reads: tuple[Read, ...] | None
 ) -> Iterator[tuple[datetime, bytes]]:
     """Yield what each read has brought, with its time: all at once where reads are not known."""
     position = 0
     for seconds, size in reads or (Read(0.0, len(octets)),):
-        moment = datetime.fromtimestamp(time.timestamp() + seconds, timezone.utc)
-        yield moment if seconds else time, octets[position : position + size]
+        yield time + timedelta(seconds=seconds), octets[position : position + size]
         position += size

@@ -45,7 +45,7 @@ def add_parser(commands: Commands) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("capture", metavar="CAPTURE", help="a file that --capture has written")
+    parser.add_argument("capture", metavar="CAPTURE", help="what --capture has written")
     parser.add_argument("out", metavar="OUT", help="the file to write; one that is there is lost")
     parser.add_argument(
         "--to", choices=tuple(FORMATS), help="the format; by default what the name of OUT ends with"

@@ -7,14 +7,13 @@ from typing import Any, Protocol
 import aiohttp
 from aiohttp import web
 
+from ..captures.addresses import visitor_of
 from ..captures.format import DIRECTIONS, length_of
 from ..proxy.proxy import can_upgrade
 from ..proxy.relay import RelayStats
-from ..session.kernel import is_unix
 from ..wire.frames import Frame
 from ..wire.pieces import Piece
 from .handshakes import Handshakes
-from .text import address_of
 
 __all__ = (
     "Observer",
@@ -124,10 +123,3 @@ async def watch_upstream(
     answer = await handler(request)
     observer.handshakes.answered(answer)
     return answer
-
-
-def visitor_of(request: web.Request) -> str:
-    """Return the address of a visitor, "unix" for one on a Unix socket, "" if it has gone."""
-    if is_unix(request.get_extra_info("socket")):
-        return "unix"
-    return address_of(request.get_extra_info("peername"))

@@ -62,7 +62,7 @@ def add_parser(commands: Commands) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("capture", metavar="CAPTURE", help="a file that --capture has written")
+    parser.add_argument("capture", metavar="CAPTURE", help="what --capture has written")
     parser.add_argument(
         "--side", choices=("client", "server"), help="the side to play, which the next two imply"
     )
@@ -135,8 +135,10 @@ def run(options: Options) -> int:
     except Failure as failure:
         raise Failure(str(failure), 2) from None
     except (OSError, aiohttp.ClientError, asyncio.TimeoutError) as error:
-        where = options.capture if isinstance(error, FileNotFoundError) else options.connect
+        where = getattr(error, "filename", None) or options.connect
         raise Failure(f"{escaped(str(where))}: {escaped(reason_of(error))}", 2) from None
+    except KeyboardInterrupt:
+        raise Failure("interrupted: the replay did not come to its end", 130) from None
     print("\n".join(escaped(line) for line in str(replayed).split("\n")))
     return 0 if replayed.difference is None else 1
 

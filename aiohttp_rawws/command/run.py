@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from . import chaos, convert, play, proxy, replay
+from . import chaos, check, convert, play, proxy, replay
 from .arguments import PROGRAM, make_parser
 from .ending import Failure
 
@@ -13,7 +13,7 @@ __all__ = ("main",)
 #: Each has `add_parser(commands)`, which adds its parser and sets the default `run`: a function
 #: that gets the arguments and returns the exit status. `run` raises ArgumentTypeError for a usage
 #: error, and Failure for what ends the command with its exit status.
-SUBCOMMANDS = (proxy, play, chaos, convert, replay)
+SUBCOMMANDS = (proxy, play, chaos, check, convert, replay)
 
 
 def main(arguments: list[str] | None = None) -> int:

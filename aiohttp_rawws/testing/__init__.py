@@ -8,6 +8,10 @@ async with script_server(script) as server:
 
 from . import presets
 from .chaos import ChaosProxy, FaultRecord, chaos
+from .conformance.case import Grade
+from .conformance.client import check_client
+from .conformance.report import Report, Result
+from .conformance.server import check
 from .errors import NotHttp, PeerEnded, PeerError, PeerSilent, ScriptFailed, Unexpected
 from .http import HttpHead
 from .joined import RawWebSocketPair, raw_client, raw_pair
@@ -25,6 +29,7 @@ __all__ = (
     "Entry",
     "FaultRecord",
     "FrameLike",
+    "Grade",
     "HttpHead",
     "NotHttp",
     "PeerEnded",
@@ -34,6 +39,8 @@ __all__ = (
     "Player",
     "Preset",
     "RawWebSocketPair",
+    "Report",
+    "Result",
     "Script",
     "ScriptFailed",
     "ScriptFileError",
@@ -43,6 +50,8 @@ __all__ = (
     "Unexpected",
     "Wire",
     "chaos",
+    "check",
+    "check_client",
     "load_script",
     "play",
     "play_client",

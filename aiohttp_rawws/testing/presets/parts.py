@@ -73,7 +73,8 @@ class Behave:
         if frame.opcode in (0, 1, 2):
             # Two that echo would never come to an end.
             if self.echoes and not player.wire.is_client:
-                echo = Frame(frame.opcode, frame.payload, frame.fin)
+                # With RSV1, what was compressed is compressed as it comes back.
+                echo = Frame(frame.opcode, frame.payload, frame.fin, rsv1=frame.rsv1)
                 await player.send(echo, split=self.split)
         elif frame.opcode == Opcode.PING and self.pong is not None:
             await self.pong(player, frame)
