@@ -21,8 +21,10 @@ except ImportError:
 if TYPE_CHECKING:
     import ssl
 
+    from yarl import URL
+
     from aiohttp_rawws import RawClientSession
-    from aiohttp_rawws.testing import RawWebSocketPair, Scripts, ScriptServer
+    from aiohttp_rawws.testing import ChaosProxy, RawWebSocketPair, Scripts, ScriptServer
 
 T = TypeVar("T")
 
@@ -123,6 +125,31 @@ async def raw_websocket_server(
         check(servers)
 
 
+@async_fixture
+async def raw_websocket_chaos(
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[Callable[..., Entering[ChaosProxy]]]:
+    """Put a bad network before a server: `proxy = await raw_websocket_chaos(url, drop="5%")`.
+
+    Then connect to `proxy.url`. The arguments are those of `aiohttp_rawws.testing.chaos`. The
+    report of a test that failed shows the seed and the faults.
+    """
+    from aiohttp_rawws.testing import chaos
+
+    proxies = request.node.stash.setdefault(PROXIES, [])
+
+    @contextlib.asynccontextmanager
+    async def inject(upstream: str | URL, **options: Any) -> AsyncIterator[ChaosProxy]:
+        async with chaos(upstream, **options) as proxy:
+            proxies.append(proxy)
+            yield proxy
+
+    async with contextlib.AsyncExitStack() as stack:
+        yield lambda *args, **options: Entering(inject(*args, **options), stack)
+
+
+#: The chaos proxies of a test.
+PROXIES = pytest.StashKey[list["ChaosProxy"]]()
 #: The servers of a test, and whether one of them was the reason why it failed.
 SERVERS = pytest.StashKey[list["ScriptServer"]]()
 TOLD = pytest.StashKey[bool]()
@@ -155,7 +182,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Show the scripts of a test that failed."""
+    """Show the scripts, and the faults of the network, of a test that failed."""
     report = yield
     servers = item.stash.get(SERVERS, [])
     if report.failed and servers:
@@ -163,4 +190,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
         if len(told) > MAX_TOLD:
             told[:-MAX_TOLD] = [f"{len(told) - MAX_TOLD} connections before these"]
         report.sections.append(("scripted peers", "\n".join(told) or "no client has connected"))
+    proxies = item.stash.get(PROXIES, [])
+    if report.failed and proxies:
+        report.sections.append(("chaos", "\n".join(proxy.report() for proxy in proxies)))
     return report

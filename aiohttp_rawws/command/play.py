@@ -13,6 +13,7 @@ from pathlib import Path
 
 from yarl import URL
 
+from ..captures import Recorder
 from ..testing.errors import PeerError
 from ..testing.player import Played
 from ..testing.playing import MAX_CONNECTIONS, play_client, script_server
@@ -59,6 +60,8 @@ class Options(argparse.Namespace):
     seed: int | None
     timeout: float | None
     report: str | None
+    capture: str | None
+    show_secrets: bool
     presets: bool
     listen_cert: str | None
     listen_key: str | None
@@ -98,6 +101,8 @@ def add_parser(commands: Commands) -> None:
     add("--seed", metavar="N", type=int, help="what all that is random follows from")
     add("--timeout", metavar="SECONDS", type=seconds, help="in place of the scripts' own")
     add("--report", metavar="FILE", help="write a report as JSON; - for standard output")
+    add("--capture", metavar="FILE", help="append all frames to a capture")
+    add("--show-secrets", action="store_true", help="keep credentials in the capture as they are")
     add("--listen-cert", metavar="FILE", help="listen with TLS, and this PEM certificate")
     add("--listen-key", metavar="FILE", help="its key, unless that is in the same file")
     tls = parser.add_mutually_exclusive_group()
@@ -125,13 +130,23 @@ def run(options: Options) -> int:
             script.timeout = options.timeout
     if options.seed is None:
         options.seed = secrets.randbits(32)
-    playing = serve if options.connect is None else connect
-    with contextlib.suppress(KeyboardInterrupt):
-        return report(options, run_loop(playing(options, scripts)))
-    return 1
+    with contextlib.ExitStack() as stack:
+        recorder = None
+        if options.capture is not None:
+            recorder = stack.enter_context(opened(options.capture, options.show_secrets))
+        playing = serve if options.connect is None else connect
+        return report(options, run_loop(playing(options, scripts, recorder)))
 
 
-async def serve(options: Options, scripts: list[Script]) -> list[Played]:
+def opened(path: str, show_secrets: bool) -> Recorder:
+    """Return what writes a capture. Raises Failure."""
+    try:
+        return Recorder(path, show_secrets=show_secrets)
+    except OSError as error:
+        raise Failure(f"cannot write {path}: {reason_of(error)}") from None
+
+
+async def serve(options: Options, scripts: list[Script], recorder: Recorder | None) -> list[Played]:
     """Play for so many connections, or until a signal."""
     assert options.listen is not None
     context = listen_context(options.listen_cert, options.listen_key, None)
@@ -140,7 +155,12 @@ async def serve(options: Options, scripts: list[Script]) -> list[Played]:
     with listen(options.listen, None) as listener:
         stop_on_signals(stop)
         async with script_server(
-            scripts, sock=listener, ssl=context, seed=options.seed, limit=count or None
+            scripts,
+            sock=listener,
+            ssl=context,
+            seed=options.seed,
+            limit=count or None,
+            recorder=recorder,
         ) as server:
             where = name_of(listener, tls=context is not None)
             print(f"Listening on {where}, seed {options.seed}", file=sys.stderr, flush=True)
@@ -153,7 +173,9 @@ async def serve(options: Options, scripts: list[Script]) -> list[Played]:
         return server.started
 
 
-async def connect(options: Options, scripts: list[Script]) -> list[Played]:
+async def connect(
+    options: Options, scripts: list[Script], recorder: Recorder | None
+) -> list[Played]:
     """Play one connection after the other. Raises Failure if there is none."""
     assert options.connect is not None
     assert options.seed is not None
@@ -170,6 +192,7 @@ async def connect(options: Options, scripts: list[Script]) -> list[Played]:
                     ssl=tls,
                     unix_socket=options.connect.path or None,
                     seed=options.seed + number,
+                    recorder=recorder,
                 )
             )
         except (OSError, PeerError) as error:

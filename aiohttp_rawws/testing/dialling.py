@@ -6,7 +6,7 @@ from yarl import URL
 
 from .wire import Wire
 
-__all__ = ("dial", "host_of", "target_of")
+__all__ = ("TLS_SCHEMES", "default_context", "dial", "host_of", "target_of")
 
 TLS_SCHEMES = ("wss", "https")
 

@@ -13,10 +13,12 @@ from ..wire.frames import Frame
 from .arguments import Split, split_of
 from .errors import PeerEnded, PeerError, ScriptFailed
 from .http import HttpHead
+from .recording import WireRecording
 from .transcript import Transcript
 from .wire import Wire
 
 if TYPE_CHECKING:
+    from ..captures import Recorder
     from .script import Script
     from .steps import Step
 
@@ -191,12 +193,13 @@ async def play(
     seed: int | None = None,
     opening: "Callable[[Step], Step] | None" = None,
     on_start: Callable[[Played], None] | None = None,
+    recorder: "Recorder | None" = None,
 ) -> Played:
     """Play a script on a connection, from the handshake to the end of the connection.
 
     Never raises for what the peer does: `Played.failure` tells, and `Played.check()` raises. The
     connection is closed at the end. `opening` may change the first step, the handshake. `on_start`
-    gets what this returns when it begins.
+    gets what this returns when it begins. `recorder` keeps the connection in a capture.
     """
     wire.timeout = script.timeout
     player = Player(wire, secrets.randbits(32) if seed is None else seed)
@@ -204,6 +207,7 @@ async def play(
     played = Played(script.name, role, player.seed, player.transcript)
     if on_start is not None:
         on_start(played)
+    recording = None if recorder is None else WireRecording(recorder, wire)
     try:
         steps = script.whole(wire.is_client)
         if opening is not None and steps:
@@ -213,6 +217,8 @@ async def play(
         await finish(wire, player, linger=played.failure is None)
     finally:
         wire.transport.abort()
+        if recording is not None:
+            recording.ended(player.end)
         played.finished = True
         played.head = player.head
         if player.end is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from yarl import URL
 
+from ..captures import Recorder
 from .arguments import check_count
 from .deadline import in_time
 from .dialling import dial, host_of, target_of
@@ -41,13 +42,16 @@ async def play_client(
     ssl: ssl_module.SSLContext | bool = True,
     unix_socket: str | None = None,
     seed: int | None = None,
+    recorder: Recorder | None = None,
 ) -> Played:
     """Connect to a server and play a script as its client. See `play`, and `dial` for the rest.
 
     A script without a `request`, and one with the default path or host, asks for those of the URL.
     """
     wire = await dial(url, ssl=ssl, unix_socket=unix_socket, timeout=script.timeout)
-    return await play(script, wire, seed=seed, opening=lambda step: aimed(step, url))
+    return await play(
+        script, wire, seed=seed, opening=lambda step: aimed(step, url), recorder=recorder
+    )
 
 
 def aimed(step: Step, url: str | URL) -> Step:
@@ -63,9 +67,15 @@ class ScriptServer:
     """A server that plays a script on each of its connections. `url` is its address."""
 
     def __init__(
-        self, scripts: Scripts, *, seed: int | None = None, limit: int | None = None
+        self,
+        scripts: Scripts,
+        *,
+        seed: int | None = None,
+        limit: int | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._scripts = checked(scripts)
+        self._recorder = recorder
         check_count("limit", limit, optional=True)
         #: The seed of the first connection. Each later one has the next.
         self.seed = secrets.randbits(32) if seed is None else seed
@@ -114,7 +124,9 @@ class ScriptServer:
             played.failure = f"no script for connection {number}: {error!r}"
             self.started.append(played)
         else:
-            played = await play(script, wire, seed=seed, on_start=self.started.append)
+            played = await play(
+                script, wire, seed=seed, on_start=self.started.append, recorder=self._recorder
+            )
         self.played.append(played)
         async with self._ended:
             self._ended.notify_all()
@@ -188,14 +200,15 @@ async def script_server(
     seed: int | None = None,
     sock: socket.socket | None = None,
     limit: int | None = None,
+    recorder: Recorder | None = None,
 ) -> AsyncIterator[ScriptServer]:
     """Serve scripts within a block, on a port (0: any free one), a Unix socket or `sock`.
 
     The first connection plays with `seed`, the next with `seed + 1`. More than `limit` connections
-    (10,000) are dropped. Leaving the block ends the connections. It raises nothing for scripts that
-    failed: `ScriptServer.check()` does.
+    (10,000) are dropped. `recorder` keeps the connections in a capture. Leaving the block ends the
+    connections. It raises nothing for scripts that failed: `ScriptServer.check()` does.
     """
-    scripted = ScriptServer(scripts, seed=seed, limit=limit)
+    scripted = ScriptServer(scripts, seed=seed, limit=limit, recorder=recorder)
     options: dict[str, Any] = {"ssl": ssl}
     if ssl is not None:
         options["ssl_handshake_timeout"] = TLS_TIMEOUT

@@ -17,7 +17,7 @@ from .deadline import in_time
 from .errors import NotHttp, PeerEnded, PeerSilent
 from .http import HttpHead
 
-__all__ = ("Wire",)
+__all__ = ("Wire", "reset")
 
 #: The size that a handshake may have, in bytes.
 MAX_HEAD = 64 * 1024
@@ -228,11 +228,7 @@ class Wire:
 
     def reset(self) -> None:
         """Send a RST. What was not sent is lost."""
-        sock = self.transport.get_extra_info("socket")
-        if sock is not None and sock.family != getattr(socket, "AF_UNIX", None):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-        self.transport.abort()
+        reset(self.transport)
 
     async def close(self) -> None:
         """End the connection: send what waits, then a FIN. Never raises for what the peer does."""
@@ -241,6 +237,15 @@ class Wire:
         with contextlib.suppress(OSError):
             await in_time(self._writer.wait_closed(), self.timeout)
         self.transport.abort()
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Send a RST. A Unix socket has none, and is closed."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != getattr(socket, "AF_UNIX", None):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    transport.abort()
 
 
 def new_parser(is_client: bool) -> Parser:

@@ -126,6 +126,14 @@ async def test_failed_otherwise(raw_websocket_server):
     await server.ended()
     assert 1 == 2
 
+async def test_a_bad_network(raw_websocket_server, raw_websocket_chaos):
+    server = await raw_websocket_server(Script("five").echo())
+    proxy = await raw_websocket_chaos(server.url, drop="client:text", seed=5)
+    async with aiohttp.ClientSession() as client, client.ws_connect(proxy.url) as websocket:
+        await websocket.send_str("lost")
+        await websocket.send_bytes(b"kept")
+        assert (await websocket.receive()).data == "lost"
+
 async def test_nobody_came(raw_websocket_server):
     await raw_websocket_server(Script("four").expect("ping"))
     assert 3 == 4
@@ -196,7 +204,7 @@ def test_a_script_that_fails_fails_the_test(
     pytester.makepyfile(FAILING)
     result = run(pytester, monkeypatch, ini="asyncio_mode = auto")
     # The second has passed, and its script not: that is an error at its end.
-    result.assert_outcomes(failed=3, passed=1, errors=1)
+    result.assert_outcomes(failed=4, passed=1, errors=1)
     told = re.sub(r"^E +", "", result.stdout.str(), flags=re.MULTILINE)
     table = """script 'one' (server, seed 1) failed at step 1: expect PING: \
 got TEXT fin 5 bytes b'hello'
@@ -208,6 +216,8 @@ got TEXT fin 5 bytes b'hello'
     assert "assert 1 == 2" in told
     assert "no client has connected" in told
     assert told.count("scripted peers") >= 3
+    assert "chaos --seed 5 --drop client:text" in told
+    assert "#1 client frame 1: drop: TEXT fin 4 bytes b'lost'" in told
 
 
 @pytest.mark.asyncio(loop_factories=["asyncio"])
