@@ -17,7 +17,7 @@ from .arguments import Commands
 from .ending import Failure, Stop, stop_on_signals
 from .loop import run_loop
 from .output import reason_of
-from .tls import authorities, listen_context, upstream_context
+from .tls import add_certificate, add_trust, listen_context, upstream_context
 from .values import seconds
 
 __all__ = ("add_parser", "run")
@@ -68,7 +68,9 @@ def add_parser(commands: Commands) -> None:
         "[IPV6]:PORT (a free port of 127.0.0.1)",
     )
     add_choices(parser)
-    add_tls(parser)
+    group = parser.add_argument_group("TLS")
+    add_trust(group)
+    add_certificate(group)
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
@@ -100,29 +102,6 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         help="after so long no case begins any more (60; 300 with COMMAND; ten times as much with "
         "--performance; none for a client that comes by itself)",
-    )
-
-
-def add_tls(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("TLS")
-    of_server = group.add_mutually_exclusive_group()
-    of_server.add_argument(
-        "--ca",
-        metavar="FILE",
-        type=authorities,
-        help="trust the certificate authorities in this PEM file, and no others",
-    )
-    of_server.add_argument(
-        "--insecure",
-        dest="secure",
-        action="store_false",
-        help="do not check the server's certificate",
-    )
-    group.add_argument(
-        "--listen-cert", metavar="FILE", help="listen with TLS, and this PEM certificate"
-    )
-    group.add_argument(
-        "--listen-key", metavar="FILE", help="its key, unless that is in the same file"
     )
 
 
