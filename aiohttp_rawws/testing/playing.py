@@ -12,7 +12,7 @@ from typing import Any
 
 from yarl import URL
 
-from ..captures import Recorder
+from ..captures.recorder import Recorder
 from .arguments import check_count
 from .deadline import in_time
 from .dialling import dial, host_of, target_of
