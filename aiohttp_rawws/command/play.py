@@ -49,8 +49,8 @@ examples:
 FILE is a script (.toml, .json, .jsonl) or the name of a preset; --presets lists those.
 With --listen the command ends after --connections connections, with several FILEs the first
 connection plays the first one, and so on.
-Exit status: 0 if all went as written, 1 if not or if there was no connection, 2 for a usage error,
-such as a file that is no script.
+Exit status: 0 if all went as written, 1 if it did not or nobody connected, 2 for a usage error, a
+file that is no script, and a server that cannot be reached.
 """
 
 
@@ -129,12 +129,16 @@ def run(options: Options) -> int:
             script.timeout = options.timeout
     if options.seed is None:
         options.seed = secrets.randbits(32)
-    with contextlib.ExitStack() as stack:
-        recorder = None
-        if options.capture is not None:
-            recorder = stack.enter_context(opened(options.capture, options.show_secrets))
-        playing = serve if options.connect is None else connect
-        return report(options, run_loop(playing(options, scripts, recorder)))
+    playing = serve if options.connect is None else connect
+    try:
+        with contextlib.ExitStack() as stack:
+            recorder = None
+            if options.capture is not None:
+                recorder = stack.enter_context(opened(options.capture, options.show_secrets))
+            return report(options, run_loop(playing(options, scripts, recorder)))
+    except Failure as failure:
+        # 1 is for a script that did not go as written.
+        raise Failure(str(failure), 2) from None
 
 
 def opened(path: str, show_secrets: bool) -> Recorder:

@@ -176,7 +176,7 @@ class Played:
             return f"{who} failed at {place}: {self.failure}{table}"
         if not self.finished and self.at:
             return f"{who} is still at {place}: {self.at}{table}"
-        return f"{who}: ok" if self.finished else f"{who} begins"
+        return f"{who} begins" if self.waits else f"{who}: ok"
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as values for JSON."""
