@@ -31,12 +31,14 @@ from .case import (
 )
 from .codec import Codec
 from .judge import could_become, matches
-from .opening import GAP, write_chopped
+from .opening import write_chopped
 from .seen import Seen
 from .tasks import end_tasks
 
 __all__ = ("Conversation",)
 
+#: The pause between two writes that are to be read as two, in seconds.
+GAP = 0.001
 PROBE = b"still there?"
 #: How many events, and bytes of a message, a peer may send.
 MAX_EVENTS = 50_000
