@@ -11,6 +11,7 @@ from ..testing.conformance.catalogue import select
 from ..testing.conformance.client import check_client
 from ..testing.conformance.report import Report
 from ..testing.conformance.server import check
+from ..testing.conformance.tasks import end_tasks
 from ..testing.errors import PeerSilent
 from .addresses import listen_address
 from .arguments import Commands
@@ -136,9 +137,7 @@ async def until_signal(options: argparse.Namespace) -> Report:
     except (OSError, PeerSilent) as error:
         raise Failure(f"cannot {purpose(options)}: {reason_of(error)}", 2) from None
     finally:
-        for each in (checking, stopping):
-            each.cancel()
-        await asyncio.wait([checking, stopping])
+        await end_tasks([checking, stopping])
 
 
 def purpose(options: argparse.Namespace) -> str:
