@@ -185,7 +185,7 @@ class Flood:
         return f"send {self.times} times {self.frame!r}"
 
 
-async def stop(task: "asyncio.Future[None]") -> None:
+async def stop(task: "asyncio.Future[Any]") -> None:
     """Cancel a task and wait for it. What it raises is no matter."""
     while not task.done():
         # Before Python 3.12 `wait_for` may lose a cancellation.
