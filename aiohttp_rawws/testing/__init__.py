@@ -6,11 +6,13 @@ async with script_server(script) as server:
     server.check()
 """
 
+from . import presets
 from .errors import NotHttp, PeerEnded, PeerError, PeerSilent, ScriptFailed, Unexpected
 from .http import HttpHead
 from .patterns import FrameLike
 from .player import Played, Player, play
 from .playing import ScriptServer, play_client, script_server
+from .preset import Preset
 from .script import Script
 from .transcript import Entry, Transcript
 from .wire import Wire
@@ -25,6 +27,7 @@ __all__ = (
     "PeerSilent",
     "Played",
     "Player",
+    "Preset",
     "Script",
     "ScriptFailed",
     "ScriptServer",
@@ -33,5 +36,6 @@ __all__ = (
     "Wire",
     "play",
     "play_client",
+    "presets",
     "script_server",
 )

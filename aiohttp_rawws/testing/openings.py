@@ -78,7 +78,8 @@ class Request:
     """A client's part: send a request, then read the head of the answer. By default a right one.
 
     `headers` and `raw` are as in `Answer`. `status` is that of the answer that is expected; None
-    takes any, and 0 does not wait for one. A 101 has to have the right accept.
+    takes any, and 0 does not wait for one. A 101 has to have the right accept. `method` and
+    `version` stand in the request line.
     """
 
     path: str = "/"
@@ -92,6 +93,8 @@ class Request:
     gap: float = 0.0
     cut: int | None = None
     status: int | None = 101
+    method: str = "GET"
+    version: str = "HTTP/1.1"
 
     async def run(self, player: Player) -> None:
         key = base64.b64encode(player.random.randbytes(16)).decode()
@@ -125,7 +128,8 @@ class Request:
             headers["Sec-WebSocket-Protocol"] = ", ".join(self.protocols)
         if self.extensions is not None:
             headers["Sec-WebSocket-Extensions"] = self.extensions
-        return head_bytes(f"GET {self.path} HTTP/1.1", changed(headers, self.headers))
+        line = f"{self.method} {self.path} {self.version}"
+        return head_bytes(line, changed(headers, self.headers))
 
     def __str__(self) -> str:
         return f"request {self.path}"

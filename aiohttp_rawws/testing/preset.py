@@ -26,10 +26,16 @@ class Preset:
         """The roles that can misbehave so."""
         return tuple(self.makers)
 
-    def script(self, role: str) -> Script:
-        """Return the script of this role. ValueError if that role cannot misbehave so."""
+    def script(self, role: str, *, timeout: float | None = None) -> Script:
+        """Return the script of this role. ValueError if that role cannot misbehave so.
+
+        `timeout` is that of the script, in seconds: it bounds each of its waits, and all of them
+        are shorter with it.
+        """
         if role not in self.makers:
             raise ValueError(f"{self.name} is for a {' or a '.join(self.roles)}, not for a {role}")
         script = self.makers[role]()
         script.name = self.name
+        if timeout is not None:
+            script.timeout = timeout
         return script
