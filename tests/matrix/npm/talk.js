@@ -26,7 +26,7 @@ const talk = (Client, say, { cell, url, mode, bound }) => {
   socket.onmessage = ({ data }) => {
     seen.count += 1;
     if (seen.messages.length < 5) seen.messages.push(shown(data));
-    if (socket.readyState === Client.OPEN) socket.send(data);
+    if (data !== "hello" && socket.readyState === Client.OPEN) socket.send(data);
   };
   socket.onerror = ({ message, error }) => {
     failed = `, ${message || error?.message || "error"}`;

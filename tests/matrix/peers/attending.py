@@ -2,8 +2,8 @@
 
 A client prints `{"version": ...}`. Then it reads lines from its standard input, `{"cell", "url",
 "mode", "heartbeat", "bound"}`, does them all at a time, and prints a line for each that is over:
-`{"cell", "opened", "messages", "end"}`. In the mode `echo` it sends "hello" and echoes messages; in
-`close` it sends "hello" and closes after a moment. After `bound` seconds it gives up: "still open".
+`{"cell", "opened", "messages", "end"}`. In the mode `echo` it sends "hello" and echoes messages, but
+for the echo of its own; in `close` it sends "hello" and closes after a moment. After `bound` seconds it gives up: "still open".
 """
 
 import asyncio
@@ -42,11 +42,12 @@ class Cell:
         """True if the client has to close."""
         return self.mode == "close"
 
-    def got(self, message: object) -> None:
-        """Keep a message that the library delivered."""
+    def got(self, message: object) -> bool:
+        """Keep a message that the library delivered. Return True if it is to be echoed."""
         self.count += 1
         if len(self.messages) < MESSAGES:
             self.messages.append(repr(message)[:60])
+        return message not in (HELLO, HELLO.encode())
 
     def tell(self) -> None:
         say(

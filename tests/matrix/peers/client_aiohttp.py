@@ -20,7 +20,8 @@ async def talk(cell: Cell) -> None:
         async for message in connection:
             if message.type is aiohttp.WSMsgType.ERROR:
                 break
-            cell.got(message.data)
+            if not cell.got(message.data):
+                continue
             if message.type is aiohttp.WSMsgType.TEXT:
                 await connection.send_str(message.data)
             elif message.type is aiohttp.WSMsgType.BINARY:

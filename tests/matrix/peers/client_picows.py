@@ -18,9 +18,9 @@ class Talking(Echo):
         transport.send(WSMsgType.TEXT, HELLO.encode())
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
-            self.cell.got(frame.get_payload_as_bytes())
-        super().on_ws_frame(transport, frame)
+        is_data = frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION)
+        if not is_data or self.cell.got(frame.get_payload_as_bytes()):
+            super().on_ws_frame(transport, frame)
 
 
 async def talk(cell: Cell) -> None:

@@ -18,8 +18,8 @@ async def talk(cell: Cell) -> None:
             await asyncio.sleep(MOMENT)
             await connection.close()
         async for message in connection:
-            cell.got(message)
-            await connection.send(message)
+            if cell.got(message):
+                await connection.send(message)
         cell.end = f"closed {connection.close_code}"
 
 

@@ -31,9 +31,8 @@ async def echo(cell: Cell, session: RawWebSocketSession) -> None:
     try:
         async with beating(cell, session):
             async for frame in session:
-                if not frame.is_control:
-                    cell.got(frame.payload)
-                await session.send(reply(frame) or frame)
+                if frame.is_control or cell.got(frame.payload):
+                    await session.send(reply(frame) or frame)
         closed = session.close_received
         cell.end = f"closed {closed.close_code if closed else 1006}"
     except ProtocolError as error:

@@ -22,7 +22,8 @@ async def talk(cell: Cell) -> None:
             await asyncio.sleep(MOMENT)
             await websocket.close()
         async for message in websocket:
-            cell.got(message.data)
+            if not cell.got(message.data):
+                continue
             if isinstance(message.data, str):
                 await websocket.send_str(message.data)
             else:
