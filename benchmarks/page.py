@@ -11,7 +11,15 @@ from .roles import MALLOC, OURS
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
-RIVALS = ("aiohttp", "picows", "websockets", "npm-ws", "usual", "nginx")
+RIVALS = (
+    "aiohttp",
+    "picows",
+    "websockets",
+    "picows-websockets",
+    "npm-ws",
+    "usual",
+    "nginx",
+)
 
 #: Where others may win: what it is called, the file, the figure, and which of ours.
 COMPARED = (
@@ -30,6 +38,9 @@ COMPARED = (
     ("TLS, on aiofastnet", "tls", "cpu_us", "rawws-aiofastnet"),
     ("Clients", "client", "cpu_us", OURS),
     ("Clients, interpreted build", "client", "cpu_us", "rawws-python"),
+    ("Whole messages", "messages", "cpu_us", OURS),
+    ("Whole messages, `compat`", "messages", "cpu_us", "rawws-compat"),
+    ("Whole messages, compressed", "messages-deflate", "cpu_us", OURS),
     ("Proxies, upstream of batches", "relay", "cpu_us", OURS),
     ("Proxies, upstream of single answers", "relay-each", "cpu_us", OURS),
     ("HTTP requests", "http", "cpu_us", OURS),
@@ -133,6 +144,9 @@ def tables(data: Data) -> dict[str, str]:
             way,
             peer,
             cost,
+        ),
+        "messages": pivot(
+            of_ways(data, {"messages": "plain", "messages-deflate": "compressed"}), way, peer, cost
         ),
         "relay": pivot(
             of_ways(data, {"relay": "batches", "relay-each": "single answers"}), way, peer, cost

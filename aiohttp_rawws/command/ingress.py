@@ -13,7 +13,6 @@ from ..proxy.plan import Tap
 from ..proxy.prefix import strip_prefix
 from ..proxy.proxy import proxy
 from ..server.setup import setup
-from .arguments import Options
 from .ending import Failure, Stop, stop_on_signals
 from .handshakes import Handshakes
 from .listening import listen, name_of
@@ -21,6 +20,7 @@ from .logs import log_to_standard_error
 from .loop import run_loop
 from .observer import Observer, View, show_answer, watch_upstream
 from .output import fill_standard_files
+from .proxy_arguments import Options
 from .text import escaped
 from .views import tap_limit_of, views_of
 

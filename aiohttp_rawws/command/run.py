@@ -1,12 +1,18 @@
 """From the command line to an exit status."""
 
+import argparse
 import sys
 
-from .arguments import PROGRAM, parse
+from . import proxy
+from .arguments import PROGRAM, make_parser
 from .ending import Failure
-from .ingress import run
 
 __all__ = ("main",)
+
+#: Each has `add_parser(commands)`, which adds its parser and sets the default `run`: a function
+#: that gets the arguments and returns the exit status. `run` raises ArgumentTypeError for a usage
+#: error, and Failure for what ends the command with exit status 1.
+SUBCOMMANDS = (proxy,)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,10 +20,14 @@ def main(arguments: list[str] | None = None) -> int:
 
     Raises SystemExit after `--help` and `--version`, and with status 2 for a usage error.
     """
-    options = parse(arguments)
+    parser, commands = make_parser()
+    for subcommand in SUBCOMMANDS:
+        subcommand.add_parser(commands)
+    options = parser.parse_args(arguments)
     try:
-        run(options)
+        return int(options.run(options))
+    except argparse.ArgumentTypeError as error:
+        commands.choices[options.command].error(str(error))
     except Failure as failure:
         print(f"{PROGRAM}: {failure}", file=sys.stderr)
         return 1
-    return 0

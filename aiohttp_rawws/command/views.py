@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from . import capture, tap
-from .arguments import Options
 from .capture import CaptureView
 from .ending import Stop
 from .observer import View
 from .output import output_to
+from .proxy_arguments import Options
 from .tap import TapView
 from .text import TEXT_SHOWN
 

@@ -9,11 +9,13 @@ async with script_server(script) as server:
 from . import presets
 from .errors import NotHttp, PeerEnded, PeerError, PeerSilent, ScriptFailed, Unexpected
 from .http import HttpHead
+from .joined import RawWebSocketPair, raw_client, raw_pair
 from .patterns import FrameLike
 from .player import Played, Player, play
-from .playing import ScriptServer, play_client, script_server
+from .playing import Scripts, ScriptServer, play_client, script_server
 from .preset import Preset
 from .script import Script
+from .script_file import ScriptFileError, load_script
 from .transcript import Entry, Transcript
 from .wire import Wire
 
@@ -28,14 +30,20 @@ __all__ = (
     "Played",
     "Player",
     "Preset",
+    "RawWebSocketPair",
     "Script",
     "ScriptFailed",
+    "ScriptFileError",
     "ScriptServer",
+    "Scripts",
     "Transcript",
     "Unexpected",
     "Wire",
+    "load_script",
     "play",
     "play_client",
     "presets",
+    "raw_client",
+    "raw_pair",
     "script_server",
 )

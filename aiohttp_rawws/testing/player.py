@@ -1,5 +1,6 @@
 """A script on a connection: what its steps do there, and how it went."""
 
+import asyncio
 import contextlib
 import random
 import secrets
@@ -29,6 +30,7 @@ class Player:
 
     def __init__(self, wire: Wire, seed: int) -> None:
         self.wire = wire
+        self.seed = seed
         self.random = random.Random(seed)
         self.transcript = Transcript()
         #: The last frame that was seen, and the last data frame.
@@ -126,8 +128,15 @@ class Played:
         """The frames that the peer sent."""
         return self.transcript.frames()
 
+    def fail(self, number: int, step: object, why: str) -> None:
+        """Note that a step failed. The first one counts."""
+        if self.failure is None:
+            self.step = number
+            self.failure = f"{step}: {why}"
+
     def check(self) -> None:
         """Raise ScriptFailed if the script did not go as written."""
+        __tracebackhide__ = True
         if self.failure is not None:
             raise ScriptFailed(str(self))
 
@@ -160,40 +169,48 @@ async def play(
     *,
     seed: int | None = None,
     opening: "Callable[[Step], Step] | None" = None,
+    on_start: Callable[[Played], None] | None = None,
 ) -> Played:
     """Play a script on a connection, from the handshake to the end of the connection.
 
     Never raises for what the peer does: `Played.failure` tells, and `Played.check()` raises. The
-    connection is closed at the end. `opening` may change the first step, the handshake.
+    connection is closed at the end. `opening` may change the first step, the handshake. `on_start`
+    gets what this returns when it begins.
     """
-    seed = secrets.randbits(32) if seed is None else seed
     wire.timeout = script.timeout
-    player = Player(wire, seed)
+    player = Player(wire, secrets.randbits(32) if seed is None else seed)
     role = "client" if wire.is_client else "server"
-    played = Played(script.name, role, seed, player.transcript)
+    played = Played(script.name, role, player.seed, player.transcript)
+    if on_start is not None:
+        on_start(played)
     steps = script.whole(wire.is_client)
     if opening is not None and steps:
         steps[0] = opening(steps[0])
     try:
-        await run(steps, player, played)
+        # The handshake that a script leaves out is step 0.
+        await run(steps, player, played, first=1 + len(script.steps) - len(steps))
         await finish(wire, player, linger=played.ok)
     finally:
         wire.transport.abort()
-    played.head = player.head
-    if player.end is not None:
-        played.end = "RST" if player.end.reset else "FIN"
+        played.head = player.head
+        if player.end is not None:
+            played.end = "RST" if player.end.reset else "FIN"
     return played
 
 
-async def run(steps: "list[Step]", player: Player, played: Played) -> None:
+async def run(steps: "list[Step]", player: Player, played: Played, first: int) -> None:
     """Run the steps, and note where and how they fail."""
-    for number, step in enumerate(steps, 1):
+    for number, step in enumerate(steps, first):
         try:
             await step.run(player)
         except (PeerError, ProtocolError, OSError) as error:
-            played.step = number
-            played.failure = f"{step}: {error}"
+            played.fail(number, step, str(error))
             return
+        except asyncio.CancelledError:
+            # A peer that was to do something did not do it. One that stalls was only ended.
+            if getattr(step, "expects", False):
+                played.fail(number, step, "it was still waited for at the end of the test")
+            raise
 
 
 async def finish(wire: Wire, player: Player, *, linger: bool) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import secrets
 import socket
 import ssl as ssl_module
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -52,16 +53,23 @@ def aimed(step: Step, url: str | URL) -> Step:
 class ScriptServer:
     """A server that plays a script on each of its connections.
 
-    `url` is its address, `played` tells how each connection went, in the order of their ends.
+    `url` is its address.
     """
 
-    def __init__(self, scripts: Scripts, *, seed: int | None = None) -> None:
+    def __init__(
+        self, scripts: Scripts, *, seed: int | None = None, limit: int | None = None
+    ) -> None:
         self._scripts = scripts
-        self._seed = seed
+        #: The seed of the first connection. Each later one has the next.
+        self.seed = secrets.randbits(32) if seed is None else seed
+        self._limit = limit
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Condition()
         self.url = ""
+        #: How the connections go that were opened, in the order of their beginnings.
+        self.started: list[Played] = []
+        #: How those went that have ended, in the order of their ends.
         self.played: list[Played] = []
 
     @property
@@ -78,7 +86,10 @@ class ScriptServer:
         return self._scripts[min(number, len(self._scripts) - 1)]
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Play the script of one connection, in a task."""
+        """Play the script of one connection, in a task. One behind the limit is dropped."""
+        if self._limit is not None and self._count >= self._limit:
+            writer.transport.abort()
+            return
         number, self._count = self._count, self._count + 1
         wire = Wire(reader, writer, is_client=False)
         task = asyncio.get_running_loop().create_task(self._play(number, wire))
@@ -86,12 +97,13 @@ class ScriptServer:
         task.add_done_callback(self._tasks.discard)
 
     async def _play(self, number: int, wire: Wire) -> None:
-        seed = None if self._seed is None else self._seed + number
-        self.played.append(await play(self.script_for(number), wire, seed=seed))
+        script, seed = self.script_for(number), self.seed + number
+        played = await play(script, wire, seed=seed, on_start=self.started.append)
+        self.played.append(played)
         async with self._ended:
             self._ended.notify_all()
 
-    async def ended(self, count: int = 1, *, timeout: float = 10.0) -> list[Played]:
+    async def ended(self, count: int = 1, *, timeout: float | None = 10.0) -> list[Played]:
         """Wait until `count` connections have ended, and return how they went.
 
         Raises TimeoutError.
@@ -109,12 +121,15 @@ class ScriptServer:
 
     def check(self) -> None:
         """Raise ScriptFailed for the first connection that did not go as written."""
-        for played in self.played:
+        __tracebackhide__ = True
+        for played in self.started:
             played.check()
 
-    async def stop(self) -> None:
-        """End the connections that are open."""
-        for task in list(self._tasks):
+    async def stop(self, grace: float = 1.0) -> None:
+        """End the connections that are open, those whose client has left first by themselves."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -129,13 +144,15 @@ async def script_server(
     ssl: ssl_module.SSLContext | None = None,
     seed: int | None = None,
     sock: socket.socket | None = None,
+    limit: int | None = None,
 ) -> AsyncIterator[ScriptServer]:
     """Serve scripts within a block, on a port (0: any free one), a Unix socket or `sock`.
 
-    The first connection plays with `seed`, the next with `seed + 1`. Leaving the block ends the
+    The first connection plays with `seed`, the next with `seed + 1`. More than `limit` connections
+    are dropped. Leaving the block ends the
     connections. It raises nothing for scripts that failed: `ScriptServer.check()` does.
     """
-    scripted = ScriptServer(scripts, seed=seed)
+    scripted = ScriptServer(scripts, seed=seed, limit=limit)
     options: dict[str, Any] = {"ssl": ssl}
     if sock is not None:
         server = await asyncio.start_server(scripted.accept, sock=sock, **options)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from ..wire.frames import Frame
 from ..wire.names import Opcode
@@ -32,7 +32,10 @@ Wanted = Callable[[Frame], object]
 
 
 class Step(Protocol):
-    """Something that a scripted peer does."""
+    """Something that a scripted peer does.
+
+    One with a true attribute `expects` waits for the peer: its end before is a failure.
+    """
 
     async def run(self, player: Player) -> None: ...
 
@@ -43,6 +46,8 @@ class Expect:
 
     pattern: Wanted
     within: float | None = None
+
+    expects: ClassVar[bool] = True
 
     async def run(self, player: Player) -> None:
         frame = await next_frame(player, self.pattern, self.within)
@@ -61,6 +66,8 @@ class Until:
     pattern: Wanted
     count: int = 1
     within: float | None = None
+
+    expects: ClassVar[bool] = True
 
     async def run(self, player: Player) -> None:
         found = 0
@@ -86,6 +93,8 @@ class ExpectEnd:
     how: str = "any"
     passing: bool = False
     within: float | None = None
+
+    expects: ClassVar[bool] = True
 
     async def run(self, player: Player) -> None:
         wanted = "an end" if self.how == "any" else self.how
@@ -231,6 +240,8 @@ class CloseHandshake:
     reason: str = ""
     within: float | None = None
 
+    expects: ClassVar[bool] = True
+
     async def run(self, player: Player) -> None:
         # Any code will do, also one that may not be sent.
         code = b"" if self.code is None else self.code.to_bytes(2, "big")
@@ -275,7 +286,8 @@ class Echo:
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION):
             await player.send(Frame(frame.opcode, frame.payload, frame.fin))
         elif frame.opcode == Opcode.PING and self.pongs:
-            await player.send(Frame.pong(frame.payload))
+            # A Ping may be longer than is allowed.
+            await player.send(Frame(Opcode.PONG, frame.payload))
         elif frame.opcode == Opcode.CLOSE:
             await player.send(Frame(Opcode.CLOSE, frame.payload))
 
@@ -305,6 +317,8 @@ class Branch:
     cases: tuple[tuple[Wanted, tuple[Step, ...]], ...]
     otherwise: tuple[Step, ...] | None = None
     within: float | None = field(default=None)
+
+    expects: ClassVar[bool] = True
 
     async def run(self, player: Player) -> None:
         wanted = " or ".join(str(pattern) for pattern, _ in self.cases)

@@ -99,7 +99,7 @@ PRESETS = (
         both(bomb),
     ),
     Preset(
-        "deflate-window-too-large",
+        "deflate-window-exceeded",
         "Agrees to a window of 512 octets, and refers to octets that are 4096 back. After the "
         "first message.",
         "RFC 7692 7.1.2",
@@ -108,6 +108,12 @@ PRESETS = (
             server="; server_max_window_bits=9",
             client="; client_max_window_bits=9",
         ),
+    ),
+    Preset(
+        "deflate-wrong-window",
+        "Agrees to a window of 7 bits, or offers one. There are 8 to 15.",
+        "RFC 7692 7.1.2",
+        both(list, server="; server_max_window_bits=7", client="; client_max_window_bits=7"),
     ),
     Preset(
         "deflate-context-kept",

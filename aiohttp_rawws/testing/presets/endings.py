@@ -1,8 +1,12 @@
 """Connections that end otherwise than by a closing handshake."""
 
+from dataclasses import dataclass
+
 from ...wire.frames import Frame
+from ..player import Player
 from ..preset import Preset
 from ..script import Script
+from ..steps import HalfClose
 from .parts import begun, by_role, scripted, watched
 
 __all__ = ("PRESETS",)
@@ -10,6 +14,20 @@ __all__ = ("PRESETS",)
 MESSAGE = Frame.text("cut in the middle")
 #: What was sent has to be with the peer before a RST, which would overtake it.
 FIRST = 0.02
+
+
+@dataclass(frozen=True)
+class End:
+    """End the stream and read on. TLS has no halves: there the connection ends at once."""
+
+    async def run(self, player: Player) -> None:
+        if player.wire.transport.can_write_eof():
+            await HalfClose().run(player)
+        else:
+            await player.wire.close()
+
+    def __str__(self) -> str:
+        return "end"
 
 
 def reset_behind(script: Script) -> Script:
@@ -74,14 +92,14 @@ PRESETS = (
         "end-without-close",
         "Ends its stream without a Close, after the first message, and reads on.",
         "RFC 6455 7.3",
-        by_role(lambda: watched(begun().half_close())),
+        by_role(lambda: watched(begun().add(End()))),
     ),
     Preset(
         "end-in-payload",
         "Sends a text up to the middle of its payload and ends its stream, after the first "
         "message. It reads on.",
         "RFC 6455 7.3",
-        by_role(lambda: watched(begun().send(MESSAGE, cut=12).half_close())),
+        by_role(lambda: watched(begun().send(MESSAGE, cut=12).add(End()))),
     ),
     Preset(
         "half-open",

@@ -1,10 +1,12 @@
 """Requests for an upgrade that are wrong, or that take their time."""
 
 import base64
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 from ...wire.frames import Frame
+from ..errors import PeerSilent, Unexpected
 from ..openings import Request
 from ..player import Player
 from ..preset import Preset
@@ -14,7 +16,7 @@ from .spread import write_spread
 
 __all__ = ("PRESETS",)
 
-#: Some 1 MiB of headers.
+#: A mebibyte of headers.
 FLOOD = tuple((f"X-Header-{number}", "x" * 1000) for number in range(1024))
 MASK = b"\x37\xfa\x21\x3d"
 BEHIND = Frame(1, b"Hello", mask=MASK).encode() + Frame(9, b"behind", mask=MASK).encode()
@@ -30,13 +32,36 @@ class SlowRequest(Request):
         await player.read_head()
 
 
+@dataclass(frozen=True)
+class FloodingRequest(Request):
+    """Send the request as far as the peer takes it. That it ends the connection is no failure."""
+
+    async def run(self, player: Player) -> None:
+        with contextlib.suppress(OSError, PeerSilent, Unexpected):
+            await Request.run(self, player)
+
+
+class ReadOn:
+    """Read on to the peer's end, behind an answer of any status. Nothing is answered."""
+
+    async def run(self, player: Player) -> None:
+        if player.head is not None and player.head.status == 101:
+            await Behave(echoes=False, closes=False, pong=None).run(player)
+            return
+        with contextlib.suppress(PeerSilent):
+            player.note_end(await player.wire.read_end())
+
+    def __str__(self) -> str:
+        return "read on"
+
+
 def requesting(name: str, sentence: str, section: str = "", **options: Any) -> Preset:
     """Return a preset that asks so, takes any answer, and reads on to the peer's end."""
     return Preset(
         name,
         sentence,
         section,
-        {"client": lambda: watched(scripted().request(status=None, **options))},
+        {"client": lambda: scripted().request(status=None, **options).add(ReadOn())},
     )
 
 
@@ -59,10 +84,15 @@ PRESETS = (
     ),
     requesting("request-post", "Asks with POST.", "RFC 6455 4.1", method="POST"),
     requesting("request-http-1.0", "Asks in HTTP/1.0.", "RFC 6455 4.1", version="HTTP/1.0"),
-    requesting(
+    Preset(
         "request-header-flood",
-        "Asks rightly, but with some mebibyte of headers.",
-        headers=FLOOD,
+        "Asks rightly, but with a mebibyte of headers.",
+        "",
+        {
+            "client": lambda: (
+                scripted().add(FloodingRequest(headers=FLOOD, status=None)).add(ReadOn())
+            )
+        },
     ),
     Preset(
         "request-slow",
@@ -79,9 +109,8 @@ PRESETS = (
     ),
     Preset(
         "request-with-bytes-behind",
-        "Sends a text and a Ping in the same write as its request, before the answer. Then it "
-        "behaves.",
+        "Sends a text and a Ping in the same write as its request, before the answer.",
         "RFC 6455 4.1",
-        {"client": lambda: scripted().request(behind=BEHIND, status=None).add(Behave())},
+        {"client": lambda: scripted().request(behind=BEHIND, status=None).add(ReadOn())},
     ),
 )

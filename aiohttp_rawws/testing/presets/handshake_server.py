@@ -1,9 +1,11 @@
 """Answers to an opening handshake that are wrong, that refuse, or that take their time."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 from ...wire.frames import Frame
+from ..errors import PeerSilent
 from ..openings import Answer
 from ..player import Player
 from ..preset import Preset
@@ -13,7 +15,7 @@ from .spread import write_spread
 
 __all__ = ("PRESETS",)
 
-#: Some 1 MiB of headers.
+#: A mebibyte of headers.
 FLOOD = tuple((f"X-Header-{number}", "x" * 1000) for number in range(1024))
 
 
@@ -23,6 +25,15 @@ class SlowAnswer(Answer):
 
     async def run(self, player: Player) -> None:
         await write_spread(player, self.octets(await player.read_head()))
+
+
+@dataclass(frozen=True)
+class FloodingAnswer(Answer):
+    """Send the answer as far as the peer takes it. That it ends the connection is no failure."""
+
+    async def run(self, player: Player) -> None:
+        with contextlib.suppress(OSError, PeerSilent):
+            await super().run(player)
 
 
 def answering(name: str, sentence: str, section: str = "", **options: Any) -> Preset:
@@ -52,9 +63,9 @@ def slow() -> Script:
 PRESETS = (
     answering(
         "answer-wrong-accept",
-        "Answers with a Sec-WebSocket-Accept that belongs to another key.",
+        "Answers with a Sec-WebSocket-Accept that belongs to no key: 20 zeros in Base64.",
         "RFC 6455 4.2.2",
-        accept="s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+        accept="A" * 27 + "=",
     ),
     answering(
         "answer-no-accept",
@@ -88,10 +99,11 @@ PRESETS = (
         headers={"WWW-Authenticate": 'Basic realm="presets"'},
         body=b"who are you?",
     ),
-    answering(
+    Preset(
         "answer-header-flood",
-        "Answers rightly, but with some mebibyte of headers.",
-        headers=FLOOD,
+        "Answers rightly, but with a mebibyte of headers.",
+        "",
+        {"server": lambda: scripted().add(FloodingAnswer(headers=FLOOD)).add(Behave())},
     ),
     Preset(
         "answer-slow",

@@ -3,6 +3,7 @@
 import asyncio
 
 from ...wire.frames import Frame
+from ...wire.names import Opcode
 from ..player import Player
 from ..preset import Preset
 from ..script import Script
@@ -16,7 +17,7 @@ LATE = 0.4
 
 async def late(player: Player, ping: Frame) -> None:
     await asyncio.sleep(LATE * player.wire.timeout)
-    await player.send(Frame.pong(ping.payload))
+    await player.send(Frame(Opcode.PONG, ping.payload))
 
 
 async def wrong(player: Player, ping: Frame) -> None:

@@ -15,6 +15,9 @@ __all__ = ("PRESETS", "Pour")
 #: The header has 2 octets here; a client's mask is in the next 4.
 MESSAGE = Frame.text("cut in the middle")
 
+#: The time between two octets, in seconds, so that they are read one by one.
+GAP = 0.001
+
 
 @dataclass(frozen=True)
 class Pour:
@@ -48,7 +51,9 @@ class Pour:
 
 
 def slowly(script: Script) -> Script:
-    return script.add(Greet(split="each")).add(Behave(split="each"))
+    script.add(Greet(split="each"))
+    script.send(Frame.text("octet by octet"), split="each", gap=GAP)
+    return script.add(Behave(split="each"))
 
 
 def stalled(octets: int) -> Script:
@@ -58,12 +63,12 @@ def stalled(octets: int) -> Script:
 PRESETS = (
     Preset(
         "octet-by-octet",
-        "Sends each octet in a write of its own: its handshake, its messages, and a server its "
-        "echoes, too.",
+        "Sends each octet in a write of its own: its handshake, and a text after the first "
+        "message.",
         "",
         {
-            "server": lambda: slowly(scripted().answer(split="each")),
-            "client": lambda: slowly(scripted().request(split="each")),
+            "server": lambda: slowly(scripted().answer(split="each", gap=GAP)),
+            "client": lambda: slowly(scripted().request(split="each", gap=GAP)),
         },
     ),
     Preset(

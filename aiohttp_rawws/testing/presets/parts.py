@@ -41,7 +41,7 @@ Maker = Callable[[], Script]
 
 async def pong(player: Player, ping: Frame) -> None:
     """Answer a Ping as one should."""
-    await player.send(Frame.pong(ping.payload))
+    await player.send(Frame(Opcode.PONG, ping.payload))
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ class Behave:
         if frame.opcode in (0, 1, 2):
             # Two that echo would never come to an end.
             if self.echoes and not player.wire.is_client:
-                echo = Frame(frame.opcode, frame.payload, frame.fin)
+                # With RSV1, what was compressed is compressed as it comes back.
+                echo = Frame(frame.opcode, frame.payload, frame.fin, rsv1=frame.rsv1)
                 await player.send(echo, split=self.split)
         elif frame.opcode == Opcode.PING and self.pong is not None:
             await self.pong(player, frame)

@@ -1,0 +1,224 @@
+"""The subcommand `play`: a scripted peer for programs in any language."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import secrets
+import sys
+from pathlib import Path
+
+from yarl import URL
+
+from ..testing.errors import PeerError
+from ..testing.player import Played
+from ..testing.playing import play_client, script_server
+from ..testing.preset import Preset
+from ..testing.presets import PRESETS, preset
+from ..testing.script import Script
+from ..testing.script_file import load_script
+from .addresses import Destination, ListenAddress, destination, listen_address
+from .arguments import Commands
+from .ending import Failure, Stop, stop_on_signals
+from .listening import listen, name_of
+from .loop import run_loop
+from .output import reason_of
+from .tls import authorities, listen_context, upstream_context
+from .values import seconds
+
+__all__ = ("add_parser", "run")
+
+DESCRIPTION = """\
+Play a script, or a preset by its name, as a server or as a client, and tell how it went.
+"""
+
+EPILOG = """\
+examples:
+  aiohttp-rawws play reconnect.toml --listen 8080 --connections 2
+  aiohttp-rawws play no-pong --listen 8080
+  aiohttp-rawws play slow.toml --connect ws://localhost:8000/chat --report report.json
+
+FILE is a script (.toml, .json, .jsonl) or the name of a preset; --presets lists those.
+With --listen the command ends after --connections connections, with several FILEs the first
+connection plays the first one, and so on.
+Exit status: 0 if all went as written, 1 if not, 2 for a usage error and where nothing could be
+played: no connection, no such file.
+"""
+
+
+class Options(argparse.Namespace):
+    """The arguments as values."""
+
+    files: list[str]
+    listen: ListenAddress | None
+    connect: Destination | None
+    connections: int | None
+    seed: int | None
+    timeout: float | None
+    report: str | None
+    presets: bool
+    listen_cert: str | None
+    listen_key: str | None
+    ca: str | None
+    secure: bool
+
+
+def add_parser(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "play",
+        help="play a script or a preset: a peer that does what it is told, also the wrong thing",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    add = parser.add_argument
+    add("files", metavar="FILE", nargs="*", help="a script, or the name of a preset")
+    add("--presets", action="store_true", help="list the presets, and exit")
+    role = parser.add_mutually_exclusive_group()
+    role.add_argument(
+        "--listen", metavar="LISTEN", type=listen_address, help="PORT, HOST:PORT or unix:PATH"
+    )
+    role.add_argument(
+        "--connect",
+        metavar="URL",
+        type=server_url,
+        help="a ws, wss, http or https URL, or unix:PATH",
+    )
+    add(
+        "--connections",
+        metavar="N",
+        type=count,
+        help="how many connections to play; 0 with --listen: until a signal (one for each FILE)",
+    )
+    add("--seed", metavar="N", type=int, help="what all that is random follows from")
+    add("--timeout", metavar="SECONDS", type=seconds, help="in place of the scripts' own")
+    add("--report", metavar="FILE", help="write a report as JSON; - for standard output")
+    add("--listen-cert", metavar="FILE", help="listen with TLS, and this PEM certificate")
+    add("--listen-key", metavar="FILE", help="its key, unless that is in the same file")
+    tls = parser.add_mutually_exclusive_group()
+    tls.add_argument("--ca", metavar="FILE", type=authorities, help="trust these for wss, as PEM")
+    tls.add_argument(
+        "--insecure", dest="secure", action="store_false", help="check no certificate for wss"
+    )
+
+
+def run(options: Options) -> int:
+    """Play, report, and return the exit status. Raises ArgumentTypeError for a usage error."""
+    if options.presets:
+        print("\n".join(described(each) for each in PRESETS.values()))
+        return 0
+    if not options.files:
+        raise argparse.ArgumentTypeError("a FILE is needed, or --presets")
+    if options.listen is None and options.connect is None:
+        raise argparse.ArgumentTypeError("--listen or --connect is needed")
+    role = "server" if options.connect is None else "client"
+    scripts = [script_named(name, role) for name in options.files]
+    if options.timeout is not None:
+        for script in scripts:
+            script.timeout = options.timeout
+    if options.seed is None:
+        options.seed = secrets.randbits(32)
+    playing = serve if options.connect is None else connect
+    with contextlib.suppress(KeyboardInterrupt):
+        return report(options, run_loop(playing(options, scripts)))
+    return 1
+
+
+async def serve(options: Options, scripts: list[Script]) -> list[Played]:
+    """Play for so many connections, or until a signal."""
+    assert options.listen is not None
+    context = listen_context(options.listen_cert, options.listen_key, None)
+    count = len(scripts) if options.connections is None else options.connections
+    stop = Stop()
+    with listen(options.listen, None) as listener:
+        stop_on_signals(stop)
+        async with script_server(
+            scripts, sock=listener, ssl=context, seed=options.seed, limit=count or None
+        ) as server:
+            where = name_of(listener, tls=context is not None)
+            print(f"Listening on {where}, seed {options.seed}", file=sys.stderr, flush=True)
+            waits: list[asyncio.Future[object]] = [asyncio.ensure_future(stop.wait())]
+            if count:
+                waits.append(asyncio.ensure_future(server.ended(count, timeout=None)))
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        return server.played
+
+
+async def connect(options: Options, scripts: list[Script]) -> list[Played]:
+    """Play one connection after the other. Raises Failure if there is none."""
+    assert options.connect is not None
+    assert options.seed is not None
+    tls = upstream_context(options.ca, options.secure, None, None)
+    count = len(scripts) if options.connections is None else max(options.connections, 1)
+    played = []
+    for number in range(count):
+        script = scripts[min(number, len(scripts) - 1)]
+        try:
+            played.append(
+                await play_client(
+                    script,
+                    options.connect.url,
+                    ssl=tls,
+                    unix_socket=options.connect.path or None,
+                    seed=options.seed + number,
+                )
+            )
+        except (OSError, PeerError) as error:
+            raise Failure(f"cannot connect to {options.connect.text}: {reason_of(error)}") from None
+    return played
+
+
+def report(options: Options, played: list[Played]) -> int:
+    """Tell how the connections went, and return the exit status."""
+    ok = bool(played) and all(each.ok for each in played)
+    whole = {"ok": ok, "seed": options.seed, "played": [each.as_json() for each in played]}
+    if options.report == "-":
+        print(json.dumps(whole, indent=1))
+    else:
+        print("\n".join(str(each) for each in played) or "no connection was played")
+    if options.report not in (None, "-"):
+        try:
+            Path(str(options.report)).write_text(json.dumps(whole, indent=1) + "\n")
+        except OSError as error:
+            raise Failure(f"cannot write {options.report}: {reason_of(error)}") from None
+    return 0 if ok else 1
+
+
+def script_named(name: str, role: str) -> Script:
+    """Return the script of a file, or of a preset. Raises ArgumentTypeError."""
+    try:
+        if "." in name or "/" in name:
+            return load_script(name)
+        return preset(name).script(role)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot read {name}: {reason_of(error)}") from None
+    except (ValueError, KeyError) as error:
+        raise argparse.ArgumentTypeError(str(error.args[0])) from None
+
+
+def described(each: Preset) -> str:
+    section = f" ({each.section})" if each.section else ""
+    return f"{each.name:32} {'/'.join(each.roles):14} {each.sentence}{section}"
+
+
+def count(text: str) -> int:
+    """Return a number of connections."""
+    if not text.isdecimal() or int(text) > 10**6:
+        raise argparse.ArgumentTypeError(f"not a number of connections: {text!r}")
+    return int(text)
+
+
+def server_url(text: str) -> Destination:
+    """Return a URL with its query, or a Unix socket."""
+    if "unix:" in text:
+        return destination(text)
+    try:
+        url = URL(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}: {text!r}") from None
+    if url.scheme not in ("ws", "wss", "http", "https") or not url.host:
+        raise argparse.ArgumentTypeError(f"not a ws, wss, http or https URL: {text!r}")
+    return Destination(text, url)
