@@ -52,17 +52,18 @@ PATIENT = {
     "answer-slow",
     "request-slow",
     "never-closes",
+    "half-open",
 }
-#: Memory and CPU time are what the fault costs: one at a time, and memory is measured.
+#: The fault costs CPU time: few of them run at a time.
 LOUD = {
-    "gigabyte",
-    "never-reads",
     "ping-flood",
     "empty-fragment-flood",
     "deflate-bomb",
     "answer-header-flood",
     "request-header-flood",
 }
+#: The memory of the peer is measured.
+MEASURED = LOUD | {"gigabyte", "never-reads"}
 #: Nothing comes back on the wire. What the application is told counts.
 UNSEEN = {"half-open", "never-reads"}
 
@@ -73,6 +74,8 @@ class Bounds:
 
     #: Where it has to act at once.
     prompt: float = 10.0
+    #: Where it has much to do.
+    loud: float = 20.0
     #: Where it may have a clock of its own.
     patient: float = 45.0
     #: For signs of life of the program, and for what the application is told.
@@ -102,7 +105,7 @@ class Case:
 
     @property
     def lasting(self) -> bool:
-        """True if the fault lasts to the script's end. A right peer may wait as long as it likes."""
+        """True if the fault lasts to the script's end. A right peer may wait for ever."""
         return self.name in LASTING
 
     @property
@@ -120,8 +123,12 @@ class Case:
 
     @property
     def must_fail(self) -> bool:
-        """True if the fault breaks a rule, and the peer has to fail the connection."""
+        """True if the fault breaks a rule, and lets the peer fail the connection at once."""
         return bool(self.preset.section) and not self.lasting
+
+    @property
+    def measured(self) -> bool:
+        return self.name in MEASURED
 
     @property
     def told(self) -> bool:
@@ -133,8 +140,16 @@ class Case:
         """True if the fault is one only where compression was negotiated."""
         return self.name.startswith("deflate-") and self.name != "deflate-not-negotiated"
 
+    @property
+    def in_handshake(self) -> bool:
+        """True if the fault is what the handshake says of compression."""
+        return self.name == "deflate-wrong-window"
+
     def bound(self, bounds: Bounds) -> float:
-        return bounds.patient if self.patient else bounds.prompt
+        """Return how long a peer is watched."""
+        if self.patient:
+            return bounds.patient
+        return bounds.loud if self.loud else bounds.prompt
 
 
 def script_role(kind: str) -> str:

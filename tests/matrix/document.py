@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from aiohttp_rawws.testing.presets import GROUNDS
 
-from .cases import CLIENTS, SERVERS, cases
-from .notes import NOTES
+from .cases import CLIENTS, HEARTBEAT, SERVERS, cases
+from .judge import MUCH
+from .notes import NOTES, Note
 from .peers import PEERS
 from .records import Matrix
 
@@ -19,96 +20,133 @@ What do WebSocket libraries do when the other side misbehaves?
 $ python -m tests.matrix --out docs
 ```
 
-tried each of the [presets](presets.md) of `aiohttp_rawws.testing` on an echo server and on an echo
-client of each library, and wrote this page. Do not edit it. `--peers` and `--presets` choose some:
-they replace their cells and keep the others. A peer that is not installed is named, with how to
-install it. What runs is [a small program for each](../tests/matrix/peers), as the library's
-documentation has it, with the library's defaults. Only for `no-pong`, `late-pong`, `wrong-pong` and
-`half-open` is the heartbeat, if there is one, set to {heartbeat}.
+lets each of the presets of `aiohttp_rawws.testing` meet an echo server and an echo client of each
+library, and writes this page. Do not edit it. `--peers` and `--presets` choose some: they replace
+their cells and keep the others. A peer that is not installed is named, with how to install it. A
+run takes some two minutes.
 
-## What the words mean
+The peers are [small programs](../tests/matrix/peers) with the libraries' defaults, and with
+compression where a library has it. Only for `no-pong`, `late-pong`, `wrong-pong` and `half-open` do
+they ping, if the library can: every {heartbeat:g} s, and they wait half of that for the Pong. Our
+raw session and picows are interfaces of frames: the handlers here send each frame back, and what a
+message says is not their concern.
 
-Each cell tells what was seen. *After N s* counts from the fault, or from what the row names, and
-is left out below two seconds.
+A cell tells what was seen. A fault is followed by half a second of peace, and then by a text: a
+peer that still echoes it has gone on. *After N s* counts from the fault; it is left out below two
+seconds. *echo* comes and goes from run to run where two frames may arrive in one read.
 
-| words | what was seen |
-|---|---|
-| Close 1002 | A Close frame with this code. |
-| FIN, RST | The end of the TCP connection, without a Close frame. |
-| Close 1002, no FIN | The server did not end the TCP connection after both sides had sent a Close. |
-| echo, Close 1002 | The peer's application was given something of the fault and sent it back. Then came the Close. |
-| accepted | The fault breaks a rule, and the connection went on: a text sent behind it was echoed. |
-| ok | The fault breaks no rule, and the connection went on in the same way. |
-| refused, refused 400 | A client told its application that there is no connection; a server answered the request with this status. |
-| refused, 11 requests | So many requests came before. |
-| hung, {prompt:.0f} s | The peer did nothing for so long: it sent no Close, ended no stream, and echoed nothing. |
-| open after {patient:.0f} s | The same, where no rule asks the peer for anything. |
-| crashed | The process ended. |
-| ..., blocked | Another connection, by a peer that does nothing wrong, did not work afterwards. |
-| ..., +300 MiB | The process took so much more memory at its peak (from {much} on; not measured for Chromium). |
-| no deflate: ... | The peer has no permessage-deflate. It met the same frames without it. |
-| no Ping | The library sent none. |
-| 1006, `SomeError` | In the rows {told}: what the application was told of the end, a code or an exception. |
-| not told in 10 s | The application was told nothing of the end for so long. |
-| goes on | The server's handler was never called, and the next connection works. |
-
-`never-closes`: the peer has sent a Close, and no answer comes; the time counts from its Close.
-`no-pong` and the like: from its first Ping.
+{words}
+`never-closes` counts from the peer's own Close, to which no answer comes; `no-pong` and the like
+from its first Ping.
 """
+
+#: The words of the cells, and what was seen where they stand.
+WORDS = (
+    ("Close 1002", "a Close frame with this code"),
+    ("FIN, RST", "the end of the TCP connection, without a Close"),
+    ("Close 1002, no FIN", "a server that did not end the connection after the Close of both"),
+    ("echo, Close 1002", "something of the fault was delivered and echoed, then came the Close"),
+    ("accepted", "the fault breaks a rule, and the connection went on"),
+    ("ok", "the fault breaks no rule, and the connection went on"),
+    ("refused", "a client whose application was told that there is no connection"),
+    ("refused, 10 requests", "... after so many requests"),
+    ("refused 400", "a server that answered with this status"),
+    ("frames before the answer", "a server that sent frames, and its answer behind them"),
+    ("hung, {prompt:.0f} s", "the peer did nothing for so long: no Close, no end, no echo"),
+    ("open after {patient:.0f} s", "the same, where no rule asks the peer for anything"),
+    ("crashed", "the process ended"),
+    ("Close 1002, blocked", "... and a peer that does nothing wrong could not connect afterwards"),
+    (
+        "Close 1009, +190 MiB",
+        "... and the process took so much more memory at its peak (from {much:.0f} MiB on; not "
+        "measured for Chromium)",
+    ),
+    (
+        "no deflate: Close 1002",
+        "the peer did not agree to permessage-deflate, and met the same frames without it",
+    ),
+    ("no Ping", "the library has no pings of its own"),
+    (
+        "1006, `SomeError`, returned",
+        "`reset-*`, `half-open`, `never-reads`: the code or the exception that the application "
+        "was given at the end; *returned*: neither",
+    ),
+    ("not told in {prompt:.0f} s", "the same rows: the application was given nothing"),
+    ("goes on", "a server whose handler was never called; the next connection works"),
+)
 
 
 def document(matrix: Matrix) -> str:
     """Return the page."""
-    bounds = matrix.bounds
-    parts = [
-        HEAD.format(
-            heartbeat="1 s, and its timeout to half of that",
-            prompt=bounds["prompt"],
-            patient=bounds["patient"],
-            much="32 MiB",
-            told="`reset-*`, `half-open` and `never-reads`",
-        )
-    ]
-    parts += [section(matrix, kind) for kind in (SERVERS, CLIENTS)]
-    return "\n".join(parts)
+    rows = [("words", "what was seen"), ("---", "---"), *WORDS]
+    words = "".join(f"| {word} | {meaning} |\n" for word, meaning in rows)
+    head = HEAD.replace("{words}", words)
+    filled = head.format(heartbeat=HEARTBEAT, much=MUCH, **matrix.bounds)
+    return "\n".join([filled, *(section(matrix, kind) for kind in (SERVERS, CLIENTS))])
 
 
 def section(matrix: Matrix, kind: str) -> str:
     """Return the tables of one kind of peers, one for each ground of presets."""
-    peers = matrix.peers(kind)
+    known = {each.name for each in cases(kind)}
     titles = {peer.name: peer.title for peer in PEERS if peer.kind == kind}
     parts = [f"## {kind.title()}\n", versions(matrix, kind, titles)]
-    known = {each.name for each in cases(kind)}
+    numbers = numbered(matrix, kind)
     for ground in GROUNDS:
         names = [preset.name for preset in ground.PRESETS if preset.name in known]
         if names:
-            rows = [[f"**{heading(ground.__doc__ or '')}**", *(titles[name] for name in peers)]]
-            rows.append(["---"] * len(rows[0]))
-            rows += merged([[f"`{n}`", *row(matrix, kind, peers, n)] for n in names])
-            parts.append("".join(f"| {' | '.join(cells)} |\n" for cells in rows))
-    notes = [text for (where, _, _), text in NOTES.items() if where == kind]
-    return "\n".join([*parts, *(f"{n}. {text}" for n, text in enumerate(notes, 1))]) + "\n"
+            parts += [f"### {heading(ground.__doc__ or '')}\n", table(matrix, kind, names, numbers)]
+    if numbers:
+        parts.append("".join(f"{number}. {note.text}\n" for note, number in numbers.items()))
+    return "\n".join(parts)
+
+
+def versions(matrix: Matrix, kind: str, titles: "dict[str, str]") -> str:
+    lines = [f"- {titles[name]}: {found}" for name, found in matrix.versions[kind].items()]
+    return "\n".join([f"On {matrix.date}, with CPython {matrix.python}:\n", *sorted(lines), ""])
 
 
 def heading(sentence: str) -> str:
-    return sentence.splitlines()[0].rstrip(".") if sentence else ""
+    return sentence.splitlines()[0].rstrip(".")
 
 
-def row(matrix: Matrix, kind: str, peers: Sequence[str], preset: str) -> list[str]:
-    return [cell(matrix.word(kind, peer, preset), note(kind, peer, preset)) for peer in peers]
+def table(matrix: Matrix, kind: str, names: Sequence[str], numbers: "dict[Note, int]") -> str:
+    peers = matrix.peers(kind)
+    titles = {peer.name: peer.title for peer in PEERS if peer.kind == kind}
+    rows = [["", *(titles[peer] for peer in peers)], ["---"] * (1 + len(peers))]
+    rows += merged(
+        [
+            [f"`{name}`", *(cell(matrix, kind, peer, name, numbers) for peer in peers)]
+            for name in names
+        ]
+    )
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 
 
-def note(kind: str, peer: str, preset: str) -> int | None:
-    """Return the number of the note on a cell."""
-    numbered = [key for key in NOTES if key[0] == kind]
-    for number, (_, who, names) in enumerate(numbered, 1):
-        if who == peer and preset in names:
-            return number
-    return None
+def cell(matrix: Matrix, kind: str, peer: str, preset: str, numbers: "dict[Note, int]") -> str:
+    words = matrix.word(kind, peer, preset)
+    notes = [n for note, n in numbers.items() if holds(note, matrix, kind, peer, preset)]
+    shown = f"`{words}`" if words.isidentifier() and words[-5:] == "Error" else words
+    return " ".join([shown, *(f"[{number}]" for number in notes)])
 
 
-def cell(words: str, number: int | None) -> str:
-    return words if number is None else f"{words} ({number})"
+def holds(note: Note, matrix: Matrix, kind: str, peer: str, preset: str) -> bool:
+    """Return True if a note is on a cell."""
+    where = note.kind == kind and peer in note.peers and preset in note.presets
+    return where and matrix.word(kind, peer, preset) == note.words
+
+
+def numbered(matrix: Matrix, kind: str) -> "dict[Note, int]":
+    """Return the notes that hold anywhere among peers of a kind, with their numbers."""
+    found = [
+        note
+        for note in NOTES
+        if any(
+            holds(note, matrix, kind, peer, preset)
+            for peer in matrix.peers(kind)
+            for preset in note.presets
+        )
+    ]
+    return {note: number for number, note in enumerate(found, 1)}
 
 
 def merged(rows: "list[list[str]]") -> "list[list[str]]":
@@ -120,12 +158,3 @@ def merged(rows: "list[list[str]]") -> "list[list[str]]":
         else:
             found.append([name, *cells])
     return found
-
-
-def versions(matrix: Matrix, kind: str, titles: "dict[str, str]") -> str:
-    found = [
-        f"{titles[name]} {matrix.versions[kind][name]}"
-        for name in matrix.peers(kind)
-        if name not in ("raw", "session")
-    ]
-    return f"{matrix.date}, CPython {matrix.python}: {', '.join(found)}.\n"

@@ -7,7 +7,11 @@ __all__ = ("judge",)
 
 #: From how many seconds on a time is told, and from how many MiB on the memory.
 LATE = 2.0
-MUCH = 32.0
+#: How long after a Close a server may take to end the stream.
+LASTS = 9.0
+#: What is left of the time when the script ends the connection itself.
+MARGIN = 0.5
+MUCH = 64.0
 
 
 def judge(seen: Observation) -> str:
@@ -31,12 +35,17 @@ def outcome(tried: Case, seen: Observation) -> str:
         return unopened(tried, seen)
     if tried.pinging and not seen.pinged:
         return "no Ping"
-    prefix = "no deflate: " if tried.deflate and not seen.deflated else ""
-    return prefix + on_the_wire(tried, seen)
+    if not tried.deflate or seen.deflated:
+        return on_the_wire(tried, seen)
+    if tried.in_handshake:
+        return "no deflate"
+    return f"no deflate: {on_the_wire(tried, seen)}"
 
 
 def without_handshake(tried: Case, seen: Observation) -> str:
     """Return the words for a server that did not answer 101."""
+    if seen.early:
+        return "frames before the answer"
     if seen.status:
         return f"refused {seen.status}" + after(seen.end_at if seen.end else 0)
     if tried.told:
@@ -46,15 +55,21 @@ def without_handshake(tried: Case, seen: Observation) -> str:
 
 def unopened(tried: Case, seen: Observation) -> str:
     """Return the words for a client that did not open the connection."""
-    if seen.told is None or seen.told == "still open" or seen.told_at >= seen.bound:
+    if not is_told(seen):
         return idle(tried, seen)
     more = f", {seen.connections} requests" if seen.connections > 1 else ""
     return f"refused{after(seen.told_at)}{more}"
 
 
+def is_told(seen: Observation) -> bool:
+    """Return True if the application was told of the end before the script ended."""
+    limit = seen.over_at if case(seen.preset, seen.kind).lasting else seen.bound
+    return seen.told not in (None, "still open") and seen.told_at < limit - MARGIN
+
+
 def told(seen: Observation) -> str:
     """Return the words for what the application was told of the connection's end."""
-    if seen.told is None or seen.told == "still open" or seen.told_at >= seen.bound:
+    if seen.told is None or not is_told(seen):
         return f"not told in {seen.bound:.0f} s"
     if seen.told.startswith("closed "):
         word = seen.told.removeprefix("closed ").partition(",")[0]
@@ -72,16 +87,18 @@ def on_the_wire(tried: Case, seen: Observation) -> str:
     if seen.close is None:
         return echo + (ended(tried, seen) or idle(tried, seen))
     code = f"Close {seen.close}" if seen.close else "Close"
-    lasts = ", no FIN" if seen.end is None and seen.kind == SERVERS else ""
-    return f"{echo}{code}{after(seen.close_at)}{lasts}"
+    is_watched = seen.bound - seen.close_at >= LASTS
+    lasts = ", no FIN" if seen.end is None and seen.kind == SERVERS and is_watched else ""
+    late = "" if tried.name == "late-pong" else after(seen.close_at)
+    return f"{echo}{code}{late}{lasts}"
 
 
 def ended(tried: Case, seen: Observation) -> str:
     """Return the words for the end of the stream, "" without one."""
     at = seen.end_at
-    if tried.pinging and seen.told is not None:
-        # The script may have been busy, and have read the end late.
-        at = min(at, seen.told_at)
+    if tried.name == "late-pong":
+        # The script was busy with being late, and has read the end when it was done.
+        at = 0.0
     return f"{seen.end}{after(at)}" if seen.end else ""
 
 
@@ -91,4 +108,5 @@ def idle(tried: Case, seen: Observation) -> str:
 
 
 def after(seconds: float) -> str:
-    return f" after {seconds:.0f} s" if seconds >= LATE else ""
+    """Return how late something was. A fraction of a second is the machine's, not the peer's."""
+    return f" after {int(seconds + 0.3)} s" if seconds >= LATE else ""

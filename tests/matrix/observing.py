@@ -1,6 +1,5 @@
 """One cell: a preset and a peer meet, and what was seen is written down."""
 
-import asyncio
 import itertools
 import time
 from dataclasses import asdict, dataclass, field
@@ -11,7 +10,7 @@ from aiohttp_rawws.testing import Played, Script, play_client, script_server
 from aiohttp_rawws.testing.http import HttpHead
 from aiohttp_rawws.testing.transcript import Entry
 
-from .cases import CLIENTS, SERVERS, Bounds, Case
+from .cases import SERVERS, Bounds, Case
 from .inflating import Payloads
 from .probing import PROBE, Look, watched
 from .process import Process
@@ -36,7 +35,7 @@ class Observation:
     bound: float
     #: The status of a server's answer; 0 without one.
     status: int = 0
-    #: Whether a client took the connection for opened.
+    #: Whether the peer took the connection for opened.
     opened: bool = False
     #: Whether permessage-deflate was negotiated.
     deflated: bool = False
@@ -54,6 +53,8 @@ class Observation:
     #: What the application was told of the end, None if nothing.
     told: str | None = None
     told_at: float = 0.0
+    #: When the script ended the connection, if the peer did not.
+    over_at: float = 0.0
     #: Whether the process runs, and whether a good connection works after the fault.
     runs: bool = True
     serves: bool = True
@@ -61,6 +62,8 @@ class Observation:
     grown: float | None = None
     #: How many connections the peer made.
     connections: int = 1
+    #: Whether frames came before a server's answer.
+    early: bool = False
     #: Why the script did not come to its fault.
     failure: str = ""
 
@@ -71,7 +74,7 @@ class Observation:
 async def observe(case: Case, process: Process, bounds: Bounds) -> Observation:
     """Let a preset and a peer meet."""
     seen = Observation(case.name, case.kind, process.peer.name, case.bound(bounds))
-    before = process.reset_peak() if case.loud else None
+    before = process.reset_peak() if case.measured else None
     meet = meet_server if case.kind == SERVERS else meet_client
     await meet(case, process, bounds, seen)
     peak = None if before is None else process.peak()
@@ -135,7 +138,7 @@ def note_told(
         line, told_at = told
         seen.told = line["end"]
         seen.told_at = round(max(told_at - fault_at, 0.0), 1)
-        seen.opened = bool(line.get("opened"))
+        seen.opened |= bool(line.get("opened"))
 
 
 def note(case: Case, seen: Observation, played: Played, look: Look) -> float:
@@ -144,6 +147,7 @@ def note(case: Case, seen: Observation, played: Played, look: Look) -> float:
     heads = [entry.what for entry in entries if isinstance(entry.what, HttpHead)]
     if played.head is not None and case.kind == SERVERS:
         seen.status = played.head.status
+        seen.early = not seen.status and b"HTTP/1.1 " in played.head.raw
     extensions = [head.headers.get("Sec-WebSocket-Extensions", "") for head in heads]
     seen.deflated = len(heads) > 1 and all("permessage-deflate" in each for each in extensions)
     seen.probed, seen.echoed, seen.failure = look.probed, look.echoed, look.failure
@@ -154,7 +158,9 @@ def note(case: Case, seen: Observation, played: Played, look: Look) -> float:
             note_entry(seen, entry, round(max(entry.time - start, 0.0), 1))
             if isinstance(entry.what, Frame) and not entry.what.is_control:
                 note_data(seen, entry.what, payloads(entry.what), behind=number >= look.began)
-    return look.clock - entries[min(look.ended, len(entries) - 1)].time + start
+    ended = entries[min(look.ended, len(entries) - 1)]
+    seen.over_at = round(ended.time - start, 1)
+    return look.clock - ended.time + start
 
 
 def fault_time(case: Case, entries: "list[Entry]", look: Look) -> float:
@@ -182,6 +188,8 @@ def note_entry(seen: Observation, entry: Entry, at: float) -> None:
         if what.opcode == Opcode.CLOSE and seen.close is None:
             seen.close, seen.close_at = what.close_code or 0, at
         seen.pinged |= what.opcode == Opcode.PING
+        # Nobody sends a frame before there is a connection.
+        seen.opened = True
 
 
 def note_data(seen: Observation, frame: Frame, payload: bytes, *, behind: bool) -> None:

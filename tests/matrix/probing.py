@@ -10,6 +10,7 @@ from aiohttp_rawws import Frame, Opcode, ProtocolError
 from aiohttp_rawws.testing import PeerEnded, PeerError, Player, Script
 from aiohttp_rawws.testing.openings import Answer, Request
 from aiohttp_rawws.testing.playing import aimed
+from aiohttp_rawws.testing.presets.handshake_client import ReadOn
 from aiohttp_rawws.testing.presets.parts import Behave, Greet
 from aiohttp_rawws.testing.steps import Step
 
@@ -52,7 +53,7 @@ def watched(case: Case, timeout: float, url: str = "") -> tuple[Script, Look]:
     steps = script.whole(is_client)
     if is_client:
         steps[:1] = [aimed(step, url) for step in steps[:1]]
-    if not case.lasting and isinstance(steps[-1], Behave):
+    if not case.lasting and isinstance(steps[-1], (Behave, ReadOn)):
         steps.pop()
     look = Look()
     new = Script(script.name, timeout=timeout, handshake=False)
@@ -125,8 +126,11 @@ class Probe:
         """Return True if there was a handshake. An answer that nobody read yet is read."""
         if not player.wire.is_client:
             return player.head is not None
-        if player.head is None:
-            await player.read_head()
+        if player.head is None and player.end is None:
+            try:
+                await player.read_head()
+            except PeerEnded as end:
+                player.note_end(end)
         return player.head is not None and player.head.status == 101
 
     async def probe(self, player: Player) -> None:
@@ -148,14 +152,15 @@ class Probe:
                 await self.answer(player, await player.read_frame())
 
     async def answer(self, player: Player, frame: Frame) -> None:
-        if frame.opcode == Opcode.CLOSE:
-            self.closed = True
-            if self.probes:
-                await player.send(Frame(Opcode.CLOSE, frame.payload[:2]))
-        elif frame.opcode == Opcode.PING and self.probes:
-            await player.send(Frame.pong(frame.payload))
-        elif not frame.is_control and PROBE in self.payloads(frame):
-            self.look.echoed = True
+        """Answer a control frame. A peer that does not read answers may have left its end."""
+        if not frame.is_control:
+            self.look.echoed |= PROBE in self.payloads(frame)
+            return
+        self.closed |= frame.opcode == Opcode.CLOSE
+        answers = {Opcode.CLOSE: Opcode.CLOSE, Opcode.PING: Opcode.PONG}
+        if self.probes and frame.opcode in answers:
+            with contextlib.suppress(OSError):
+                await player.send(Frame(answers[Opcode(frame.opcode)], frame.payload))
 
     def __str__(self) -> str:
         return "look at the peer"

@@ -1,6 +1,7 @@
 """All cells: the processes of the peers, and what is tried on each, at the same time or not."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -11,9 +12,9 @@ from .process import NotStarted, Process
 
 __all__ = ("Filled", "fill")
 
-#: How many cells may be at work at a time, and how many of those that take memory and CPU time.
+#: How many cells may be at work at a time, and how many of those that take CPU time.
 AT_WORK = 12
-LOUD = 1
+LOUD = 2
 
 
 @dataclass
@@ -87,10 +88,10 @@ class Run:
             await process.stop()
 
     async def observe(self, tried: Case, process: Process) -> Observation:
-        async with self._at_work:
+        async with contextlib.AsyncExitStack() as stack:
             if tried.loud:
-                async with self._loud:
-                    return await observe(tried, process, self.bounds)
+                await stack.enter_async_context(self._loud)
+            await stack.enter_async_context(self._at_work)
             return await observe(tried, process, self.bounds)
 
     async def side_by_side(self, peer: Peer, tried: "list[Case]", *, pinging: bool) -> None:

@@ -1,8 +1,8 @@
-// npm's ws as a server. The lines that it prints are those of peers/serving.py.
+// npm's ws as a server, with compression. The lines that it prints are those of peers/serving.py.
 const { WebSocketServer } = require("ws");
 
 const say = (line) => console.log(JSON.stringify(line));
-const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: true });
 
 server.on("listening", () => {
   say({ port: server.address().port, version: require("ws/package.json").version });

@@ -2,8 +2,9 @@
 
 A client prints `{"version": ...}`. Then it reads lines from its standard input, `{"cell", "url",
 "mode", "heartbeat", "bound"}`, does them all at a time, and prints a line for each that is over:
-`{"cell", "opened", "messages", "end"}`. In the mode `echo` it sends "hello" and echoes messages, but
-for the echo of its own; in `close` it sends "hello" and closes after a moment. After `bound` seconds it gives up: "still open".
+`{"cell", "opened", "messages", "count", "end"}`. In the mode `echo` it sends "hello", and echoes
+messages but for the echo of its own; in `close` it sends "hello" and closes after a moment. After
+`bound` seconds it gives up: "still open".
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""aiohttp's client."""
+"""aiohttp's client, with compression."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from .attending import HELLO, MOMENT, Cell, attend
 async def talk(cell: Cell) -> None:
     async with (
         aiohttp.ClientSession() as session,
-        session.ws_connect(cell.url, heartbeat=cell.heartbeat) as connection,
+        session.ws_connect(cell.url, heartbeat=cell.heartbeat, compress=15) as connection,
     ):
         cell.opened = True
         await connection.send_str(HELLO)

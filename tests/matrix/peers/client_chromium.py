@@ -27,7 +27,7 @@ PERIOD = 0.1
 class Page(BaseHTTPRequestHandler):
     """Serves an empty page: connections to this machine want a page of this machine."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
@@ -76,7 +76,9 @@ def main() -> None:
         driver.get(url)
         driver.execute_script(f"window.said = []; {TALK}; window.talk = talk")
         say(version=driver.capabilities["browserVersion"])
-        run = functools.partial(driver.execute_script, "talk(WebSocket, l => said.push(l), arguments[0])")
+        run = functools.partial(
+            driver.execute_script, "talk(WebSocket, l => said.push(l), arguments[0])"
+        )
         while True:
             with contextlib.suppress(queue.Empty):
                 line = lines.get_nowait()

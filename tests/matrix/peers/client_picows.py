@@ -1,6 +1,7 @@
 """picows' own interface: a listener, called with each frame."""
 
 import asyncio
+from typing import Any
 
 from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport, ws_connect
 
@@ -24,7 +25,7 @@ class Talking(Echo):
 
 
 async def talk(cell: Cell) -> None:
-    beat = {}
+    beat: dict[str, Any] = {}
     if cell.heartbeat is not None:
         beat = {
             "enable_auto_ping": True,

@@ -1,6 +1,7 @@
 """`websockets`, its asyncio client."""
 
 import asyncio
+from typing import Any
 
 from websockets.asyncio.client import connect
 
@@ -8,7 +9,7 @@ from .attending import HELLO, MOMENT, Cell, attend
 
 
 async def talk(cell: Cell) -> None:
-    beat = {}
+    beat: dict[str, Any] = {}
     if cell.heartbeat is not None:
         beat = {"ping_interval": cell.heartbeat, "ping_timeout": cell.heartbeat / 2}
     async with connect(cell.url, **beat) as connection:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Any
 
 from picows import WSCloseCode, WSTransport, WSUpgradeRequest, ws_create_server
 
@@ -25,7 +26,7 @@ def visited(request: WSUpgradeRequest) -> Visited:
 
 
 async def start(listener: socket.socket) -> asyncio.Server:
-    beat = {}
+    beat: dict[str, Any] = {}
     if HEARTBEAT is not None:
         beat = {
             "enable_auto_ping": True,

@@ -6,7 +6,7 @@ import contextlib
 from aiohttp import web
 
 import aiohttp_rawws
-from aiohttp_rawws import EndOfStream, ProtocolError, RawWebSocketSession
+from aiohttp_rawws import ProtocolError, RawWebSocketSession
 from aiohttp_rawws.layers import Heartbeat, close_handshake, reply
 
 from .serving import HEARTBEAT, MOMENT, serve_application, visit

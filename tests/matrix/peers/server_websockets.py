@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 
@@ -21,7 +22,9 @@ async def echo(connection: ServerConnection) -> None:
 
 
 async def start(listener: socket.socket) -> Server:
-    beat = {} if HEARTBEAT is None else {"ping_interval": HEARTBEAT, "ping_timeout": HEARTBEAT / 2}
+    beat: dict[str, Any] = (
+        {} if HEARTBEAT is None else {"ping_interval": HEARTBEAT, "ping_timeout": HEARTBEAT / 2}
+    )
     return await serve(echo, sock=listener, **beat)
 
 
