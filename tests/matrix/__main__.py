@@ -66,9 +66,10 @@ def write(options: argparse.Namespace, filled: Filled, bounds: Bounds) -> None:
     (options.out / "matrix.md").write_text(document(matrix))
 
 
-def main() -> int:
+def main(argv: "Sequence[str] | None" = None) -> int:
+    """Do as the command line has it; return the exit status."""
     arguments = parser()
-    options = arguments.parse_args()
+    options = arguments.parse_args(argv)
     known = {peer.name for peer in PEERS}
     for name in options.peers or ():
         if name not in known:
@@ -77,7 +78,7 @@ def main() -> int:
         names = {preset(name).name for name in options.presets} if options.presets else None
     except ValueError as error:
         arguments.error(str(error))
-    bounds = Bounds(options.prompt, options.patient)
+    bounds = Bounds(prompt=options.prompt, patient=options.patient)
     filled = Filled()
     started = time.monotonic()
     if not options.page:

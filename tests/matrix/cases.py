@@ -52,6 +52,7 @@ PATIENT = {
     "answer-slow",
     "request-slow",
     "never-closes",
+    "never-reads",
     "half-open",
 }
 #: The fault costs CPU time: few of them run at a time.
@@ -77,7 +78,7 @@ class Bounds:
     #: Where it has much to do.
     loud: float = 20.0
     #: Where it may have a clock of its own.
-    patient: float = 45.0
+    patient: float = 90.0
     #: For signs of life of the program, and for what the application is told.
     health: float = 5.0
 

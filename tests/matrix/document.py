@@ -1,5 +1,6 @@
 """docs/matrix.md, from the file of results."""
 
+import re
 from collections.abc import Sequence
 
 from aiohttp_rawws.testing.presets import GROUNDS
@@ -11,6 +12,11 @@ from .peers import PEERS
 from .records import Matrix
 
 __all__ = ("document",)
+
+#: The peers that are ours.
+OURS = ("raw", "session")
+#: The name of an exception.
+CLASS = re.compile(r"\b[A-Z][a-z]+[A-Z]\w+")
 
 HEAD = """# The matrix
 
@@ -101,8 +107,11 @@ def section(matrix: Matrix, kind: str) -> str:
 
 
 def versions(matrix: Matrix, kind: str, titles: "dict[str, str]") -> str:
-    lines = [f"- {titles[name]}: {found}" for name, found in matrix.versions[kind].items()]
-    return "\n".join([f"On {matrix.date}, with CPython {matrix.python}:\n", *sorted(lines), ""])
+    lines = [
+        f"- {titles[name]}: {'on aiohttp ' * (name in OURS)}{matrix.versions[kind][name]}"
+        for name in matrix.peers(kind)
+    ]
+    return "\n".join([f"On {matrix.date}, with CPython {matrix.python}:\n", *lines, ""])
 
 
 def heading(sentence: str) -> str:
@@ -125,8 +134,7 @@ def table(matrix: Matrix, kind: str, names: Sequence[str], numbers: "dict[Note, 
 def cell(matrix: Matrix, kind: str, peer: str, preset: str, numbers: "dict[Note, int]") -> str:
     words = matrix.word(kind, peer, preset)
     notes = [n for note, n in numbers.items() if holds(note, matrix, kind, peer, preset)]
-    shown = f"`{words}`" if words.isidentifier() and words[-5:] == "Error" else words
-    return " ".join([shown, *(f"[{number}]" for number in notes)])
+    return " ".join([CLASS.sub(r"`\g<0>`", words), *(f"[{number}]" for number in notes)])
 
 
 def holds(note: Note, matrix: Matrix, kind: str, peer: str, preset: str) -> bool:

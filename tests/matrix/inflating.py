@@ -7,14 +7,14 @@ from aiohttp_rawws import Frame
 __all__ = ("Payloads",)
 
 TAIL = b"\x00\x00\xff\xff"
-#: How much a frame is inflated to, in bytes.
-MOST = 2**20
+#: How much is inflated at a time, in bytes.
+PART = 2**20
 
 
 class Payloads:
     """Called with each data frame of a peer, in order, it returns what the frame says.
 
-    A frame that cannot be inflated, or whose payload is too much, is taken as it stands.
+    Of very much the end is returned. A frame that cannot be inflated is taken as it stands.
     """
 
     def __init__(self) -> None:
@@ -28,9 +28,10 @@ class Payloads:
         if not self._compressed or self._failed:
             return frame.payload
         try:
-            data = self._inflate.decompress(frame.payload + TAIL * frame.fin, MOST)
+            data = self._inflate.decompress(frame.payload + TAIL * frame.fin, PART)
+            while rest := self._inflate.unconsumed_tail:
+                data = self._inflate.decompress(rest, PART)
         except zlib.error:
             self._failed = True
             return frame.payload
-        self._failed = bool(self._inflate.unconsumed_tail)
         return data

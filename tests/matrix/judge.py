@@ -7,8 +7,8 @@ __all__ = ("judge",)
 
 #: From how many seconds on a time is told, and from how many MiB on the memory.
 LATE = 2.0
-#: How long after a Close a server may take to end the stream.
-LASTS = 9.0
+#: Up to which part of its time a Close has to come, for the end behind it to be waited for.
+EARLY = 0.2
 #: What is left of the time when the script ends the connection itself.
 MARGIN = 0.5
 MUCH = 64.0
@@ -63,7 +63,8 @@ def unopened(tried: Case, seen: Observation) -> str:
 
 def is_told(seen: Observation) -> bool:
     """Return True if the application was told of the end before the script ended."""
-    limit = seen.over_at if case(seen.preset, seen.kind).lasting else seen.bound
+    tried = case(seen.preset, seen.kind)
+    limit = seen.over_at if tried.told and tried.lasting else seen.bound
     return seen.told not in (None, "still open") and seen.told_at < limit - MARGIN
 
 
@@ -87,8 +88,8 @@ def on_the_wire(tried: Case, seen: Observation) -> str:
     if seen.close is None:
         return echo + (ended(tried, seen) or idle(tried, seen))
     code = f"Close {seen.close}" if seen.close else "Close"
-    is_watched = seen.bound - seen.close_at >= LASTS
-    lasts = ", no FIN" if seen.end is None and seen.kind == SERVERS and is_watched else ""
+    is_watched = seen.kind == SERVERS and not tried.lasting and seen.close_at <= EARLY * seen.bound
+    lasts = ", no FIN" if is_watched and seen.end is None else ""
     late = "" if tried.name == "late-pong" else after(seen.close_at)
     return f"{echo}{code}{late}{lasts}"
 
