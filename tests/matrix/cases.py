@@ -10,7 +10,7 @@ __all__ = ("CLIENTS", "KINDS", "SERVERS", "Bounds", "Case", "case", "cases", "sc
 SERVERS, CLIENTS = KINDS = ("servers", "clients")
 
 #: A peer that pings is needed: it runs with a heartbeat of this many seconds.
-HEARTBEAT = 1.0
+HEARTBEAT = 4.0
 PINGING = {"no-pong", "late-pong", "wrong-pong", "half-open"}
 #: The peer has to be the one that closes.
 CLOSING = {"never-closes"}
@@ -75,10 +75,10 @@ class Bounds:
 
     #: Where it has to act at once.
     prompt: float = 10.0
-    #: Where it has much to do.
-    loud: float = 20.0
+    #: Where it has much to do, or pings first.
+    long: float = 20.0
     #: Where it may have a clock of its own.
-    patient: float = 90.0
+    patient: float = 100.0
     #: For signs of life of the program, and for what the application is told.
     health: float = 5.0
 
@@ -150,7 +150,7 @@ class Case:
         """Return how long a peer is watched."""
         if self.patient:
             return bounds.patient
-        return bounds.loud if self.loud else bounds.prompt
+        return bounds.long if self.loud or self.pinging else bounds.prompt
 
 
 def script_role(kind: str) -> str:

@@ -38,8 +38,9 @@ raw session and picows are interfaces of frames: the handlers here send each fra
 message says is not their concern.
 
 A cell tells what was seen. A fault is followed by half a second of peace, and then by a text: a
-peer that still echoes it has gone on. *After N s* counts from the fault; it is left out below two
-seconds. *echo* comes and goes from run to run where two frames may arrive in one read.
+peer that still echoes it has gone on. *After N s* counts from the fault. It is left out below three
+seconds, and rounded to five from eight on. *echo* comes and goes from run to run where two frames
+may arrive in one read.
 
 {words}
 `never-closes` counts from the peer's own Close, to which no answer comes; `no-pong` and the like
@@ -58,13 +59,13 @@ WORDS = (
     ("refused, 10 requests", "... after so many requests"),
     ("refused 400", "a server that answered with this status"),
     ("frames before the answer", "a server that sent frames, and its answer behind them"),
-    ("hung, {prompt:.0f} s", "the peer did nothing for so long: no Close, no end, no echo"),
-    ("open after {patient:.0f} s", "the same, where no rule asks the peer for anything"),
+    ("hung, {prompt:g} s", "the peer did nothing for so long: no Close, no end, no echo"),
+    ("open after {patient:g} s", "the same, where no rule asks the peer for anything"),
     ("crashed", "the process ended"),
     ("Close 1002, blocked", "... and a peer that does nothing wrong could not connect afterwards"),
     (
-        "Close 1009, +190 MiB",
-        "... and the process took so much more memory at its peak (from {much:.0f} MiB on; not "
+        "Close 1009, +200 MiB",
+        "... and the process took about so much more memory at its peak (from {much:g} MiB on; not "
         "measured for Chromium)",
     ),
     (
@@ -77,7 +78,7 @@ WORDS = (
         "`reset-*`, `half-open`, `never-reads`: the code or the exception that the application "
         "was given at the end; *returned*: neither",
     ),
-    ("not told in {prompt:.0f} s", "the same rows: the application was given nothing"),
+    ("not told in {patient:g} s", "the same rows: the application was given nothing"),
     ("goes on", "a server whose handler was never called; the next connection works"),
 )
 

@@ -5,13 +5,17 @@ from .observing import Observation
 
 __all__ = ("judge",)
 
-#: From how many seconds on a time is told, and from how many MiB on the memory.
-LATE = 2.0
+#: From how many seconds on a time is told, and what it is rounded to from `LONG` on.
+LATE = 3.0
+LONG = 8.0
+NEAREST = 5
+#: From how many MiB on memory is told, and what it is rounded to.
+MUCH = 64.0
+ABOUT = 50
 #: Up to which part of its time a Close has to come, for the end behind it to be waited for.
 EARLY = 0.2
 #: What is left of the time when the script ends the connection itself.
 MARGIN = 0.5
-MUCH = 64.0
 
 
 def judge(seen: Observation) -> str:
@@ -22,7 +26,7 @@ def judge(seen: Observation) -> str:
     if not seen.serves:
         words += ", blocked"
     if seen.grown is not None and seen.grown >= MUCH:
-        words += f", +{seen.grown:.0f} MiB"
+        words += f", +{ABOUT * round(seen.grown / ABOUT)} MiB"
     return words
 
 
@@ -109,5 +113,8 @@ def idle(tried: Case, seen: Observation) -> str:
 
 
 def after(seconds: float) -> str:
-    """Return how late something was. A fraction of a second is the machine's, not the peer's."""
-    return f" after {int(seconds + 0.3)} s" if seconds >= LATE else ""
+    """Return how late something was, as far as that is the peer's doing, not the machine's."""
+    if seconds < LATE:
+        return ""
+    nearest = NEAREST if seconds >= LONG else 1
+    return f" after {nearest * round(seconds / nearest)} s"

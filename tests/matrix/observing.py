@@ -10,7 +10,7 @@ from aiohttp_rawws.testing import Played, Script, play_client, script_server
 from aiohttp_rawws.testing.http import HttpHead
 from aiohttp_rawws.testing.transcript import Entry
 
-from .cases import SERVERS, Bounds, Case
+from .cases import HEARTBEAT, SERVERS, Bounds, Case
 from .inflating import Payloads
 from .probing import PROBE, Look, watched
 from .process import Process
@@ -116,7 +116,7 @@ async def meet_client(case: Case, process: Process, bounds: Bounds, seen: Observ
             cell=cell,
             url=f"{server.url}{case.mode}",
             mode=case.mode,
-            heartbeat=1.0 if case.pinging else None,
+            heartbeat=HEARTBEAT if case.pinging else None,
             bound=seen.bound + 2 * bounds.health,
         )
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from aiohttp_rawws.testing.playing import Scripts
 from tests.matrix import __main__ as program
 from tests.matrix.cases import CLIENTS, KINDS, SERVERS, Bounds, case, cases
 from tests.matrix.document import document
+from tests.matrix.inflating import Payloads
 from tests.matrix.judge import judge
 from tests.matrix.observing import Observation, observe
 from tests.matrix.peers import PEERS, Peer, peers
@@ -23,7 +25,7 @@ from tests.matrix.records import load
 from tests.matrix.run import fill
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-BOUNDS = Bounds(prompt=1.5, loud=1.5, patient=1.5, health=1.5)
+BOUNDS = Bounds(prompt=1.5, long=1.5, patient=1.5, health=1.5)
 HELLO = Frame.text("Hello")
 
 
@@ -153,12 +155,30 @@ def test_clients_are_judged() -> None:
 def test_times_memory_and_requests_are_told() -> None:
     seen = Observation("rsv1", SERVERS, "aiohttp", 10.0, status=101, close=1002)
     assert judge(replace(seen, end="FIN", grown=63.0)) == "Close 1002"
-    assert judge(replace(seen, end="FIN", grown=190.4)) == "Close 1002, +190 MiB"
+    assert judge(replace(seen, end="FIN", grown=190.4)) == "Close 1002, +200 MiB"
     assert judge(seen) == "Close 1002, no FIN"
-    assert judge(replace(seen, close_at=2.9)) == "Close 1002 after 3 s"
+    assert judge(replace(seen, close_at=3.4)) == "Close 1002 after 3 s"
+    assert judge(replace(seen, close_at=41.1)) == "Close 1002 after 40 s"
     seen = Observation("answer-301", CLIENTS, "aiohttp", 10.0, told="SomeError", connections=10)
     assert judge(seen) == "refused, 10 requests"
     assert judge(replace(seen, connections=1, told_at=5.1)) == "refused after 5 s"
+
+
+def test_what_a_script_ends_is_not_the_peers_doing() -> None:
+    seen = Observation("half-open", SERVERS, "aiohttp", 9.0, status=101, told="closed 1006")
+    assert judge(replace(seen, told_at=4.0, over_at=9.0)) == "1006 after 4 s"
+    assert judge(replace(seen, told_at=8.9, over_at=9.0)) == "not told in 9 s"
+
+
+def test_compressed_echoes_are_read() -> None:
+    deflate = zlib.compressobj(wbits=-15)
+    payloads = Payloads()
+    for data in (b"Hello", b"Hello", bytes(3 * 2**20) + b"probe"):
+        payload = deflate.compress(data) + deflate.flush(zlib.Z_SYNC_FLUSH)
+        frame = Frame(1, payload.removesuffix(b"\x00\x00\xff\xff"), rsv1=True)
+        assert payloads(frame)[-5:] == data[-5:]
+    assert payloads(Frame.text("plain")) == b"plain"
+    assert payloads(Frame(1, b"\xff" * 16, rsv1=True)) == b"\xff" * 16
 
 
 def test_two_libraries_live() -> None:
