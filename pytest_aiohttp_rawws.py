@@ -19,8 +19,12 @@ except ImportError:
     async_fixture = pytest.fixture  # type: ignore[assignment]
 
 if TYPE_CHECKING:
+    import ssl
+
+    from yarl import URL
+
     from aiohttp_rawws import RawClientSession
-    from aiohttp_rawws.testing import RawWebSocketPair, Scripts, ScriptServer
+    from aiohttp_rawws.testing import ChaosProxy, RawWebSocketPair, Scripts, ScriptServer
 
 T = TypeVar("T")
 
@@ -57,12 +61,42 @@ async def raw_websocket_pair() -> AsyncIterator[RawWebSocketPair]:
 async def raw_websocket_client() -> AsyncIterator[Callable[..., Entering[RawClientSession]]]:
     """Connect to an application or a URL: `session = await raw_websocket_client(app, "/ws")`.
 
-    The arguments are those of `aiohttp_rawws.testing.raw_client`. The fixture ends the session.
+    The arguments are those of `aiohttp_rawws.testing.raw_client`. The fixture ends the session. An
+    application with several clients is served once.
     """
+    from aiohttp import web
+    from yarl import URL
+
     from aiohttp_rawws.testing import raw_client
+    from aiohttp_rawws.testing.joined import serving
+
+    served: list[tuple[web.Application, URL]] = []
+
+    async def url_of(app: web.Application, **options: Any) -> URL:
+        for known, url in served:
+            if known is app:
+                return url
+        url = await stack.enter_async_context(serving(app, **options))
+        served.append((app, url))
+        return url
+
+    @contextlib.asynccontextmanager
+    async def client(
+        target: web.Application | str | URL,
+        path: str = "/",
+        *,
+        server_ssl: ssl.SSLContext | None = None,
+        unix_socket: str | None = None,
+        **options: Any,
+    ) -> AsyncIterator[RawClientSession]:
+        if isinstance(target, web.Application):
+            base = await url_of(target, ssl=server_ssl, unix_socket=unix_socket)
+            target = base.join(URL(path, encoded=True))
+        async with raw_client(target, unix_socket=unix_socket, **options) as session:
+            yield session
 
     async with contextlib.AsyncExitStack() as stack:
-        yield lambda *args, **options: Entering(raw_client(*args, **options), stack)
+        yield lambda *args, **options: Entering(client(*args, **options), stack)
 
 
 @async_fixture
@@ -91,9 +125,36 @@ async def raw_websocket_server(
         check(servers)
 
 
+@async_fixture
+async def raw_websocket_chaos(
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[Callable[..., Entering[ChaosProxy]]]:
+    """Put a bad network before a server: `proxy = await raw_websocket_chaos(url, drop="5%")`.
+
+    Then connect to `proxy.url`. The arguments are those of `aiohttp_rawws.testing.chaos`. The
+    report of a test that failed shows the seed and the faults.
+    """
+    from aiohttp_rawws.testing import chaos
+
+    proxies = request.node.stash.setdefault(PROXIES, [])
+
+    @contextlib.asynccontextmanager
+    async def inject(upstream: str | URL, **options: Any) -> AsyncIterator[ChaosProxy]:
+        async with chaos(upstream, **options) as proxy:
+            proxies.append(proxy)
+            yield proxy
+
+    async with contextlib.AsyncExitStack() as stack:
+        yield lambda *args, **options: Entering(inject(*args, **options), stack)
+
+
+#: The chaos proxies of a test.
+PROXIES = pytest.StashKey[list["ChaosProxy"]]()
 #: The servers of a test, and whether one of them was the reason why it failed.
 SERVERS = pytest.StashKey[list["ScriptServer"]]()
 TOLD = pytest.StashKey[bool]()
+#: How many connections the report of a failed test shows: the last ones.
+MAX_TOLD = 20
 
 
 def check(servers: list[ScriptServer]) -> None:
@@ -121,10 +182,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Show the scripts of a test that failed."""
+    """Show the scripts, and the faults of the network, of a test that failed."""
     report = yield
     servers = item.stash.get(SERVERS, [])
     if report.failed and servers:
-        told = "\n".join(str(played) for server in servers for played in server.started)
-        report.sections.append(("scripted peers", told or "no client has connected"))
+        told = [str(played) for server in servers for played in server.started]
+        if len(told) > MAX_TOLD:
+            told[:-MAX_TOLD] = [f"{len(told) - MAX_TOLD} connections before these"]
+        report.sections.append(("scripted peers", "\n".join(told) or "no client has connected"))
+    proxies = item.stash.get(PROXIES, [])
+    if report.failed and proxies:
+        report.sections.append(("chaos", "\n".join(proxy.report() for proxy in proxies)))
     return report

@@ -30,6 +30,8 @@ from tests.support.servers import Serve, ingress, left
 from tests.support.waiting import PATIENCE, until
 from tests.support.wire import Address, ByHand, Script, Wire, read_opening
 
+#: The fixtures that the package gives to others, and pytest's for tests of a plugin.
+pytest_plugins = ["pytest_aiohttp_rawws", "pytester"]
 #: Counts the tests that have ended.
 FINISHED = itertools.count(1)
 

@@ -12,6 +12,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Failure(Exception):
     """The command cannot go on. The message is one sentence for the user."""
 
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        #: The exit status of the command.
+        self.status = status
+
 
 class Stop:
     """The request to end the command. `failure` is a sentence if something went wrong."""

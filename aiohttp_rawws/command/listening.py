@@ -7,10 +7,11 @@ import socket
 import stat
 from collections.abc import Iterator
 
+from ..captures.addresses import address_of
 from .addresses import ListenAddress
 from .ending import Failure
 from .output import reason_of
-from .text import address_of, escaped
+from .text import escaped
 
 __all__ = ("listen", "name_of")
 

@@ -7,28 +7,20 @@ from typing import Any, Protocol
 import aiohttp
 from aiohttp import web
 
+from ..captures.addresses import visitor_of
+from ..captures.format import DIRECTIONS, length_of
 from ..proxy.proxy import can_upgrade
 from ..proxy.relay import RelayStats
-from ..session.kernel import is_unix
 from ..wire.frames import Frame
 from ..wire.pieces import Piece
 from .handshakes import Handshakes
-from .text import address_of
 
 __all__ = (
-    "DIRECTIONS",
-    "FLAGS",
     "Observer",
     "View",
-    "length_of",
     "show_answer",
     "watch_upstream",
 )
-
-#: A frame is named after its sender.
-DIRECTIONS = ("client", "upstream")
-#: The bits of a frame's first byte that are shown.
-FLAGS = ("fin", "rsv1", "rsv2", "rsv3")
 
 
 class View(Protocol):
@@ -56,7 +48,7 @@ class Observer:
         self._is_upgrade = can_upgrade(request)
         self._request = {
             "method": request.method,
-            "path": handshakes.path(request.rel_url.raw_path_qs),
+            "path": handshakes.redaction.path(request.rel_url.raw_path_qs),
             "address": visitor_of(request),
         }
 
@@ -70,7 +62,7 @@ class Observer:
             self.is_open = True
             protocol = response.headers.get("Sec-WebSocket-Protocol")
             fields = {
-                "protocol": self.handshakes.protocol(protocol),
+                "protocol": self.handshakes.redaction.protocol(protocol),
                 "extensions": response.headers.get("Sec-WebSocket-Extensions"),
                 "handshakes": self.handshakes.fields(response),
             }
@@ -131,15 +123,3 @@ async def watch_upstream(
     answer = await handler(request)
     observer.handshakes.answered(answer)
     return answer
-
-
-def length_of(frame: Frame | Piece) -> int:
-    """Return the size of a frame's whole payload, in bytes."""
-    return frame.length if isinstance(frame, Piece) else len(frame.payload)
-
-
-def visitor_of(request: web.Request) -> str:
-    """Return the address of a visitor, "unix" for one on a Unix socket, "" if it has gone."""
-    if is_unix(request.get_extra_info("socket")):
-        return "unix"
-    return address_of(request.get_extra_info("peername"))

@@ -4,15 +4,19 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
+import re
 import secrets
 import sys
+import textwrap
 from pathlib import Path
 
 from yarl import URL
 
+from ..captures import Recorder
 from ..testing.errors import PeerError
 from ..testing.player import Played
-from ..testing.playing import play_client, script_server
+from ..testing.playing import MAX_CONNECTIONS, play_client, script_server
 from ..testing.preset import Preset
 from ..testing.presets import PRESETS, preset
 from ..testing.script import Script
@@ -41,8 +45,8 @@ examples:
 FILE is a script (.toml, .json, .jsonl) or the name of a preset; --presets lists those.
 With --listen the command ends after --connections connections, with several FILEs the first
 connection plays the first one, and so on.
-Exit status: 0 if all went as written, 1 if not, 2 for a usage error and where nothing could be
-played: no connection, no such file.
+Exit status: 0 if all went as written, 1 if not or if there was no connection, 2 for a usage error,
+such as a file that is no script.
 """
 
 
@@ -56,6 +60,8 @@ class Options(argparse.Namespace):
     seed: int | None
     timeout: float | None
     report: str | None
+    capture: str | None
+    show_secrets: bool
     presets: bool
     listen_cert: str | None
     listen_key: str | None
@@ -89,11 +95,14 @@ def add_parser(commands: Commands) -> None:
         "--connections",
         metavar="N",
         type=count,
-        help="how many connections to play; 0 with --listen: until a signal (one for each FILE)",
+        help="how many connections to play, by default one for each FILE; with --listen 0 goes on "
+        "until a signal",
     )
     add("--seed", metavar="N", type=int, help="what all that is random follows from")
     add("--timeout", metavar="SECONDS", type=seconds, help="in place of the scripts' own")
     add("--report", metavar="FILE", help="write a report as JSON; - for standard output")
+    add("--capture", metavar="FILE", help="append all frames to a capture")
+    add("--show-secrets", action="store_true", help="keep credentials in the capture as they are")
     add("--listen-cert", metavar="FILE", help="listen with TLS, and this PEM certificate")
     add("--listen-key", metavar="FILE", help="its key, unless that is in the same file")
     tls = parser.add_mutually_exclusive_group()
@@ -106,12 +115,14 @@ def add_parser(commands: Commands) -> None:
 def run(options: Options) -> int:
     """Play, report, and return the exit status. Raises ArgumentTypeError for a usage error."""
     if options.presets:
-        print("\n".join(described(each) for each in PRESETS.values()))
+        tell("\n".join(described(each) for each in PRESETS.values()))
         return 0
     if not options.files:
         raise argparse.ArgumentTypeError("a FILE is needed, or --presets")
     if options.listen is None and options.connect is None:
         raise argparse.ArgumentTypeError("--listen or --connect is needed")
+    if options.connections == 0 and options.listen is None:
+        raise argparse.ArgumentTypeError("--connections 0 is for --listen")
     role = "server" if options.connect is None else "client"
     scripts = [script_named(name, role) for name in options.files]
     if options.timeout is not None:
@@ -119,13 +130,23 @@ def run(options: Options) -> int:
             script.timeout = options.timeout
     if options.seed is None:
         options.seed = secrets.randbits(32)
-    playing = serve if options.connect is None else connect
-    with contextlib.suppress(KeyboardInterrupt):
-        return report(options, run_loop(playing(options, scripts)))
-    return 1
+    with contextlib.ExitStack() as stack:
+        recorder = None
+        if options.capture is not None:
+            recorder = stack.enter_context(opened(options.capture, options.show_secrets))
+        playing = serve if options.connect is None else connect
+        return report(options, run_loop(playing(options, scripts, recorder)))
 
 
-async def serve(options: Options, scripts: list[Script]) -> list[Played]:
+def opened(path: str, show_secrets: bool) -> Recorder:
+    """Return what writes a capture. Raises Failure."""
+    try:
+        return Recorder(path, show_secrets=show_secrets)
+    except OSError as error:
+        raise Failure(f"cannot write {path}: {reason_of(error)}") from None
+
+
+async def serve(options: Options, scripts: list[Script], recorder: Recorder | None) -> list[Played]:
     """Play for so many connections, or until a signal."""
     assert options.listen is not None
     context = listen_context(options.listen_cert, options.listen_key, None)
@@ -134,25 +155,32 @@ async def serve(options: Options, scripts: list[Script]) -> list[Played]:
     with listen(options.listen, None) as listener:
         stop_on_signals(stop)
         async with script_server(
-            scripts, sock=listener, ssl=context, seed=options.seed, limit=count or None
+            scripts,
+            sock=listener,
+            ssl=context,
+            seed=options.seed,
+            limit=count or None,
+            recorder=recorder,
         ) as server:
             where = name_of(listener, tls=context is not None)
             print(f"Listening on {where}, seed {options.seed}", file=sys.stderr, flush=True)
             waits: list[asyncio.Future[object]] = [asyncio.ensure_future(stop.wait())]
-            if count:
-                waits.append(asyncio.ensure_future(server.ended(count, timeout=None)))
+            ended = server.ended(count or MAX_CONNECTIONS, timeout=None)
+            waits.append(asyncio.ensure_future(ended))
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
-        return server.played
+        return server.started
 
 
-async def connect(options: Options, scripts: list[Script]) -> list[Played]:
+async def connect(
+    options: Options, scripts: list[Script], recorder: Recorder | None
+) -> list[Played]:
     """Play one connection after the other. Raises Failure if there is none."""
     assert options.connect is not None
     assert options.seed is not None
     tls = upstream_context(options.ca, options.secure, None, None)
-    count = len(scripts) if options.connections is None else max(options.connections, 1)
+    count = len(scripts) if options.connections is None else options.connections
     played = []
     for number in range(count):
         script = scripts[min(number, len(scripts) - 1)]
@@ -164,6 +192,7 @@ async def connect(options: Options, scripts: list[Script]) -> list[Played]:
                     ssl=tls,
                     unix_socket=options.connect.path or None,
                     seed=options.seed + number,
+                    recorder=recorder,
                 )
             )
         except (OSError, PeerError) as error:
@@ -176,9 +205,9 @@ def report(options: Options, played: list[Played]) -> int:
     ok = bool(played) and all(each.ok for each in played)
     whole = {"ok": ok, "seed": options.seed, "played": [each.as_json() for each in played]}
     if options.report == "-":
-        print(json.dumps(whole, indent=1))
+        tell(json.dumps(whole, indent=1))
     else:
-        print("\n".join(str(each) for each in played) or "no connection was played")
+        tell("\n".join(str(each) for each in played) or "no connection was played")
     if options.report not in (None, "-"):
         try:
             Path(str(options.report)).write_text(json.dumps(whole, indent=1) + "\n")
@@ -200,13 +229,24 @@ def script_named(name: str, role: str) -> Script:
 
 
 def described(each: Preset) -> str:
-    section = f" ({each.section})" if each.section else ""
-    return f"{each.name:32} {'/'.join(each.roles):14} {each.sentence}{section}"
+    """Return a preset on two lines or more."""
+    roles = " or ".join(each.roles) + (f"; {each.section}" if each.section else "")
+    sentence = textwrap.fill(each.sentence, 88, initial_indent="    ", subsequent_indent="    ")
+    return f"{each.name} ({roles})\n{sentence}"
+
+
+def tell(text: str) -> None:
+    """Write to standard output, which a reader may have left."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python would try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def count(text: str) -> int:
     """Return a number of connections."""
-    if not text.isdecimal() or int(text) > 10**6:
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > MAX_CONNECTIONS:
         raise argparse.ArgumentTypeError(f"not a number of connections: {text!r}")
     return int(text)
 

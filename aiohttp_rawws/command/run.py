@@ -1,9 +1,10 @@
 """From the command line to an exit status."""
 
 import argparse
+import os
 import sys
 
-from . import proxy
+from . import chaos, check, convert, play, proxy, replay
 from .arguments import PROGRAM, make_parser
 from .ending import Failure
 
@@ -11,8 +12,8 @@ __all__ = ("main",)
 
 #: Each has `add_parser(commands)`, which adds its parser and sets the default `run`: a function
 #: that gets the arguments and returns the exit status. `run` raises ArgumentTypeError for a usage
-#: error, and Failure for what ends the command with exit status 1.
-SUBCOMMANDS = (proxy,)
+#: error, and Failure for what ends the command with its exit status.
+SUBCOMMANDS = (proxy, play, chaos, check, convert, replay)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,9 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
         subcommand.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
     except argparse.ArgumentTypeError as error:
         commands.choices[options.command].error(str(error))
+    except BrokenPipeError:
+        # As `| head` has it. What is left to be written at the exit has no reader either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Failure as failure:
         print(f"{PROGRAM}: {failure}", file=sys.stderr)
-        return 1
+        return failure.status

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from ..captures.format import FLAGS, length_of
+from ..captures.inflation import Inflater, inflaters_of
 from ..wire.frames import Frame
 from ..wire.pieces import Piece
-from .inflation import Inflater, inflaters_of
-from .observer import FLAGS, length_of
 from .output import Output
 from .text import escaped, preview
 

@@ -1,9 +1,8 @@
 """Texts that are safe to show. What a peer sends never reaches a terminal as it came."""
 
 import re
-from typing import Any
 
-__all__ = ("TEXT_SHOWN", "address_of", "escaped", "preview")
+__all__ = ("TEXT_SHOWN", "escaped", "preview")
 
 #: The bytes of a payload that are shown.
 TEXT_SHOWN = 80
@@ -51,11 +50,3 @@ def text_of(data: bytes, *, cut: bool) -> str | None:
             return None
         text = data[: error.start].decode()
     return None if CONTROL.search(text) else text
-
-
-def address_of(peer: Any) -> str:
-    """Return `host:port` or `[IPv6]:port`, or "" if the peer has gone."""
-    if not isinstance(peer, tuple):
-        return ""
-    host, port = peer[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

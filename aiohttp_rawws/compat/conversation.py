@@ -17,6 +17,7 @@ from ..session.ending import delivered
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.errors import ProtocolError, SessionClosed
 from ..wire.frames import Frame
+from ..wire.native import new_tuple
 from .heartbeat import Heartbeat
 from .messages import (
     CLOSED,
@@ -26,7 +27,6 @@ from .messages import (
     cannot_write,
     close_frame,
     message_of,
-    new,
     websocket_error,
 )
 from .sending import Sending
@@ -118,7 +118,7 @@ class Conversation:
                 return await self._violated(error)
             if taken is not None:
                 opcode, data = taken
-                return new(WSMessage, (TYPES[opcode], data, ""))
+                return new_tuple(WSMessage, (TYPES[opcode], data, ""))
             message = await self._what_else()
         if message.type in ENDS:
             raise StopAsyncIteration
@@ -149,8 +149,9 @@ class Conversation:
         self._waiting = True
         try:
             while self._interruption is None and self._receiver.close_received is None:
-                if not await inbox.more():
+                if (waiter := inbox.more()) is None:
                     break
+                await waiter
                 if (message := inbox.take()) is not None:
                     return message
         finally:

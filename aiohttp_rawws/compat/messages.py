@@ -7,6 +7,7 @@ from ..layers.message import Message
 from ..wire.close import truncate_reason
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
+from ..wire.native import new_tuple
 
 __all__ = (
     "CLOSED",
@@ -16,7 +17,6 @@ __all__ = (
     "cannot_write",
     "close_frame",
     "message_of",
-    "new",
     "unexpected",
     "websocket_error",
 )
@@ -30,14 +30,11 @@ ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 #: The types by opcode. An IntEnum is slow as the key of a dict.
 TYPES = [WSMsgType(opcode) if opcode in (1, 2, 9, 10) else None for opcode in range(16)]
 
-# The constructor of a NamedTuple is Python code around this, and takes twice as long.
-new = tuple.__new__
-
 
 def message_of(message: Message) -> WSMessage:
     """Return a message as aiohttp has it."""
     opcode, data = message
-    return new(WSMessage, (TYPES[opcode], data, ""))
+    return new_tuple(WSMessage, (TYPES[opcode], data, ""))
 
 
 def websocket_error(error: ProtocolError) -> aiohttp.WebSocketError:

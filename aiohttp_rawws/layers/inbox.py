@@ -1,6 +1,9 @@
 """The receiving half of a `WebSocketSession`: frames to messages, and the answers they ask for."""
 
+import asyncio
+
 from ..session.session import RawWebSocketSession, connection_of
+from ..session.waiting import Waiter
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
 from ..wire.names import Opcode
@@ -82,20 +85,22 @@ class Inbox:
                 raise
         return None
 
-    async def more(self) -> bool:
-        """Wait until there may be more. Return False at the end of the stream.
+    def more(self) -> Waiter | None:
+        """Return what to await for more to come, None at the end or while a task closes.
 
-        Raises ProtocolError where the peer broke a rule, RuntimeError if another task waits here.
+        To be called after `take` and awaited at once. ProtocolError where the peer broke a rule.
         """
+        end = self._end
+        if end.closing is not None:
+            return None
+        if end.groups:
+            # A group cancels only its own tasks, which begin to wait after it has begun.
+            end.receiving = asyncio.current_task()
         if self._error is not None:
             raise type(self._error)(*self._error.args)
         if self._answers.late_pong is not None:
             self._answers.catch_up()
-        waiter = self._receiver.more()
-        if waiter is None:
-            return False
-        await waiter
-        return True
+        return self._receiver.more()
 
     def _control(self, frame: Frame) -> Message | None:
         """Answer a control frame. Return it as a message if the user is to do that."""

@@ -1,9 +1,10 @@
 import cython
 
 from ..wire.frames cimport Frame
+from ..wire.native cimport new_tuple
 
 cdef unsigned int FIN, CONTROL, WHOLE_TEXT, WHOLE_BINARY
-cdef object new, TEXT, BINARY
+cdef object TEXT, BINARY
 
 
 cdef class MessageAssembler:

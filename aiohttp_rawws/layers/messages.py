@@ -14,6 +14,7 @@ from ..wire.explanations import EXPLANATIONS
 from ..wire.frames import Frame
 from ..wire.introspection import ConstructorSignature
 from ..wire.names import CloseCode, Opcode, Violation
+from ..wire.native import new_tuple
 from ..wire.pieces import Piece
 from .message import Message
 
@@ -27,9 +28,6 @@ CONTROL = 0x08
 FIN = 0x80
 WHOLE_TEXT = FIN | TEXT
 WHOLE_BINARY = FIN | BINARY
-
-# The constructor of a NamedTuple is Python code around this, and takes twice as long.
-new = tuple.__new__
 
 NOT_DECODED = (
     "a reserved bit is set: the extension it belongs to must decode the frame first "
@@ -143,13 +141,13 @@ class MessageAssembler:
         if len(payload) > self._max_message_size:
             return None
         if head == WHOLE_BINARY:
-            return new(Message, (BINARY, payload))
+            return new_tuple(Message, (BINARY, payload))
         if head != WHOLE_TEXT:
             return None
         if not self._validate_utf8:
-            return new(Message, (TEXT, payload))
+            return new_tuple(Message, (TEXT, payload))
         try:
-            return new(Message, (TEXT, payload.decode()))
+            return new_tuple(Message, (TEXT, payload.decode()))
         except UnicodeDecodeError:
             # The long way tells what is wrong.
             return None

@@ -1,7 +1,8 @@
 """The sending half of a `WebSocketSession`: whole messages, in order."""
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable
+from collections.abc import AsyncIterable, Awaitable, Callable
+from functools import partial
 
 from ..session.sender import Sender, half_sent
 from ..session.session import RawWebSocketSession, connection_of
@@ -16,14 +17,17 @@ __all__ = ("Outbox", "send_compressed")
 class Outbox:
     """Sends messages of many tasks, compressed as negotiated. None stands within another."""
 
-    __slots__ = ("_deflate", "_reader", "_sender", "_session", "_turn", "_unfinished")
+    __slots__ = ("_put_whole", "_reader", "_session", "_turn", "_unfinished", "_writer")
 
     def __init__(self, session: RawWebSocketSession, deflate: PermessageDeflate | None) -> None:
         connection = connection_of(session)
         self._session = session
-        self._sender = connection.sender
         self._reader = connection.reader
-        self._deflate = deflate
+        self._writer = connection.writer
+        # Bound once: it is called for each message.
+        self._put_whole: Callable[[Frame], object] = connection.sender.send
+        if deflate is not None:
+            self._put_whole = partial(send_compressed, connection.sender, deflate)
         # Held while a message is sent in fragments.
         self._turn = asyncio.Lock()
         # A message was begun that will never be finished.
@@ -34,7 +38,7 @@ class Outbox:
         if self._turn.locked():
             return self._send_later(frame)
         self._put(frame)
-        return self._session.drain() if self._sender.writer.paused else None
+        return self._session.drain() if self._writer.paused else None
 
     async def _send_later(self, frame: Frame) -> None:
         """Send a whole message behind the one that is sent in fragments."""
@@ -42,7 +46,7 @@ class Outbox:
             async with self._turn:
                 pass
         self._put(frame)
-        if self._sender.writer.paused:
+        if self._writer.paused:
             await self._session.drain()
 
     async def send_fragments(self, source: AsyncIterable[str | bytes]) -> None:
@@ -56,7 +60,7 @@ class Outbox:
                     frame = fragment_of(data, kind)
                     self._put(frame)
                     kind = str if isinstance(data, str) else bytes
-                    if self._sender.writer.paused:
+                    if self._writer.paused:
                         await self._session.drain()
                 if kind is not None:
                     self._put(Frame.continuation(b""))
@@ -70,7 +74,7 @@ class Outbox:
             raise SessionClosed("the peer has ended its stream without a Close")
         if self._unfinished:
             raise SessionClosed("a message was left unfinished: no other can follow it")
-        send_compressed(self._sender, self._deflate, frame)
+        self._put_whole(frame)
 
 
 def send_compressed(sender: Sender, deflate: PermessageDeflate | None, frame: Frame) -> None:

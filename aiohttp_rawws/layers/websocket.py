@@ -1,6 +1,5 @@
 """Messages over a raw session: what most handlers want."""
 
-import asyncio
 import functools
 import inspect
 import json
@@ -150,8 +149,10 @@ class WebSocketSession:
 
     async def __anext__(self) -> Message:
         while (message := self._inbox.take()) is None:
-            if not await self._more():
+            if (waiter := self._inbox.more()) is None:
+                await self._end.reach()
                 raise StopAsyncIteration
+            await waiter
         return message
 
     async def receive(self) -> Message:
@@ -162,8 +163,10 @@ class WebSocketSession:
         cancel: no message is lost.
         """
         while (message := self._inbox.take()) is None:
-            if not await self._more():
+            if (waiter := self._inbox.more()) is None:
+                await self._end.reach()
                 raise self._end_of_stream()
+            await waiter
         return message
 
     async def receive_str(self) -> str:
@@ -183,20 +186,6 @@ class WebSocketSession:
     async def receive_json(self, *, loads: Callable[[str], Any] = json.loads) -> Any:
         """Wait for a text, and return what it is the JSON of. Raises what `loads` does, too."""
         return loads(await self.receive_str())
-
-    async def _more(self) -> bool:
-        """Wait until there may be more. Return False at the end."""
-        end = self._end
-        end.receiving = asyncio.current_task()
-        try:
-            if end.closing is not None:
-                await asyncio.shield(end.closing)
-            elif await self._inbox.more():
-                return True
-        finally:
-            end.receiving = None
-        end.note()
-        return False
 
     def _end_of_stream(self) -> EndOfStream:
         if self._pulse is None or not self._pulse.silent:

@@ -23,6 +23,7 @@ class WebSocketEnd:
         "_closers",
         "_session",
         "_timer",
+        "_waiter",
         "closing",
         "ended",
         "groups",
@@ -32,15 +33,16 @@ class WebSocketEnd:
 
     def __init__(self, session: RawWebSocketSession, timeout: float) -> None:
         self._session = session
+        self._waiter = connection_of(session).receiver.waiter
         #: How long the peer's Close, and its receiver, may take, in seconds.
         self.timeout = timeout
         #: True once nothing more will be received, and that was told.
         self.ended = False
-        #: The task that waits for a message.
+        #: The task of a group that was the last to wait for a message. It may do so no more.
         self.receiving: asyncio.Task[Any] | None = None
         #: Done once `close` has read what was left. None where it does not read.
         self.closing: asyncio.Future[None] | None = None
-        # The tasks in `close`.
+        # The tasks in `close`, and those that wait for one of them.
         self._closers: list[asyncio.Task[Any] | None] = []
         #: The groups that run.
         self.groups: list[TaskGroup] = []
@@ -64,7 +66,7 @@ class WebSocketEnd:
         try:
             if self.closing is not None:
                 await asyncio.shield(self.closing)
-            elif self.receiving is not None:
+            elif self._waiter.waiting:
                 await self._session.close(code, reason)
                 await self._peer_end()
             else:
@@ -102,13 +104,26 @@ class WebSocketEnd:
 
     # -- who is told -----------------------------------------------------------------------
 
+    async def reach(self) -> None:
+        """Wait until a task that closes has read what was left, and note the end."""
+        if self.closing is not None:
+            task = asyncio.current_task()
+            self._closers.append(task)
+            try:
+                await asyncio.shield(self.closing)
+            finally:
+                self._closers.remove(task)
+        self.note()
+
     def note(self) -> None:
         """Note that nothing more will be received. End the groups.
 
         Those who receive or close are not cancelled: they see the end themselves.
         """
         self.ended = True
-        spared = {asyncio.current_task(), self.receiving, *self._closers}
+        spared = {asyncio.current_task(), *self._closers}
+        if self._waiter.waiting:
+            spared.add(self.receiving)
         for group in tuple(self.groups):
             group.cancel_all_but(spared)
 
@@ -121,6 +136,7 @@ class WebSocketEnd:
     def remove(self, group: "TaskGroup") -> None:
         self.groups.remove(group)
         if not self.groups:
+            self.receiving = None
             self._session.remove_end_callback(self._note_peer_end)
             if self._timer is not None:
                 self._timer.cancel()

@@ -1,9 +1,11 @@
 """A slow side slows the other, and one that takes nothing any more is given up."""
 
+import os
+
 from ..server.logs import logger
 from ..session.connection import Connection
 from ..session.ending import Stall
-from ..session.kernel import has_ended
+from ..session.kernel import error_of, has_ended
 from .first_end import FirstEnd
 
 __all__ = ("END_POLL", "Backpressure")
@@ -52,7 +54,16 @@ class Backpressure:
 
     def give_up(self) -> None:
         """Reset both sides: the target takes nothing any more, and the source has ended."""
-        self._first_end.note(self._side, "end of stream")
+        error = self._loss_of_source()
+        self._first_end.note(self._side, "end of stream" if error is None else "lost", error)
         logger.debug("Relay: %s ended, and the other side takes nothing any more", self._side)
         self._target.abort()
         self._source.abort()
+
+    def _loss_of_source(self) -> BaseException | None:
+        """Return the error that has ended the source; None for one that has ended its stream."""
+        link = self._source.link
+        if link.lost:
+            return link.exception
+        number = error_of(link.get_extra_info("socket"))
+        return OSError(number, os.strerror(number)) if number else None

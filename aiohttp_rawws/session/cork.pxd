@@ -1,13 +1,13 @@
 import cython
 
-from ..wire.native cimport ReadBuffer
+from ..wire.native cimport ReadBuffer, key_at
 
 cdef Py_ssize_t KEYS
 
 
 @cython.final
 cdef class MaskingKeys:
-    cdef bytes _drawn
+    cdef bytearray _drawn
     cdef Py_ssize_t _used
 
     @cython.locals(start=Py_ssize_t)

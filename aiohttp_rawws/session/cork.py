@@ -4,7 +4,7 @@ import asyncio
 import os
 from weakref import WeakKeyDictionary
 
-from ..wire.native import ReadBuffer
+from ..wire.native import ReadBuffer, key_at
 
 __all__ = ("Cork", "Corked", "MaskingKeys", "cork_of")
 
@@ -21,17 +21,17 @@ class MaskingKeys:
     __slots__ = ("_drawn", "_used")
 
     def __init__(self) -> None:
-        self._drawn = b""
+        self._drawn = bytearray()
         self._used = 0
 
     def next(self) -> bytes:
         """Return a key that was never returned before."""
         if self._used == len(self._drawn):
-            self._drawn = os.urandom(4 * KEYS)
+            self._drawn = bytearray(os.urandom(4 * KEYS))
             self._used = 0
         start = self._used
         self._used = start + 4
-        return self._drawn[start : start + 4]
+        return key_at(self._drawn, start)
 
 
 class Corked:

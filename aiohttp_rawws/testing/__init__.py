@@ -7,6 +7,11 @@ async with script_server(script) as server:
 """
 
 from . import presets
+from .chaos import ChaosProxy, FaultRecord, chaos
+from .conformance.case import Grade
+from .conformance.client import check_client
+from .conformance.report import Report, Result
+from .conformance.server import check
 from .errors import NotHttp, PeerEnded, PeerError, PeerSilent, ScriptFailed, Unexpected
 from .http import HttpHead
 from .joined import RawWebSocketPair, raw_client, raw_pair
@@ -20,8 +25,11 @@ from .transcript import Entry, Transcript
 from .wire import Wire
 
 __all__ = (
+    "ChaosProxy",
     "Entry",
+    "FaultRecord",
     "FrameLike",
+    "Grade",
     "HttpHead",
     "NotHttp",
     "PeerEnded",
@@ -31,6 +39,8 @@ __all__ = (
     "Player",
     "Preset",
     "RawWebSocketPair",
+    "Report",
+    "Result",
     "Script",
     "ScriptFailed",
     "ScriptFileError",
@@ -39,6 +49,9 @@ __all__ = (
     "Transcript",
     "Unexpected",
     "Wire",
+    "chaos",
+    "check",
+    "check_client",
     "load_script",
     "play",
     "play_client",

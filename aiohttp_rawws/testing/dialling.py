@@ -6,7 +6,7 @@ from yarl import URL
 
 from .wire import Wire
 
-__all__ = ("dial", "host_of", "target_of")
+__all__ = ("TLS_SCHEMES", "default_context", "dial", "host_of", "target_of")
 
 TLS_SCHEMES = ("wss", "https")
 
@@ -29,7 +29,11 @@ async def dial(
         raise ValueError(f"a ws, wss, http or https URL is needed, got {str(url)!r}")
     context = None
     if url.scheme in TLS_SCHEMES:
-        context = ssl if isinstance(ssl, ssl_module.SSLContext) else default_context(check=ssl)
+        context = (
+            ssl
+            if isinstance(ssl, ssl_module.SSLContext)
+            else default_context(check=ssl is not False)
+        )
     return await Wire.connect(
         url.host,
         url.port or (443 if context else 80),
@@ -55,8 +59,5 @@ def target_of(url: str | URL) -> str:
 
 def host_of(url: str | URL) -> str:
     """Return the `Host` of a URL: with the port, unless that is the scheme's own."""
-    return (
-        URL(url).raw_authority.rpartition("@")[2]
-        if not URL(url).is_default_port()
-        else (URL(url).raw_host or "")
-    )
+    url = URL(url)
+    return url.host_port_subcomponent or ""

@@ -3,7 +3,10 @@
 PeerError(Exception)
 ├── PeerEnded           the peer ended its stream: `reset` tells how
 ├── PeerSilent          the peer took longer than the time allowed; a TimeoutError
-└── NotHttp             the peer's handshake is no head of HTTP
+├── NotHttp             the peer's handshake is no head of HTTP
+└── Unexpected          the peer did something else than a step of a script expects
+
+ScriptFailed(AssertionError)    a script did not go as written
 """
 
 __all__ = ("NotHttp", "PeerEnded", "PeerError", "PeerSilent", "ScriptFailed", "Unexpected")

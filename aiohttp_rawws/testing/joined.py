@@ -14,7 +14,10 @@ from ..client.connect import connect
 from ..server.setup import add_raw_websocket, setup
 from ..session.session import RawClientSession, RawServerSession
 
-__all__ = ("RawWebSocketPair", "raw_client", "raw_pair")
+__all__ = ("RawWebSocketPair", "raw_client", "raw_pair", "serving")
+
+#: How long the handlers of an application may take at the end of a test, in seconds.
+SHUTDOWN = 1.0
 
 
 class RawWebSocketPair(NamedTuple):
@@ -32,7 +35,8 @@ async def serving(
     unix_socket: str | None = None,
 ) -> AsyncIterator[URL]:
     """Serve an application within the block, on a free port or a Unix socket. Yield its URL."""
-    runner = web.AppRunner(app)
+    # A handler that does not end is cancelled soon.
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN)
     await runner.setup()
     try:
         scheme = "ws" if ssl is None else "wss"

@@ -2,15 +2,16 @@
 
 import asyncio
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from multidict import CIMultiDict
 
 from ..wire.handshake import accept_key
+from .arguments import Split, check_count, check_octets, check_seconds, split_of
 from .errors import PeerEnded, PeerSilent, Unexpected
 from .http import HeaderLines, HttpHead, head_bytes
-from .player import Player, Split
+from .player import Player
 
 __all__ = ("Answer", "Request")
 
@@ -40,15 +41,18 @@ class Answer:
     gap: float = 0.0
     cut: int | None = None
 
+    def __post_init__(self) -> None:
+        check_count("the status of an answer", self.status, 100, 999)
+        check_octets("body", self.body)
+        if not callable(self.raw):
+            check_octets("raw", self.raw, optional=True)
+        check_sent(self)
+
     async def run(self, player: Player) -> None:
+        if player.wire.is_client:
+            raise Unexpected("a script that answers is a server's, but this peer is a client")
         request = await read_head(player, "a request")
-        data = self.octets(request) + self.behind
-        sent = data[: self.cut]
-        end = sent.find(b"\r\n\r\n") + 4
-        player.transcript.note("sent", HttpHead.of(sent[:end]) if end > 3 else sent)
-        if sent[end:] and end > 3:
-            player.transcript.note("sent", sent[end:])
-        await player.write(sent, split=self.split, gap=self.gap, note=False)
+        await send_head(self, self.octets(request), player)
 
     def octets(self, request: HttpHead) -> bytes:
         """Return the answer to a request."""
@@ -85,7 +89,7 @@ class Request:
     path: str = "/"
     headers: HeaderLines = ()
     host: str = "localhost"
-    protocols: tuple[str, ...] = ()
+    protocols: Sequence[str] = ()
     extensions: str | None = None
     raw: bytes | None = None
     behind: bytes = b""
@@ -96,13 +100,18 @@ class Request:
     method: str = "GET"
     version: str = "HTTP/1.1"
 
+    def __post_init__(self) -> None:
+        if isinstance(self.protocols, str):
+            raise TypeError(f"protocols are a sequence of names, got {self.protocols!r}")
+        check_octets("raw", self.raw, optional=True)
+        check_count("the status of an answer", self.status, 0, 999, optional=True)
+        check_sent(self)
+
     async def run(self, player: Player) -> None:
+        if not player.wire.is_client:
+            raise Unexpected("a script that requests is a client's, but this peer is a server")
         key = base64.b64encode(player.random.randbytes(16)).decode()
-        data = (self.raw if self.raw is not None else self.octets(key)) + self.behind
-        sent = data[: self.cut]
-        end = sent.find(b"\r\n\r\n") + 4
-        player.transcript.note("sent", HttpHead.of(sent[:end]) if end > 3 else sent)
-        await player.write(sent, split=self.split, gap=self.gap, note=False)
+        await send_head(self, self.raw if self.raw is not None else self.octets(key), player)
         if self.status == 0:
             return
         answer = await read_head(player, f"status {self.status or 'any'}")
@@ -133,6 +142,28 @@ class Request:
 
     def __str__(self) -> str:
         return f"request {self.path}"
+
+
+def check_sent(step: Answer | Request) -> None:
+    check_octets("behind", step.behind)
+    check_seconds("gap", step.gap)
+    check_count("cut", step.cut, optional=True)
+    object.__setattr__(step, "split", split_of(step.split))
+    for pair in changed(CIMultiDict(), step.headers):
+        if len(pair) != 2 or not all(isinstance(each, str) for each in pair):
+            raise TypeError(f"headers are names and values, got {pair!r}")
+
+
+async def send_head(step: Answer | Request, head: bytes, player: Player) -> None:
+    """Send a head and what comes behind it, and note them apart."""
+    sent = (head + step.behind)[: step.cut]
+    end = sent.find(b"\r\n\r\n") + 4
+    if end > 3:
+        player.transcript.note("sent", HttpHead.of(sent[:end]))
+    rest = sent[end:] if end > 3 else sent
+    if rest:
+        player.transcript.note("sent", rest)
+    await player.write(sent, split=step.split, gap=step.gap, note=False)
 
 
 def changed(headers: CIMultiDict[str], changes: HeaderLines) -> list[tuple[str, str]]:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from ..wire.frames import Frame
-from ..wire.names import Opcode
+from ..wire.names import OPCODES, Opcode, opcode_name
+from .arguments import check_count, check_flag, check_octets
 
-__all__ = ("FrameLike", "Pattern", "opcode_of", "pattern_of")
+__all__ = ("FrameLike", "Pattern", "name_of", "opcode_of", "pattern_of", "shown")
 
+BITS = ("fin", "rsv1", "rsv2", "rsv3")
 #: The names that stand for several opcodes.
 KINDS: dict[str, tuple[int, ...]] = {
     "any": tuple(range(16)),
@@ -37,6 +40,12 @@ class FrameLike:
 
     def __post_init__(self) -> None:
         opcodes_of(self.opcode)
+        for name in ("payload", "contains"):
+            check_octets(name, getattr(self, name), optional=True)
+        for name in (*BITS, "masked"):
+            check_flag(name, getattr(self, name), optional=True)
+        check_count("length", self.length, optional=True)
+        check_count("close_code", self.close_code, 0, 0xFFFF, optional=True)
 
     def __call__(self, frame: Frame) -> bool:
         """Return True for a frame like this."""
@@ -47,14 +56,12 @@ class FrameLike:
             and self.payload in (None, frame.payload)
             and (self.contains is None or self.contains in frame.payload)
             and all(w is None or w == s for w, s in zip(wanted, seen, strict=True))
-            and all(
-                getattr(self, bit) in (None, getattr(frame, bit))
-                for bit in ("fin", "rsv1", "rsv2", "rsv3")
-            )
+            and all(getattr(self, bit) in (None, getattr(frame, bit)) for bit in BITS)
         )
 
     def __str__(self) -> str:
-        words = [str(self.opcode).upper()]
+        opcode = self.opcode
+        words = [opcode.upper() if isinstance(opcode, str) else opcode_name(OPCODES[opcode])]
         for field in fields(self)[1:]:
             value = getattr(self, field.name)
             if value is True:
@@ -76,9 +83,12 @@ def pattern_of(pattern: Pattern) -> Callable[[Frame], object]:
         return FrameLike(pattern)
     if isinstance(pattern, FrameLike):
         return pattern
-    if callable(pattern):
+    # A class, as Frame itself, would make something true of any frame.
+    if callable(pattern) and not isinstance(pattern, type):
         return Predicate(pattern)
-    raise TypeError(f"a pattern is a frame, an opcode or a function, got {pattern!r}")
+    raise TypeError(
+        f"a pattern is a frame, an opcode, a FrameLike or a function of a frame, got {pattern!r}"
+    )
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,16 @@ class Predicate:
         return self.function(frame)
 
     def __str__(self) -> str:
-        return getattr(self.function, "__name__", repr(self.function))
+        return name_of(self.function)
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """Return the name of a function, and of a lambda where it stands."""
+    name: str = getattr(function, "__name__", repr(function))
+    code = getattr(function, "__code__", None)
+    if name == "<lambda>" and code is not None:
+        name = f"lambda in {Path(code.co_filename).name}, line {code.co_firstlineno}"
+    return name
 
 
 def shown(frame: Frame) -> str:
@@ -122,6 +141,5 @@ def opcode_of(opcode: int | str) -> int:
         except KeyError:
             names = ", ".join(each.name.lower() for each in Opcode)
             raise ValueError(f"{opcode!r} is no opcode: use {names}, or 0 to 15") from None
-    if not 0 <= opcode <= 15:
-        raise ValueError(f"an opcode is 0 to 15, got {opcode}")
+    check_count("an opcode", opcode, 0, 15)
     return int(opcode)

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
+from .arguments import Split, split_of
 from .errors import PeerEnded, PeerError, ScriptFailed
 from .http import HttpHead
+from .recording import WireRecording
 from .transcript import Transcript
 from .wire import Wire
 
 if TYPE_CHECKING:
+    from ..captures import Recorder
     from .script import Script
     from .steps import Step
 
 __all__ = ("Played", "Player", "Split", "play")
-
-#: The offsets where one write ends and the next begins; "each" for each octet, "random" for some.
-Split = Iterable[int] | str
 
 
 class Player:
@@ -40,6 +40,15 @@ class Player:
         self.head: HttpHead | None = None
         #: The peer's end, once it was seen.
         self.end: PeerEnded | None = None
+        #: The step that is played: of a branch or a repeat the inner one.
+        self.step: Step | None = None
+        #: How many expectations there were before it.
+        self.compared = 0
+
+    async def run(self, step: "Step") -> None:
+        """Play a step."""
+        self.step, self.compared = step, len(self.transcript.expected)
+        await step.run(self)
 
     async def read_head(self) -> HttpHead:
         """Read the peer's side of the handshake."""
@@ -47,10 +56,10 @@ class Player:
         self.transcript.note("seen", self.head)
         return self.head
 
-    async def read_frame(self) -> Frame:
+    async def read_frame(self, *, within: float | None = None) -> Frame:
         """Read the next frame. Raises PeerEnded, which is noted, and what `Wire` raises."""
         try:
-            frame = await self.wire.read_frame()
+            frame = await self.wire.read_frame(within=within)
         except PeerEnded as end:
             self.note_end(end)
             raise
@@ -80,8 +89,9 @@ class Player:
             frame = with_mask(frame, frame.mask or self.random.randbytes(4))
         elif masked is False:
             frame = with_mask(frame, None)
-        self.transcript.note("sent", frame)
-        await self.write(frame.encode()[:cut], split=split, gap=gap, note=False)
+        data = frame.encode()
+        self.transcript.note("sent", frame if cut is None or cut >= len(data) else data[:cut])
+        await self.write(data[:cut], split=split, gap=gap, note=False)
 
     async def write(
         self, data: bytes, *, split: Split = (), gap: float = 0.0, note: bool = True
@@ -89,16 +99,15 @@ class Player:
         """Send octets as they are."""
         if note:
             self.transcript.note("sent", data)
-        if isinstance(split, str):
-            split = self._offsets(split, len(data))
-        await self.wire.write(data, split=split, gap=gap)
+        await self.wire.write(data, split=self._offsets(split, len(data)), gap=gap)
 
-    def _offsets(self, split: str, size: int) -> Iterable[int]:
-        if split == "each":
+    def _offsets(self, split: Split, size: int) -> Iterable[int]:
+        offsets = split_of(split)
+        if not isinstance(offsets, str):
+            return offsets
+        if offsets == "each":
             return range(1, size)
-        if split == "random":
-            return self.random.sample(range(1, size), min(8, size - 1)) if size > 1 else ()
-        raise ValueError(f"split is offsets, 'each' or 'random', got {split!r}")
+        return self.random.sample(range(1, size), min(8, size - 1)) if size > 1 else ()
 
 
 @dataclass
@@ -111,41 +120,55 @@ class Played:
     transcript: Transcript
     #: The peer's handshake: the request for a server, the answer for a client. None without one.
     head: HttpHead | None = None
-    #: What went wrong, None if all went as written.
+    #: What went wrong, None if nothing did.
     failure: str | None = None
-    #: The step where it went wrong, counted from 1.
+    #: The step that is played, or where it went wrong, counted from 1; 0 is a handshake that the
+    #: script leaves out, and None is behind the last step.
     step: int | None = None
     #: How the peer ended its stream: "FIN", "RST", or None if that was not seen.
     end: str | None = None
+    #: False while the script is played.
+    finished: bool = False
+    #: The exception of a mistake in the script, as a function that raises.
+    error: Exception | None = None
+    #: The step as text, whether some step from it on waits for the peer, and whether the last
+    #: expectation is that step's.
+    at: str = ""
+    waits: bool = True
+    marked: bool = False
 
     @property
     def ok(self) -> bool:
-        """True if all steps went as written."""
-        return self.failure is None
+        """True if the script has ended and all steps went as written."""
+        return self.finished and self.failure is None
 
     @property
     def frames(self) -> list[Frame]:
         """The frames that the peer sent."""
         return self.transcript.frames()
 
-    def fail(self, number: int, step: object, why: str) -> None:
-        """Note that a step failed. The first one counts."""
+    def fail(self, why: str) -> None:
+        """Note that the step failed. The first failure counts."""
         if self.failure is None:
-            self.step = number
-            self.failure = f"{step}: {why}"
+            self.failure = f"{self.at}: {why}"
 
     def check(self) -> None:
-        """Raise ScriptFailed if the script did not go as written."""
+        """Raise ScriptFailed if a step did not go as written."""
         __tracebackhide__ = True
         if self.failure is not None:
-            raise ScriptFailed(str(self))
+            raise ScriptFailed(str(self)) from self.error
 
     def __str__(self) -> str:
         who = f"script {self.name!r} ({self.role}, seed {self.seed})"
-        if self.failure is None:
-            return f"{who}: ok"
-        table = f"\n{self.transcript.side_by_side()}" if self.transcript.expected else ""
-        return f"{who} failed at step {self.step}: {self.failure}{table}"
+        place = f"step {self.step}" if self.step else "the handshake"
+        table = ""
+        if self.transcript.expected:
+            table = "\n" + self.transcript.side_by_side(marked=self.marked)
+        if self.failure is not None:
+            return f"{who} failed at {place}: {self.failure}{table}"
+        if not self.finished and self.at:
+            return f"{who} is still at {place}: {self.at}{table}"
+        return f"{who}: ok" if self.finished else f"{who} begins"
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as values for JSON."""
@@ -170,12 +193,13 @@ async def play(
     seed: int | None = None,
     opening: "Callable[[Step], Step] | None" = None,
     on_start: Callable[[Played], None] | None = None,
+    recorder: "Recorder | None" = None,
 ) -> Played:
     """Play a script on a connection, from the handshake to the end of the connection.
 
     Never raises for what the peer does: `Played.failure` tells, and `Played.check()` raises. The
     connection is closed at the end. `opening` may change the first step, the handshake. `on_start`
-    gets what this returns when it begins.
+    gets what this returns when it begins. `recorder` keeps the connection in a capture.
     """
     wire.timeout = script.timeout
     player = Player(wire, secrets.randbits(32) if seed is None else seed)
@@ -183,15 +207,19 @@ async def play(
     played = Played(script.name, role, player.seed, player.transcript)
     if on_start is not None:
         on_start(played)
-    steps = script.whole(wire.is_client)
-    if opening is not None and steps:
-        steps[0] = opening(steps[0])
+    recording = None if recorder is None else WireRecording(recorder, wire)
     try:
+        steps = script.whole(wire.is_client)
+        if opening is not None and steps:
+            steps[0] = opening(steps[0])
         # The handshake that a script leaves out is step 0.
         await run(steps, player, played, first=1 + len(script.steps) - len(steps))
-        await finish(wire, player, linger=played.ok)
+        await finish(wire, player, linger=played.failure is None)
     finally:
         wire.transport.abort()
+        if recording is not None:
+            recording.ended(player.end)
+        played.finished = True
         played.head = player.head
         if player.end is not None:
             played.end = "RST" if player.end.reset else "FIN"
@@ -200,17 +228,43 @@ async def play(
 
 async def run(steps: "list[Step]", player: Player, played: Played, first: int) -> None:
     """Run the steps, and note where and how they fail."""
-    for number, step in enumerate(steps, first):
+    for place, step in enumerate(steps):
+        played.step, played.at = first + place, str(step)
+        played.waits = any(expects(each) for each in steps[place:])
         try:
-            await step.run(player)
-        except (PeerError, ProtocolError, OSError) as error:
-            played.fail(number, step, str(error))
-            return
+            await player.run(step)
         except asyncio.CancelledError:
             # A peer that was to do something did not do it. One that stalls was only ended.
-            if getattr(step, "expects", False):
-                played.fail(number, step, "it was still waited for at the end of the test")
+            if played.waits:
+                fail(played, player, unfinished(player.step))
             raise
+        except (PeerError, ProtocolError, OSError) as error:
+            fail(played, player, str(error))
+            return
+        except Exception as error:
+            # A mistake in the script.
+            fail(played, player, f"{type(error).__name__}: {error}")
+            played.error = error
+            return
+    played.step, played.at, played.waits = None, "", False
+
+
+def fail(played: Played, player: Player, why: str) -> None:
+    """Note that the step of a player failed."""
+    played.at = str(player.step)
+    played.marked = len(player.transcript.expected) > player.compared
+    played.fail(why)
+
+
+def expects(step: "Step | None") -> bool:
+    """Return True for a step that waits for the peer to do something."""
+    return bool(getattr(step, "expects", False))
+
+
+def unfinished(step: "Step | None") -> str:
+    if expects(step):
+        return "it was still waited for when the script was ended"
+    return "the script was ended here, and had still to wait for the peer"
 
 
 async def finish(wire: Wire, player: Player, *, linger: bool) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import os
 import secrets
 import socket
 import ssl as ssl_module
@@ -11,11 +12,14 @@ from typing import Any
 
 from yarl import URL
 
+from ..captures import Recorder
+from .arguments import check_count
 from .dialling import dial, host_of, target_of
 from .openings import Request
 from .player import Played, play
 from .script import Script
 from .steps import Step
+from .transcript import Transcript
 from .wire import Wire
 
 __all__ = ("ScriptServer", "Scripts", "play_client", "script_server")
@@ -23,6 +27,11 @@ __all__ = ("ScriptServer", "Scripts", "play_client", "script_server")
 #: What the connections of a server play: each the same script; the first the first of a list and
 #: so on, where the last stays; or what a function says of the number of the connection, from 0.
 Scripts = Script | Sequence[Script] | Callable[[int], Script]
+
+#: How many connections a server plays by default.
+MAX_CONNECTIONS = 10_000
+#: How long a client may take for its TLS, in seconds.
+TLS_TIMEOUT = 10.0
 
 
 async def play_client(
@@ -32,13 +41,16 @@ async def play_client(
     ssl: ssl_module.SSLContext | bool = True,
     unix_socket: str | None = None,
     seed: int | None = None,
+    recorder: Recorder | None = None,
 ) -> Played:
     """Connect to a server and play a script as its client. See `play`, and `dial` for the rest.
 
     A script without a `request`, and one with the default path or host, asks for those of the URL.
     """
     wire = await dial(url, ssl=ssl, unix_socket=unix_socket, timeout=script.timeout)
-    return await play(script, wire, seed=seed, opening=lambda step: aimed(step, url))
+    return await play(
+        script, wire, seed=seed, opening=lambda step: aimed(step, url), recorder=recorder
+    )
 
 
 def aimed(step: Step, url: str | URL) -> Step:
@@ -51,20 +63,25 @@ def aimed(step: Step, url: str | URL) -> Step:
 
 
 class ScriptServer:
-    """A server that plays a script on each of its connections.
-
-    `url` is its address.
-    """
+    """A server that plays a script on each of its connections. `url` is its address."""
 
     def __init__(
-        self, scripts: Scripts, *, seed: int | None = None, limit: int | None = None
+        self,
+        scripts: Scripts,
+        *,
+        seed: int | None = None,
+        limit: int | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
-        self._scripts = scripts
+        self._scripts = checked(scripts)
+        self._recorder = recorder
+        check_count("limit", limit, optional=True)
         #: The seed of the first connection. Each later one has the next.
         self.seed = secrets.randbits(32) if seed is None else seed
-        self._limit = limit
+        self._limit = MAX_CONNECTIONS if limit is None else limit
         self._count = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        #: The tasks that play, with the numbers of their connections.
+        self._tasks: dict[asyncio.Task[None], int] = {}
         self._ended = asyncio.Condition()
         self.url = ""
         #: How the connections go that were opened, in the order of their beginnings.
@@ -87,18 +104,28 @@ class ScriptServer:
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Play the script of one connection, in a task. One behind the limit is dropped."""
-        if self._limit is not None and self._count >= self._limit:
+        if self._count >= self._limit:
             writer.transport.abort()
             return
         number, self._count = self._count, self._count + 1
         wire = Wire(reader, writer, is_client=False)
         task = asyncio.get_running_loop().create_task(self._play(number, wire))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = number
+        task.add_done_callback(self._tasks.pop)
 
     async def _play(self, number: int, wire: Wire) -> None:
-        script, seed = self.script_for(number), self.seed + number
-        played = await play(script, wire, seed=seed, on_start=self.started.append)
+        seed = self.seed + number
+        try:
+            script = checked_script(self.script_for(number))
+        except Exception as error:
+            wire.transport.abort()
+            played = Played("script", "server", seed, Transcript(), finished=True, error=error)
+            played.failure = f"no script for connection {number}: {error!r}"
+            self.started.append(played)
+        else:
+            played = await play(
+                script, wire, seed=seed, on_start=self.started.append, recorder=self._recorder
+            )
         self.played.append(played)
         async with self._ended:
             self._ended.notify_all()
@@ -126,12 +153,39 @@ class ScriptServer:
             played.check()
 
     async def stop(self, grace: float = 1.0) -> None:
-        """End the connections that are open, those whose client has left first by themselves."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """End the connections that are open.
+
+        Scripts that wait for something have up to `grace` seconds: it may be on its way.
+        """
+        try:
+            if waiting := [task for task, n in self._tasks.items() if self._waits(n)]:
+                await asyncio.wait(waiting, timeout=grace)
+        finally:
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _waits(self, number: int) -> bool:
+        return number >= len(self.started) or self.started[number].waits
+
+
+def checked(scripts: Scripts) -> Scripts:
+    """Return scripts for a server. TypeError or ValueError for anything else."""
+    if isinstance(scripts, Script) or callable(scripts):
+        return scripts
+    given: object = scripts
+    if not isinstance(given, (list, tuple)):
+        raise TypeError(f"scripts are a Script, a list, or a function, got {given!r}")
+    if not scripts:
+        raise ValueError("a list of scripts needs one at least")
+    return [checked_script(script) for script in scripts]
+
+
+def checked_script(script: object) -> Script:
+    if not isinstance(script, Script):
+        raise TypeError(f"a Script is needed, got {script!r}")
+    return script
 
 
 @contextlib.asynccontextmanager
@@ -145,31 +199,41 @@ async def script_server(
     seed: int | None = None,
     sock: socket.socket | None = None,
     limit: int | None = None,
+    recorder: Recorder | None = None,
 ) -> AsyncIterator[ScriptServer]:
     """Serve scripts within a block, on a port (0: any free one), a Unix socket or `sock`.
 
     The first connection plays with `seed`, the next with `seed + 1`. More than `limit` connections
-    are dropped. Leaving the block ends the
+    (10,000) are dropped. `recorder` keeps the connections in a capture. Leaving the block ends the
     connections. It raises nothing for scripts that failed: `ScriptServer.check()` does.
     """
-    scripted = ScriptServer(scripts, seed=seed, limit=limit)
+    scripted = ScriptServer(scripts, seed=seed, limit=limit, recorder=recorder)
     options: dict[str, Any] = {"ssl": ssl}
+    if ssl is not None:
+        options["ssl_handshake_timeout"] = TLS_TIMEOUT
     if sock is not None:
         server = await asyncio.start_server(scripted.accept, sock=sock, **options)
     elif unix_socket is not None:
         server = await asyncio.start_unix_server(scripted.accept, unix_socket, **options)
     else:
         server = await asyncio.start_server(scripted.accept, host, port, **options)
-    scheme = "wss" if ssl is not None else "ws"
-    name = server.sockets[0].getsockname()
-    if isinstance(name, tuple):
-        authority = f"[{name[0]}]" if ":" in name[0] else name[0]
-        scripted.url = f"{scheme}://{authority}:{name[1]}/"
-    else:
-        scripted.url = f"{scheme}://localhost/"
+    scripted.url = url_of(server.sockets[0].getsockname(), tls=ssl is not None)
     try:
         yield scripted
     finally:
         server.close()
         await scripted.stop()
         await server.wait_closed()
+        if unix_socket is not None:
+            # Python 3.13 does so itself.
+            with contextlib.suppress(OSError):
+                os.unlink(unix_socket)
+
+
+def url_of(name: Any, *, tls: bool) -> str:
+    """Return the URL of a listening socket, by its name."""
+    scheme = "wss" if tls else "ws"
+    if not isinstance(name, tuple):
+        return f"{scheme}://localhost/"
+    authority = f"[{name[0]}]" if ":" in name[0] else name[0]
+    return f"{scheme}://{authority}:{name[1]}/"

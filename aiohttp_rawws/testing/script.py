@@ -1,11 +1,12 @@
 """Scripts: what a peer does on one connection, step by step."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import openings, steps
+from .arguments import Split, check_flag, check_seconds
+from .http import HeaderLines, HttpHead
 from .patterns import Pattern, pattern_of
-from .player import Split
 from .steps import Step, ToSend
 
 __all__ = ("Script",)
@@ -27,6 +28,10 @@ class Script:
     def __init__(
         self, name: str = "script", *, timeout: float = 10.0, handshake: bool = True
     ) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a script is a str, got {name!r}")
+        check_seconds("timeout", timeout)
+        check_flag("handshake", handshake)
         self.name = name
         self.timeout = timeout
         self.handshake = handshake
@@ -40,6 +45,8 @@ class Script:
 
     def add(self, step: Step) -> "Script":
         """Add a step: anything with `async def run(player)`, and a str for reports."""
+        if isinstance(step, type) or not callable(getattr(step, "run", None)):
+            raise TypeError(f"a step has a method run(player), got {step!r}")
         self.steps.append(step)
         return self
 
@@ -52,34 +59,105 @@ class Script:
 
     # -- the handshake ---------------------------------------------------------------------
 
-    def answer(self, status: int = 101, **options: Any) -> "Script":
-        """Answer the request, rightly or not. The options are those of `Answer`."""
-        return self.add(openings.Answer(status, **options))
+    def answer(
+        self,
+        status: int = 101,
+        *,
+        headers: HeaderLines = (),
+        body: bytes = b"",
+        accept: str | None = None,
+        protocol: str | None = None,
+        extensions: str | None = None,
+        raw: bytes | Callable[[HttpHead], bytes] | None = None,
+        behind: bytes = b"",
+        split: Split = (),
+        gap: float = 0.0,
+        cut: int | None = None,
+    ) -> "Script":
+        """Read the request and answer it: by default with a right 101.
 
-    def request(self, path: str = "/", **options: Any) -> "Script":
-        """Send a request, right or not. The options are those of `Request`."""
-        return self.add(openings.Request(path, **options))
+        `headers` are a mapping, which replaces those of a right answer ("" leaves one out), or
+        pairs, which are added. `accept`, `protocol` and `extensions` are the values of these
+        headers. `raw` is sent in place of all: octets, or a function of the request's head.
+        `behind` are octets behind it in the same write. `split`, `gap` and `cut` are as in `send`.
+        """
+        return self.add(
+            openings.Answer(
+                status, headers, body, accept, protocol, extensions, raw, behind, split, gap, cut
+            )
+        )
+
+    def request(
+        self,
+        path: str = "/",
+        *,
+        headers: HeaderLines = (),
+        host: str = "localhost",
+        protocols: Sequence[str] = (),
+        extensions: str | None = None,
+        raw: bytes | None = None,
+        behind: bytes = b"",
+        split: Split = (),
+        gap: float = 0.0,
+        cut: int | None = None,
+        status: int | None = 101,
+        method: str = "GET",
+        version: str = "HTTP/1.1",
+    ) -> "Script":
+        """Send a request, by default a right one, and read the head of the answer.
+
+        `status` is that of the answer that is expected: None is any, and 0 waits for none. The
+        accept of a 101 is checked. `headers`, `raw` and `behind` are as in `answer`.
+        """
+        return self.add(
+            openings.Request(
+                path,
+                headers,
+                host,
+                protocols,
+                extensions,
+                raw,
+                behind,
+                split,
+                gap,
+                cut,
+                status,
+                method,
+                version,
+            )
+        )
 
     # -- waiting ---------------------------------------------------------------------------
 
     def expect(self, *patterns: Pattern, within: float | None = None) -> "Script":
-        """The next frames are like these, one each."""
+        """Expect that the next frames are like these, one each."""
+        if not patterns:
+            raise TypeError('expect takes a pattern: "any" is any frame')
         for pattern in patterns:
             self.add(steps.Expect(pattern_of(pattern), within))
         return self
 
     def until(self, pattern: Pattern, *, count: int = 1, within: float | None = None) -> "Script":
-        """Wait for the `count`th frame like this. Others are passed over."""
+        """Wait for the `count`th frame like this. Others are passed over.
+
+        Each of the `count` may take `within` seconds, by default the script's timeout.
+        """
         return self.add(steps.Until(pattern_of(pattern), count, within))
 
     def expect_end(
         self, how: str = "any", *, passing: bool = False, within: float | None = None
     ) -> "Script":
-        """The peer ends its stream, by "FIN", "RST" or "any". `passing` lets frames come before."""
+        """Expect that the peer ends its stream: by "FIN", "RST" or "any".
+
+        `passing` lets frames come before.
+        """
         return self.add(steps.ExpectEnd(how, passing, within))
 
     def echo(self, until: Pattern | None = None, *, count: int = 1, pongs: bool = True) -> "Script":
-        """Echo data, answer pings and a Close: to the `count`th frame like this, or to the end."""
+        """Echo data, answer pings and a Close: to the `count`th frame like this, or to the end.
+
+        `pongs=False` answers no pings.
+        """
         wanted = None if until is None else pattern_of(until)
         return self.add(steps.Echo(wanted, count, pongs))
 
@@ -90,10 +168,13 @@ class Script:
         *,
         within: float | None = None,
     ) -> "Script":
-        """Read a frame, and go on with the first script whose pattern it is like."""
+        """Read a frame, and go on with the first script whose pattern it is like.
+
+        `otherwise` is for a frame like none of them, which is a failure without it.
+        """
         pairs = cases.items() if isinstance(cases, Mapping) else cases
-        found = tuple((pattern_of(pattern), tuple(script)) for pattern, script in pairs)
-        rest = None if otherwise is None else tuple(otherwise)
+        found = tuple((pattern_of(pattern), steps_of(script)) for pattern, script in pairs)
+        rest = None if otherwise is None else steps_of(otherwise)
         return self.add(steps.Branch(found, rest, within))
 
     # -- sending ---------------------------------------------------------------------------
@@ -110,8 +191,8 @@ class Script:
         """Send frames, or what functions make of the last frame that was seen.
 
         A client masks them and a server does not, unless `masked` is given. `split` are the
-        offsets where one write ends and the next begins ("each", "random"), `gap` the seconds
-        between. `cut` sends only so many octets of each frame.
+        offsets in each frame where one write ends and the next begins ("each" octet, or some at
+        "random"), `gap` the seconds between them. `cut` sends only so many octets of each frame.
         """
         return self.add(steps.Send(frames, masked, split, gap, times, cut))
 
@@ -119,7 +200,7 @@ class Script:
         self, data: bytes, *, split: Split = (), gap: float = 0.0, times: int = 1
     ) -> "Script":
         """Send octets as they are."""
-        return self.add(steps.SendOctets(bytes(data), split, gap, times))
+        return self.add(steps.SendOctets(data, split, gap, times))
 
     def pause(self, seconds: float) -> "Script":
         """Send nothing for some seconds. What comes meanwhile is there for the next steps."""
@@ -128,7 +209,8 @@ class Script:
     def stall(self, seconds: float | None = None, *, reads: bool = True) -> "Script":
         """Send nothing more, until the peer ends its stream or `seconds` pass.
 
-        `reads=False` reads nothing either, so that the peer cannot send.
+        They are the script's timeout by default. `reads=False` reads nothing either, so that the
+        peer cannot send, and does not see its end.
         """
         return self.add(steps.Stall(seconds, reads))
 
@@ -152,9 +234,16 @@ class Script:
 
     def repeat(self, times: int, script: "Script") -> "Script":
         """Do the steps of another script some times."""
-        return self.add(steps.Repeat(times, tuple(script)))
+        return self.add(steps.Repeat(times, steps_of(script)))
 
     def then(self, script: "Script") -> "Script":
         """Add the steps of another script."""
-        self.steps.extend(script)
+        self.steps.extend(steps_of(script))
         return self
+
+
+def steps_of(script: object) -> tuple[Step, ...]:
+    """Return the steps of a script. TypeError for anything else."""
+    if not isinstance(script, Script):
+        raise TypeError(f"a Script is needed, got {script!r}")
+    return tuple(script)

@@ -5,11 +5,13 @@ import binascii
 import json
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..wire.frames import Frame
-from . import openings, steps
+from ..wire.names import opcode_name
+from .arguments import check_count, check_flag
 from .patterns import FrameLike, opcode_of
 from .script import Script
 
@@ -23,6 +25,8 @@ else:
         tomllib = None
 
 __all__ = ("ScriptFileError", "load_script", "script_of")
+
+Table = dict[str, Any]
 
 HEADER = ("name", "timeout", "handshake")
 BITS = ("fin", "rsv1", "rsv2", "rsv3")
@@ -40,59 +44,63 @@ def load_script(path: str | Path) -> Script:
     Raises OSError, and ScriptFileError for what is no script. docs/scripts.md describes the steps.
     """
     path = Path(path)
-    text = path.read_text(encoding="utf-8")
     readers = {".toml": read_toml, ".json": read_json, ".jsonl": read_json_lines}
     if path.suffix not in readers:
         raise ScriptFileError(f"{path}: the name of a script ends in .toml, .json or .jsonl")
     try:
-        return script_of(readers[path.suffix](text), path.stem)
-    except (ValueError, TypeError) as error:
+        return script_of(readers[path.suffix](path.read_text(encoding="utf-8")), path.stem)
+    except (ValueError, TypeError, RecursionError) as error:
         raise ScriptFileError(f"{path}: {error}") from None
 
 
-def read_toml(text: str) -> dict[str, Any]:
+def read_toml(text: str) -> Table:
     if tomllib is None:  # pragma: no cover - Python 3.10 without tomli
         raise ScriptFileError("TOML needs Python 3.11 or `pip install tomli`; JSON does not")
     return dict(tomllib.loads(text))
 
 
-def read_json(text: str) -> dict[str, Any]:
+def read_json(text: str) -> Table:
     described = json.loads(text)
     if not isinstance(described, dict):
         raise ScriptFileError('a script is an object with a list "steps"')
     return described
 
 
-def read_json_lines(text: str) -> dict[str, Any]:
+def read_json_lines(text: str) -> Table:
     """Read a step a line. The first line may be the name and the timeout instead."""
-    lines = [json.loads(line) for line in text.splitlines() if line.strip()]
-    header = lines.pop(0) if lines and set(lines[0]) <= set(HEADER) else {}
+    lines = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                lines.append(json.loads(line))
+            except ValueError as error:
+                raise ScriptFileError(f"line {number}: {error}") from None
+    first = lines[0] if lines else None
+    has_header = isinstance(first, dict) and set(first) <= set(HEADER)
+    header = lines.pop(0) if has_header else {}
     return {**header, "steps": lines}
 
 
-def script_of(described: dict[str, Any], name: str = "script") -> Script:
+def script_of(described: Table, name: str = "script") -> Script:
     """Return the script of its description: `name`, `timeout`, `handshake`, and `steps`.
 
     ScriptFileError tells which step is wrong.
     """
     known(described, (*HEADER, "steps"), "a script")
-    script = Script(
-        str(described.get("name", name)),
-        timeout=float(described.get("timeout", 10.0)),
-        handshake=bool(described.get("handshake", True)),
-    )
-    script.steps.extend(steps_of(described.get("steps"), ""))
+    script = Script(**{"name": name, **{key: described[key] for key in HEADER if key in described}})
+    return add_steps(script, described.get("steps"), "")
+
+
+def add_steps(script: Script, described: Any, where: str) -> Script:
+    if not isinstance(described, list) or not all(isinstance(each, dict) for each in described):
+        raise ScriptFileError(f'{where}"steps" has to be a list of tables')
+    for number, each in enumerate(described, 1):
+        add_step(script, each, f"{where}step {number}")
     return script
 
 
-def steps_of(described: Any, where: str) -> list[steps.Step]:
-    if not isinstance(described, list) or not all(isinstance(each, dict) for each in described):
-        raise ScriptFileError(f'{where}"steps" has to be a list of tables')
-    return [step_of(each, f"{where}step {i}") for i, each in enumerate(described, 1)]
-
-
-def step_of(described: dict[str, Any], where: str) -> steps.Step:
-    """Return a step: the one key that is an action, with its options beside it."""
+def add_step(script: Script, described: Table, where: str) -> None:
+    """Add a step: the one key that is an action, with its options beside it."""
     actions = [key for key in described if key in ACTIONS]
     if "echo" in actions:
         # There `until` is an option.
@@ -100,119 +108,149 @@ def step_of(described: dict[str, Any], where: str) -> steps.Step:
     if len(actions) != 1:
         found = " and ".join(actions) or ", ".join(described) or "nothing"
         raise ScriptFileError(f"{where}: one of {', '.join(ACTIONS)} is needed, found {found}")
-    make, options = ACTIONS[actions[0]]
-    known(described, (actions[0], *options), f"{where}, {actions[0]},")
-    rest = {key: value for key, value in described.items() if key != actions[0]}
+    (action,) = actions
+    add, options = ACTIONS[action]
+    known(described, (action, *options), f"{where}, {action},")
+    rest = {key: value for key, value in described.items() if key != action}
     try:
-        return make(described[actions[0]], rest, where)
+        add(script, described[action], rest, where)
     except ScriptFileError:
         raise
     except (ValueError, TypeError) as error:
         raise ScriptFileError(f"{where}: {error}") from None
 
 
-def known(described: dict[str, Any], names: Iterable[str], what: str) -> None:
+def known(described: Table, names: Iterable[str], what: str) -> None:
     for key in described:
         if key not in names:
             raise ScriptFileError(f"{what} has no {key!r}: use {', '.join(names)}")
 
 
-# -- what each action makes ----------------------------------------------------------------
+# -- what each action adds -----------------------------------------------------------------
 
 
-def answer(status: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    return openings.Answer(int(status), **opening(rest))
+def answer(script: Script, status: Any, rest: Table, where: str) -> None:
+    script.answer(status, **opening(rest))
 
 
-def request(path: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    if "protocols" in rest:
-        rest["protocols"] = tuple(rest["protocols"])
-    return openings.Request(str(path), **opening(rest))
+def request(script: Script, path: Any, rest: Table, where: str) -> None:
+    script.request(word("request", path), **opening(rest))
 
 
-def opening(rest: dict[str, Any]) -> dict[str, Any]:
+def opening(rest: Table) -> Table:
     """Return the options of a handshake, their octets as bytes."""
     octets = ("body", "behind", "raw")
     return {key: octets_of(value) if key in octets else value for key, value in rest.items()}
 
 
-def expect(opcode: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    return steps.Expect(like(opcode, rest), rest.get("within"))
+def expect(script: Script, opcode: Any, rest: Table, where: str) -> None:
+    script.expect(like(opcode, rest), **options_of(rest))
 
 
-def until(opcode: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    return steps.Until(like(opcode, rest), int(rest.get("count", 1)), rest.get("within"))
+def until(script: Script, opcode: Any, rest: Table, where: str) -> None:
+    script.until(like(opcode, rest), **options_of(rest))
 
 
-def expect_end(how: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    if how not in ("FIN", "RST", "any"):
-        raise ValueError(f'an end is "FIN", "RST" or "any", got {how!r}')
-    return steps.ExpectEnd(how, bool(rest.get("passing", False)), rest.get("within"))
+def expect_end(script: Script, how: Any, rest: Table, where: str) -> None:
+    script.expect_end(how, **rest)
 
 
-def echo(_: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    wanted = like(rest["until"], rest) if "until" in rest else None
-    return steps.Echo(wanted, int(rest.get("count", 1)), bool(rest.get("pongs", True)))
+def echo(script: Script, value: Any, rest: Table, where: str) -> None:
+    only_true("echo", value)
+    wanted = like(rest.pop("until"), rest) if "until" in rest else None
+    script.echo(wanted, **options_of(rest))
 
 
-def send(opcode: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    pace = {key: rest[key] for key in ("masked", *PACE, "times", "cut") if key in rest}
-    if not rest.get("copy"):
-        return steps.Send((frame_of(opcode, rest),), **pace)
-    return steps.Send((lambda seen: frame_of(opcode, rest, seen.payload),), **pace)
+def send(script: Script, opcode: Any, rest: Table, where: str) -> None:
+    pace = {key: rest.pop(key) for key in ("masked", *PACE, "times", "cut") if key in rest}
+    copies = rest.pop("copy", False)
+    check_flag("copy", copies)
+    # Made here in any case: a mistake is told with its place.
+    frame = frame_of(opcode, rest)
+    if not copies:
+        script.send(frame, **pace)
+        return
+
+    script.send(Copy(frame), **pace)
 
 
-def send_octets(data: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    data = hex_of(data) if isinstance(data, str) else octets_of(data)
-    return steps.SendOctets(data, **rest)
+def send_octets(script: Script, data: Any, rest: Table, where: str) -> None:
+    script.send_octets(hex_of(data) if isinstance(data, str) else octets_of(data), **rest)
 
 
-def pause(seconds: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    return steps.Pause(float(seconds))
+def pause(script: Script, seconds: Any, rest: Table, where: str) -> None:
+    script.pause(seconds)
 
 
-def stall(seconds: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    return steps.Stall(None if seconds is True else float(seconds), bool(rest.get("reads", True)))
+def stall(script: Script, seconds: Any, rest: Table, where: str) -> None:
+    script.stall(None if seconds is True else seconds, **rest)
 
 
-def close(code: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    return steps.CloseHandshake(None if code is True else int(code), **rest)
+def close(script: Script, code: Any, rest: Table, where: str) -> None:
+    if "reason" in rest:
+        word("reason", rest["reason"])
+    script.close(None if code is True else code, **rest)
 
 
-def half_close(_: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    return steps.HalfClose()
+def half_close(script: Script, value: Any, rest: Table, where: str) -> None:
+    only_true("half_close", value)
+    script.half_close()
 
 
-def reset(_: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    return steps.Reset()
+def reset(script: Script, value: Any, rest: Table, where: str) -> None:
+    only_true("reset", value)
+    script.reset()
 
 
-def repeat(times: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    return steps.Repeat(int(times), tuple(steps_of(rest.get("steps"), f"{where}, ")))
+def repeat(script: Script, times: Any, rest: Table, where: str) -> None:
+    script.repeat(times, add_steps(Script(), rest.get("steps"), f"{where}, "))
 
 
-def branch(cases: Any, rest: dict[str, Any], where: str) -> steps.Step:
-    if not isinstance(cases, list) or not cases:
+def branch(script: Script, cases: Any, rest: Table, where: str) -> None:
+    if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
         raise ValueError('a branch is a list of tables with "if" or "else", and "steps"')
-    found: list[Any] = []
+    found: list[tuple[FrameLike, Script]] = []
     otherwise = None
     for number, case in enumerate(cases, 1):
         inner = f"{where}, case {number}"
         known(case, ("if", "else", "steps", *LIKE), inner)
-        then = tuple(steps_of(case.get("steps", []), f"{inner}, "))
+        then = add_steps(Script(), case.get("steps", []), f"{inner}, ")
+        if ("if" in case) == ("else" in case):
+            raise ScriptFileError(f'{inner} needs "if", or "else" as the last one')
         if "if" in case:
             found.append((like(case["if"], case), then))
-        else:
+        elif number == len(cases) and found:
+            only_true("else", case["else"])
             otherwise = then
-    return steps.Branch(tuple(found), otherwise, rest.get("within"))
+        else:
+            raise ScriptFileError(f'{inner}: "else" is for the last one, behind an "if"')
+    if not found:
+        raise ValueError("a branch without a case")
+    script.branch(found, otherwise, **rest)
 
 
-Maker = Callable[[Any, dict[str, Any], str], steps.Step]
+@dataclass(frozen=True)
+class Copy:
+    """A frame with the payload of the last one."""
+
+    frame: Frame
+
+    def __call__(self, seen: Frame) -> Frame:
+        return self.frame.replace(payload=seen.payload)
+
+    def __repr__(self) -> str:
+        return f"a {opcode_name(self.frame.opcode)} with the payload of the last frame"
+
+
+Adder = Callable[[Script, Any, Table, str], None]
 OPENING = ("headers", "raw", "behind", *PACE, "cut")
-#: Each action: what makes its step, and its options.
-ACTIONS: dict[str, tuple[Maker, tuple[str, ...]]] = {
+#: Each action: what adds its step, and its options.
+ACTIONS: dict[str, tuple[Adder, tuple[str, ...]]] = {
     "answer": (answer, ("body", "accept", "protocol", "extensions", *OPENING)),
-    "request": (request, ("host", "protocols", "extensions", "status", *OPENING)),
+    "request": (
+        request,
+        ("host", "protocols", "extensions", "status", "method", "version", *OPENING),
+    ),
     "expect": (expect, (*LIKE, "within")),
     "until": (until, (*LIKE, "count", "within")),
     "expect_end": (expect_end, ("passing", "within")),
@@ -232,10 +270,10 @@ ACTIONS: dict[str, tuple[Maker, tuple[str, ...]]] = {
 }
 
 
-# -- frames and octets ---------------------------------------------------------------------
+# -- values --------------------------------------------------------------------------------
 
 
-def like(opcode: Any, rest: dict[str, Any]) -> FrameLike:
+def like(opcode: Any, rest: Table) -> FrameLike:
     """Return the pattern of an opcode and the attributes beside it."""
     wanted = {key: rest[key] for key in LIKE if key in rest}
     for key in ("payload", "contains"):
@@ -244,14 +282,36 @@ def like(opcode: Any, rest: dict[str, Any]) -> FrameLike:
     return FrameLike(opcode, **wanted)
 
 
-def frame_of(opcode: Any, rest: dict[str, Any], payload: bytes | None = None) -> Frame:
-    """Return the frame that is described, with this payload if one is given."""
-    if payload is None:
-        payload = octets_of(rest.get("payload", ""))
-        if "code" in rest:
-            payload = int(rest["code"]).to_bytes(2, "big") + str(rest.get("reason", "")).encode()
+def options_of(rest: Table) -> Table:
+    """Return what stands beside a pattern."""
+    return {key: value for key, value in rest.items() if key not in LIKE}
+
+
+def frame_of(opcode: Any, rest: Table) -> Frame:
+    """Return the frame that is described."""
+    payload = octets_of(rest.get("payload", ""))
+    reason = word("reason", rest.get("reason", ""))
+    if "code" in rest:
+        check_count("code", rest["code"], 0, 0xFFFF)
+        payload = rest["code"].to_bytes(2, "big") + reason.encode()
+    elif reason:
+        raise ValueError("a reason needs a code")
+    bits = {bit: rest[bit] for bit in BITS if bit in rest}
+    for bit, value in bits.items():
+        check_flag(bit, value)
     mask = hex_of(rest["mask"]) if "mask" in rest else None
-    return Frame(opcode_of(opcode), payload, **{b: rest[b] for b in BITS if b in rest}, mask=mask)
+    return Frame(opcode_of(opcode), payload, **bits, mask=mask)
+
+
+def word(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a text, got {value!r}")
+    return value
+
+
+def only_true(name: str, value: Any) -> None:
+    if value is not True:
+        raise TypeError(f"{name} is true where it stands, got {value!r}")
 
 
 def octets_of(value: Any) -> bytes:
@@ -259,18 +319,17 @@ def octets_of(value: Any) -> bytes:
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, dict):
-        times = int(value.get("times", 1))
-        known(value, ("hex", "base64", "text", "times"), "octets")
-        if "hex" in value:
-            return hex_of(value["hex"]) * times
-        if "base64" in value:
-            return decoded(value["base64"]) * times
-        if "text" in value:
-            return str(value["text"]).encode() * times
+        known(value, ("hex", "base64", "text", "times"), "a table of octets")
+        times = value.get("times", 1)
+        check_count("times", times, 0, 2**26)
+        kinds = [(key, read) for key, read in OCTETS.items() if key in value]
+        if len(kinds) == 1:
+            key, read = kinds[0]
+            return read(word(key, value[key])) * int(times)
     raise ValueError(f"octets are a text, or a table with hex, base64 or text, got {value!r}")
 
 
-def hex_of(text: str) -> bytes:
+def hex_of(text: Any) -> bytes:
     try:
         return bytes.fromhex(text)
     except (ValueError, TypeError):
@@ -280,5 +339,12 @@ def hex_of(text: str) -> bytes:
 def decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError):
         raise ValueError(f"this is no base64: {text!r}") from None
+
+
+OCTETS: dict[str, Callable[[str], bytes]] = {
+    "hex": hex_of,
+    "base64": decoded,
+    "text": str.encode,
+}

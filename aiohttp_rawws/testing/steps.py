@@ -1,15 +1,17 @@
 """The steps of a script, one class each: what a peer does, or waits for."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 from ..wire.frames import Frame
-from ..wire.names import Opcode
+from .arguments import Split, check_count, check_flag, check_octets, check_seconds, split_of
 from .errors import PeerEnded, PeerSilent, Unexpected
-from .patterns import pattern_of, shown
-from .player import Player, Split
+from .patterns import name_of, shown
+from .player import Player, expects
+from .waiting import CloseHandshake, Echo, Expect, ExpectEnd, Until, Wanted, awaited
 
 __all__ = (
     "Branch",
@@ -28,8 +30,6 @@ __all__ = (
     "Until",
 )
 
-Wanted = Callable[[Frame], object]
-
 
 class Step(Protocol):
     """Something that a scripted peer does.
@@ -38,84 +38,6 @@ class Step(Protocol):
     """
 
     async def run(self, player: Player) -> None: ...
-
-
-@dataclass(frozen=True)
-class Expect:
-    """The next frame is like this."""
-
-    pattern: Wanted
-    within: float | None = None
-
-    expects: ClassVar[bool] = True
-
-    async def run(self, player: Player) -> None:
-        frame = await next_frame(player, self.pattern, self.within)
-        player.transcript.compare(str(self.pattern), shown(frame))
-        if not self.pattern(frame):
-            raise Unexpected(f"got {shown(frame)}")
-
-    def __str__(self) -> str:
-        return f"expect {self.pattern}"
-
-
-@dataclass(frozen=True)
-class Until:
-    """Read on to the `count`th frame like this. Others are passed over."""
-
-    pattern: Wanted
-    count: int = 1
-    within: float | None = None
-
-    expects: ClassVar[bool] = True
-
-    async def run(self, player: Player) -> None:
-        found = 0
-        while found < self.count:
-            frame = await next_frame(player, self.pattern, self.within)
-            if self.pattern(frame):
-                found += 1
-                player.transcript.compare(str(self.pattern), shown(frame))
-            else:
-                player.transcript.compare("(passed over)", shown(frame))
-
-    def __str__(self) -> str:
-        return f"wait for {self.pattern}, {self.count} of them"
-
-
-@dataclass(frozen=True)
-class ExpectEnd:
-    """The peer ends its stream: by "FIN", "RST", or "any". Frames before it are an error.
-
-    With `passing` they are passed over.
-    """
-
-    how: str = "any"
-    passing: bool = False
-    within: float | None = None
-
-    expects: ClassVar[bool] = True
-
-    async def run(self, player: Player) -> None:
-        wanted = "an end" if self.how == "any" else self.how
-        while player.end is None:
-            try:
-                frame = await bounded(player.read_frame(), self.within)
-            except PeerSilent as silence:
-                player.transcript.compare(wanted, "nothing")
-                raise Unexpected(str(silence)) from None
-            except PeerEnded:
-                break
-            if not self.passing:
-                player.transcript.compare(wanted, shown(frame))
-                raise Unexpected(f"got {shown(frame)}")
-        seen = "RST" if player.end is not None and player.end.reset else "FIN"
-        player.transcript.compare(wanted, seen)
-        if self.how not in ("any", seen):
-            raise Unexpected(f"got a {seen}")
-
-    def __str__(self) -> str:
-        return f"expect the peer's end ({self.how})"
 
 
 #: What is sent: a frame, or a function that makes one of the last frame that was seen.
@@ -134,6 +56,14 @@ class Send:
     #: Send only so many octets of each frame.
     cut: int | None = None
 
+    def __post_init__(self) -> None:
+        for frame in self.frames:
+            if not isinstance(frame, Frame) and (not callable(frame) or isinstance(frame, type)):
+                raise TypeError(f"send takes frames, or functions of a frame, got {frame!r}")
+        check_flag("masked", self.masked, optional=True)
+        check_pace(self)
+        check_count("cut", self.cut, optional=True)
+
     async def run(self, player: Player) -> None:
         for _ in range(self.times):
             for frame in self.frames:
@@ -147,7 +77,7 @@ class Send:
 
     def __str__(self) -> str:
         return "send " + ", ".join(
-            shown(f) if isinstance(f, Frame) else str(f) for f in self.frames
+            shown(each) if isinstance(each, Frame) else name_of(each) for each in self.frames
         )
 
 
@@ -160,6 +90,10 @@ class SendOctets:
     gap: float = 0.0
     times: int = 1
 
+    def __post_init__(self) -> None:
+        check_octets("data", self.data)
+        check_pace(self)
+
     async def run(self, player: Player) -> None:
         for _ in range(self.times):
             await player.write(self.data, split=self.split, gap=self.gap)
@@ -168,11 +102,21 @@ class SendOctets:
         return f"send {len(self.data)} octets"
 
 
+def check_pace(step: Send | SendOctets) -> None:
+    check_seconds("gap", step.gap)
+    check_count("times", step.times)
+    # An iterator would do for one time only.
+    object.__setattr__(step, "split", split_of(step.split))
+
+
 @dataclass(frozen=True)
 class Pause:
     """Send nothing for some seconds. What comes is read later, by the steps behind this one."""
 
     seconds: float
+
+    def __post_init__(self) -> None:
+        check_seconds("a pause", self.seconds)
 
     async def run(self, player: Player) -> None:
         await asyncio.sleep(self.seconds)
@@ -185,24 +129,37 @@ class Pause:
 class Stall:
     """Send nothing, and look at nothing but the peer's end, which ends this step.
 
-    `reads=False`: read nothing either, so that the peer's writes block; only `seconds` end it.
-    Without `seconds` the script's timeout does. That is no failure.
+    So do `seconds`, by default the script's timeout. That is no failure. `reads=False`: read
+    nothing either, so that the peer's writes block. Then its end is not seen.
     """
 
     seconds: float | None = None
     reads: bool = True
 
+    def __post_init__(self) -> None:
+        check_seconds("a stall", self.seconds, optional=True)
+        check_flag("reads", self.reads)
+
     async def run(self, player: Player) -> None:
         seconds = player.wire.timeout if self.seconds is None else self.seconds
         if not self.reads:
-            player.wire.transport.pause_reading()
-            await asyncio.sleep(seconds)
+            await self._deaf(player.wire.transport, seconds)
             return
-        try:
-            while True:
-                await asyncio.wait_for(player.read_frame(), seconds)
-        except (asyncio.TimeoutError, PeerEnded):
-            return
+        with contextlib.suppress(asyncio.TimeoutError, PeerEnded, PeerSilent):
+            await asyncio.wait_for(self._to_end(player, seconds), seconds)
+
+    async def _deaf(self, transport: asyncio.Transport, seconds: float) -> None:
+        # One that was stopped because much waits to be read is not ours to start again.
+        ours = transport.is_reading()
+        if ours:
+            transport.pause_reading()
+        await asyncio.sleep(seconds)
+        if ours and not transport.is_closing():
+            transport.resume_reading()
+
+    async def _to_end(self, player: Player, seconds: float) -> None:
+        while True:
+            await player.read_frame(within=seconds)
 
     def __str__(self) -> str:
         return "stall"
@@ -225,6 +182,8 @@ class HalfClose:
     """Send a FIN, and read on."""
 
     async def run(self, player: Player) -> None:
+        if not player.wire.transport.can_write_eof():
+            raise Unexpected("a TLS connection cannot be half closed")
         player.transcript.note("sent", "FIN")
         player.wire.half_close()
 
@@ -233,74 +192,18 @@ class HalfClose:
 
 
 @dataclass(frozen=True)
-class CloseHandshake:
-    """Send a Close, and read on to the peer's. Other frames are passed over."""
-
-    code: int | None = 1000
-    reason: str = ""
-    within: float | None = None
-
-    expects: ClassVar[bool] = True
-
-    async def run(self, player: Player) -> None:
-        # Any code will do, also one that may not be sent.
-        code = b"" if self.code is None else self.code.to_bytes(2, "big")
-        await player.send(Frame(Opcode.CLOSE, code + self.reason.encode()))
-        await Until(pattern_of(Opcode.CLOSE), within=self.within).run(player)
-
-    def __str__(self) -> str:
-        return f"close {self.code}"
-
-
-@dataclass(frozen=True)
-class Echo:
-    """Behave: echo data frames, answer pings and a Close, until the `count`th frame like this.
-
-    That frame is answered, too. Without a pattern: until the peer's Close or the end of its
-    stream. A peer that is silent for the script's timeout is a failure.
-    """
-
-    until: Wanted | None = None
-    count: int = 1
-    #: Answer pings.
-    pongs: bool = True
-
-    async def run(self, player: Player) -> None:
-        found = 0
-        while found < self.count:
-            try:
-                frame = await player.read_frame()
-            except PeerEnded:
-                if self.until is None:
-                    return
-                raise
-            await self._answer(player, frame)
-            if self.until is not None and self.until(frame):
-                found += 1
-            elif frame.opcode == Opcode.CLOSE:
-                if self.until is None:
-                    return
-                raise Unexpected("got a Close")
-
-    async def _answer(self, player: Player, frame: Frame) -> None:
-        if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION):
-            await player.send(Frame(frame.opcode, frame.payload, frame.fin))
-        elif frame.opcode == Opcode.PING and self.pongs:
-            # A Ping may be longer than is allowed.
-            await player.send(Frame(Opcode.PONG, frame.payload))
-        elif frame.opcode == Opcode.CLOSE:
-            await player.send(Frame(Opcode.CLOSE, frame.payload))
-
-    def __str__(self) -> str:
-        return "echo" if self.until is None else f"echo until {self.until}, {self.count} of them"
-
-
-@dataclass(frozen=True)
 class Repeat:
     """Do some steps again and again."""
 
     times: int
     steps: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        check_count("times", self.times)
+
+    @property
+    def expects(self) -> bool:
+        return any(expects(step) for step in self.steps)
 
     async def run(self, player: Player) -> None:
         for _ in range(self.times):
@@ -316,13 +219,17 @@ class Branch:
 
     cases: tuple[tuple[Wanted, tuple[Step, ...]], ...]
     otherwise: tuple[Step, ...] | None = None
-    within: float | None = field(default=None)
+    within: float | None = None
 
     expects: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        check_seconds("within", self.within, optional=True)
+
     async def run(self, player: Player) -> None:
         wanted = " or ".join(str(pattern) for pattern, _ in self.cases)
-        frame = await next_frame(player, wanted, self.within)
+        reading = player.read_frame(within=self.within)
+        frame = await awaited(player, reading, wanted, self.within)
         player.transcript.compare(wanted, shown(frame))
         for pattern, steps in self.cases:
             if pattern(frame):
@@ -338,29 +245,7 @@ class Branch:
 
 async def run_all(steps: Iterable[Step], player: Player) -> None:
     for step in steps:
-        await step.run(player)
-
-
-async def next_frame(player: Player, wanted: object, within: float | None) -> Frame:
-    """Return the next frame. Raises Unexpected, with the pair noted, if there is none."""
-    try:
-        return await bounded(player.read_frame(), within)
-    except (PeerEnded, PeerSilent) as error:
-        seen = "nothing"
-        if isinstance(error, PeerEnded):
-            seen = "RST" if error.reset else "FIN"
-        player.transcript.compare(str(wanted), seen)
-        raise Unexpected(str(error)) from None
-
-
-async def bounded(reading: Coroutine[Any, Any, Frame], within: float | None) -> Frame:
-    """Wait for a frame `within` seconds, by default as long as the wire does."""
-    try:
-        return await asyncio.wait_for(reading, within)
-    except PeerSilent:
-        raise
-    except asyncio.TimeoutError:
-        raise PeerSilent(f"no frame came within {within} s") from None
+        await player.run(step)
 
 
 def made(frame: ToSend, player: Player) -> Frame:
@@ -368,4 +253,7 @@ def made(frame: ToSend, player: Player) -> Frame:
         return frame
     if player.last is None:
         raise Unexpected("no frame was seen that this one could be made of")
-    return frame(player.last)
+    new = frame(player.last)
+    if not isinstance(new, Frame):
+        raise TypeError(f"{name_of(frame)} has to return a frame, got {new!r}")
+    return new

@@ -10,8 +10,9 @@ from .patterns import shown
 
 __all__ = ("Entry", "Transcript")
 
-#: How many entries are kept: the first ones, then one that tells that more came.
+#: How many entries are kept, and how many bytes of payload: the first ones.
 MAX_ENTRIES = 10_000
+MAX_BYTES = 64 * 2**20
 #: How much of a payload a report holds, in bytes.
 REPORT_BYTES = 1024
 
@@ -59,6 +60,12 @@ class Entry:
         return said
 
 
+def size_of(what: Frame | HttpHead | bytes | str) -> int:
+    if isinstance(what, Frame):
+        return len(what.payload)
+    return len(what.raw if isinstance(what, HttpHead) else what)
+
+
 @dataclass
 class Transcript:
     """The entries of one connection, and the pairs of what was expected and what was seen."""
@@ -67,13 +74,16 @@ class Transcript:
     expected: list[tuple[str, str]] = field(default_factory=list)
     #: How many entries were left out.
     left_out: int = 0
+    _size: int = 0
     _start: float = field(default_factory=time.monotonic)
 
     def note(self, direction: str, what: Frame | HttpHead | bytes | str) -> None:
         """Add an entry. Of a very long conversation the later ones are only counted."""
-        if len(self.entries) >= MAX_ENTRIES:
+        size = size_of(what)
+        if len(self.entries) >= MAX_ENTRIES or self._size + size > MAX_BYTES:
             self.left_out += 1
             return
+        self._size += size
         self.entries.append(Entry(time.monotonic() - self._start, direction, what))
 
     def compare(self, expected: str, seen: str) -> None:
@@ -89,12 +99,12 @@ class Transcript:
             if entry.direction == direction and isinstance(entry.what, Frame)
         ]
 
-    def side_by_side(self, last: int = 20) -> str:
-        """Return the last expectations as two columns, the failed one marked."""
+    def side_by_side(self, last: int = 20, *, marked: bool = True) -> str:
+        """Return the last expectations as two columns, with a mark before the last one."""
         rows = self.expected[-last:]
         width = max([len(wanted) for wanted, _ in rows] + [len("expected")])
         lines = [f"    {'expected':{width}}  seen"]
         for number, (wanted, seen) in enumerate(rows, 1):
-            mark = ">" if number == len(rows) else " "
+            mark = ">" if marked and number == len(rows) else " "
             lines.append(f"  {mark} {wanted:{width}}  {seen}")
         return "\n".join(lines)

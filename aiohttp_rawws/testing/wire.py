@@ -5,8 +5,8 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Iterable
-from typing import cast
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar, cast
 
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
@@ -16,7 +16,7 @@ from ..wire.parser import Parser
 from .errors import NotHttp, PeerEnded, PeerSilent
 from .http import HttpHead
 
-__all__ = ("Wire",)
+__all__ = ("Wire", "reset")
 
 #: The size that a handshake may have, in bytes.
 MAX_HEAD = 64 * 1024
@@ -25,6 +25,8 @@ MAX_FRAME = 64 * 2**20
 
 #: `SO_LINGER` with no time: closing sends a RST.
 NO_LINGER = struct.pack("ii", 1, 0)
+
+T = TypeVar("T")
 
 
 class Wire:
@@ -79,7 +81,7 @@ class Wire:
         try:
             reader, writer = await asyncio.wait_for(opening, timeout)
         except asyncio.TimeoutError:
-            raise PeerSilent(f"no connection within {timeout} s") from None
+            raise PeerSilent(f"no connection within {timeout:g} s") from None
         return cls(reader, writer, is_client=True, timeout=timeout)
 
     @classmethod
@@ -123,10 +125,7 @@ class Wire:
         if self.on_octets is not None:
             self.on_octets("sent", data)
         self._writer.write(data)
-        try:
-            await asyncio.wait_for(self._writer.drain(), self.timeout)
-        except asyncio.TimeoutError:
-            raise PeerSilent(f"the peer did not read for {self.timeout} s") from None
+        await self._in_time(self._writer.drain(), "the peer did not read on")
 
     # -- receiving -------------------------------------------------------------------------
 
@@ -135,20 +134,30 @@ class Wire:
 
         Raises PeerEnded, PeerSilent, and NotHttp for over 64 KiB without an empty line.
         """
+        return await self._in_time(self._read_head(), "no head of HTTP came")
+
+    async def _read_head(self) -> HttpHead:
         while (end := self._tail.find(b"\r\n\r\n")) < 0:
             if len(self._tail) > MAX_HEAD:
                 raise NotHttp(f"{len(self._tail)} octets without an empty line")
-            self._tail += await self.read_some()
+            self._tail += await self._read()
         head, self._tail = self._tail[: end + 4], self._tail[end + 4 :]
         return HttpHead.of(head)
 
-    async def read_frame(self) -> Frame:
+    async def read_frame(self, *, within: float | None = None) -> Frame:
         """Read the next frame, legal or not: `frame.violations` tells which rules it breaks.
 
-        Raises PeerEnded at the end, PeerSilent, and ProtocolError for a length over 64 MiB.
+        It has to be whole `within` seconds, in place of `timeout`. Raises PeerEnded at the end,
+        PeerSilent, and ProtocolError for a length over 64 MiB.
         """
+        frame = self.next_frame()
+        if frame is None:
+            frame = await self._in_time(self._read_frame(), "no frame came", within)
+        return frame
+
+    async def _read_frame(self) -> Frame:
         while (frame := self.next_frame()) is None:
-            self._tail += await self.read_some()
+            self._tail += await self._read()
         return frame
 
     def next_frame(self) -> Frame | None:
@@ -168,10 +177,11 @@ class Wire:
 
     async def read_some(self) -> bytes:
         """Read octets: those of one read of the system. Raises PeerEnded and PeerSilent."""
+        return await self._in_time(self._read(), "nothing came")
+
+    async def _read(self) -> bytes:
         try:
-            data = await asyncio.wait_for(self._reader.read(READ_SIZE), self.timeout)
-        except asyncio.TimeoutError:
-            raise PeerSilent(f"nothing came for {self.timeout} s") from None
+            data = await self._reader.read(READ_SIZE)
         except (ConnectionError, ssl.SSLError):
             raise PeerEnded(True, self._is_partial()) from None
         if not data:
@@ -179,6 +189,16 @@ class Wire:
         if self.on_octets is not None:
             self.on_octets("seen", data)
         return data
+
+    async def _in_time(
+        self, reading: Coroutine[Any, Any, T], what: str, within: float | None = None
+    ) -> T:
+        """Wait `within` seconds, by default `timeout`. Raises PeerSilent after them."""
+        seconds = self.timeout if within is None else within
+        try:
+            return await asyncio.wait_for(reading, seconds)
+        except asyncio.TimeoutError:
+            raise PeerSilent(f"{what} within {seconds:g} s") from None
 
     def _is_partial(self) -> bool:
         return bool(self._tail) or self._parser.is_partial
@@ -188,15 +208,12 @@ class Wire:
 
         Raises PeerSilent if it does not: `timeout` bounds the whole wait.
         """
-        try:
-            return await asyncio.wait_for(self._to_end(), self.timeout)
-        except asyncio.TimeoutError:
-            raise PeerSilent(f"the peer did not end its stream within {self.timeout} s") from None
+        return await self._in_time(self._read_end(), "the peer did not end its stream")
 
-    async def _to_end(self) -> PeerEnded:
+    async def _read_end(self) -> PeerEnded:
         while True:
             try:
-                await self.read_some()
+                await self._read()
             except PeerEnded as end:
                 return end
 
@@ -210,11 +227,7 @@ class Wire:
 
     def reset(self) -> None:
         """Send a RST. What was not sent is lost."""
-        sock = self.transport.get_extra_info("socket")
-        if sock is not None and sock.family != getattr(socket, "AF_UNIX", None):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-        self.transport.abort()
+        reset(self.transport)
 
     async def close(self) -> None:
         """End the connection: send what waits, then a FIN. Never raises for what the peer does."""
@@ -222,6 +235,15 @@ class Wire:
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             await asyncio.wait_for(self._writer.wait_closed(), self.timeout)
         self.transport.abort()
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Send a RST. A Unix socket has none, and is closed."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != getattr(socket, "AF_UNIX", None):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    transport.abort()
 
 
 def new_parser(is_client: bool) -> Parser:

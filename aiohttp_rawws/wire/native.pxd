@@ -10,6 +10,8 @@ cpdef Py_ssize_t write_some(int fd, bytearray data, Py_ssize_t size) except -1
 
 cpdef run_in(context, callback, argument)
 
+cpdef new_tuple(type kind, tuple items)
+
 
 cdef class Output:
     cdef char *_memory

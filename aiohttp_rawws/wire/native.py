@@ -153,6 +153,10 @@ def run_in(context: Context, callback: "Callable[[Any], object]", argument: Any)
     context.run(callback, argument)
 
 
+#: Makes a NamedTuple of its fields, by its class. Its own constructor is Python code around this.
+new_tuple = tuple.__new__
+
+
 class ReadBuffer:
     """The memory of reads before they are parsed: one for all the connections of a thread.
 

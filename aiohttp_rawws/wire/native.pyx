@@ -10,7 +10,8 @@ from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.object cimport PyObject
 from cpython.buffer cimport PyBUF_WRITE
-from cpython.ref cimport Py_XDECREF
+from cpython.ref cimport Py_INCREF, Py_XDECREF
+from cpython.tuple cimport PyTuple_SET_ITEM
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
@@ -22,6 +23,8 @@ cdef extern from "Python.h":
     int resize "_PyBytes_Resize"(PyObject **, Py_ssize_t) except -1
     int PyContext_Enter(object) except -1
     int PyContext_Exit(object) except -1
+    ctypedef struct PyTypeObject:
+        object (*tp_alloc)(PyTypeObject *, Py_ssize_t)
 
 cdef extern from *:
     """
@@ -284,6 +287,17 @@ cpdef run_in(context, callback, argument):
         callback(argument)
     finally:
         PyContext_Exit(context)
+
+
+cpdef new_tuple(type kind, tuple items):
+    if not issubclass(kind, tuple):
+        raise TypeError(f"{kind.__name__} is not a class of tuples")
+    cdef PyTypeObject *slots = <PyTypeObject *>kind
+    made = slots.tp_alloc(slots, len(items))
+    for i, item in enumerate(items):
+        Py_INCREF(item)
+        PyTuple_SET_ITEM(made, i, item)
+    return made
 
 
 @cython.final

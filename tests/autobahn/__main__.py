@@ -1,6 +1,7 @@
 """`python -m tests.autobahn`: the README beside this file tells how to use it."""
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ from contextlib import ExitStack
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from . import records, verdicts
+from . import agree, records, verdicts
 from .document import document
 from .peers import PEERS, about, command, serving
 from .suite import ALIASES, TIMEOUT, Selection, Suite, SuiteError, default_folder
@@ -110,6 +111,23 @@ def write_document(options: argparse.Namespace) -> int:
     return 0
 
 
+def compare_with_check(options: argparse.Namespace) -> int:
+    suite = [agree.load(folder) for folder in options.suite]
+    check = [json.loads(path.read_text()) for path in options.check]
+    roles = {role for role, _, _ in suite} | {run["peer"] for run in check}
+    if len(roles) > 1:
+        raise SuiteError("some are results with a server, and some with a client")
+    found = agree.compare([verdicts for _, _, verdicts in suite], check)
+    if not (found.equal or found.varying or found.different):
+        raise SuiteError("nothing was compared: no case ran in both")
+    counts = f"{found.equal} equal, {len(found.varying)} varying, {len(found.different)} different"
+    print(f"{suite[0][0]} {suite[0][1]}: {counts}")
+    for kind, seen in (("varying", found.varying), ("DIFFERENT", found.different)):
+        for line in seen.values():
+            print(f"  {kind} {line}")
+    return 1 if found.different else 0
+
+
 def option_groups() -> tuple[argparse.ArgumentParser, ...]:
     """The options of all commands, of those that run the suite, of those that judge a peer."""
     common, running, judging = (argparse.ArgumentParser(add_help=False) for _ in range(3))
@@ -161,6 +179,19 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--rounds", type=int, default=5, help="how often at most a case runs that is not equal"
     )
     transparent.set_defaults(run=compare_through_proxy)
+    check = commands.add_parser("agree")
+    check.add_argument(
+        "--suite", type=Path, nargs="+", required=True, help="folders of results with one peer"
+    )
+    check.add_argument(
+        "--check",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="JSON of `python -m aiohttp_rawws check` with the same peer; several runs of either "
+        "tell which verdicts vary",
+    )
+    check.set_defaults(run=compare_with_check, out=Path())
     table = commands.add_parser("table", parents=[common])
     table.set_defaults(run=write_document)
     options = parser.parse_args(arguments[:split])

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from tests.autobahn import __main__ as program
-from tests.autobahn import octets, port, records, transparent, verdicts
+from tests.autobahn import agree, octets, port, records, transparent, verdicts
 from tests.autobahn.document import GROUPS, document
 from tests.autobahn.peers import PEERS, ROOT, command, serving
 from tests.autobahn.suite import ALIASES, Selection, Suite, SuiteError
@@ -392,6 +392,57 @@ async def test_a_client_echoes_in_every_case(serve: Serve, name: str) -> None:
     )
     assert await soon(process.wait()) == 0
     assert heard == [("1", "mine", True), ("2", "mine", True)]
+
+
+# -- the agreement with our own check ------------------------------------------------------
+
+
+def run_of_check(**found: str) -> dict[str, Any]:
+    """Return the report of a run with these grades, by Autobahn's numbers without points."""
+    cases = [
+        {"autobahn": ".".join(name[1:]), "grade": grade, "reason": ""}
+        for name, grade in found.items()
+    ]
+    return {"peer": "server", "cases": [*cases, {"autobahn": None, "grade": "OK", "reason": ""}]}
+
+
+def test_the_check_agrees() -> None:
+    wrong_code = replace(GOOD, case="1.1.2", behavior_close="WRONG CODE")
+    absent = replace(GOOD, case="1.1.3", behavior="UNIMPLEMENTED")
+    dropped = replace(DROP, case="1.1.4")
+    suite = [GOOD, wrong_code, absent, dropped, missing("1.1.5")]
+    run = run_of_check(c111="OK", c112="NON-STRICT", c113="SKIPPED", c114="HUNG", c115="OK")
+    assert agree.compare([suite], [run]) == agree.Agreement(4, {}, {})
+
+
+def test_where_the_check_varies_or_differs() -> None:
+    other = replace(GOOD, case="1.1.2")
+    runs = [run_of_check(c111="OK", c112="FAILED"), run_of_check(c111="NON-STRICT", c112="HUNG")]
+    found = agree.compare([[GOOD, other]], runs)
+    assert found.equal == 0
+    assert list(found.varying.values()) == [
+        "1.1.1 suite: OK (as expected); check: NON-STRICT or OK"
+    ]
+    assert list(found.different) == ["1.1.2"]
+
+
+def test_the_program_tells_of_the_agreement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = records.reports(tmp_path, "server", "mine")
+    report(folder, "mine", "1.1.1")
+    records.store(tmp_path, "server", "mine", "mine 1.0", ["1.1.1"])
+    file = tmp_path / "check.json"
+    for grade, status in (("OK", 0), ("FAILED", 1)):
+        file.write_text(json.dumps(run_of_check(c111=grade)))
+        words = ["agree", "--suite", str(folder), "--check", str(file)]
+        monkeypatch.setattr("sys.argv", ["autobahn", *words])
+        with pytest.raises(SystemExit) as ended:
+            program.main()
+        assert ended.value.code == status
+    out = capsys.readouterr().out
+    assert "server mine 1.0: 1 equal, 0 varying, 0 different" in out
+    assert "DIFFERENT 1.1.1 suite: OK (the result of the closing); check: FAILED" in out
 
 
 # -- the suite -----------------------------------------------------------------------------

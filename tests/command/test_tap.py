@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aiohttp_rawws import Frame, RawWebSocketSession
-from aiohttp_rawws.command.text import address_of
+from aiohttp_rawws.captures.addresses import address_of
 from tests.support.command import BACK, PAYLOADS, THERE, name, proxying, sink, visit
 from tests.support.handshakes import request
 from tests.support.loops import ONE_LOOP

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aiohttp_rawws import SessionClosed
+from aiohttp_rawws import SessionClosed, Violation
 from aiohttp_rawws.layers import TaskGroup, WebSocketSession
 from tests.support.ends import both_ends
 from tests.support.octets import masked
@@ -109,6 +109,38 @@ async def test_the_server_ends_first(serve: Serve) -> None:
             wire.send(masked(0x88, NORMAL))
             await forever()
         assert sorted(seen) == ["closed", "end"]
+
+
+async def test_a_peer_that_goes_on_after_its_close(serve: Serve) -> None:
+    """Whoever receives is not cancelled where AFTER_CLOSE is let pass, either."""
+    reject = Violation.ALL & ~Violation.AFTER_CLOSE
+    async with both_ends(serve, reject=reject) as (session, wire):
+        websocket = WebSocketSession(session)
+        seen: list[Any] = []
+        async with websocket.task_group() as group:
+            group.create_task(receive(websocket, seen))
+            await asyncio.sleep(0)
+            wire.send(masked(0x88, NORMAL))
+            asyncio.get_running_loop().call_later(0.05, wire.end)
+            await websocket.close()
+        assert seen == ["end"]
+
+
+async def test_a_task_that_receives_no_more(serve: Serve) -> None:
+    async with both(serve) as (websocket, wire):
+
+        async def receive_one() -> None:
+            await websocket.receive()
+            wire.send(masked(0x88, NORMAL))
+            await forever()
+
+        async with websocket.task_group() as group:
+            task = group.create_task(receive_one())
+            await asyncio.sleep(0)
+            wire.send(masked(0x81, b"a"))
+            await asyncio.sleep(0.02)
+            await websocket.close()
+        assert task.cancelled()
 
 
 async def test_a_pusher_that_sends_on(serve: Serve) -> None:

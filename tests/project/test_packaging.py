@@ -137,7 +137,8 @@ def test_the_wheel_holds_the_compiled_modules_and_their_sources(wheel: Path) -> 
     assert "aiohttp_rawws/py.typed" in names
     assert {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py")} <= set(names)
     assert not [name for name in names if name.endswith(".c")]
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"aiohttp_rawws"}
+    tops = {name.split("/")[0].split("-")[0] for name in names}
+    assert tops == {"aiohttp_rawws", "pytest_aiohttp_rawws.py"}
 
 
 def test_the_wheel_is_small(wheel: Path) -> None:
@@ -148,6 +149,16 @@ def test_the_wheel_works(wheel: Path, tmp_path: Path) -> None:
     folder = installed(wheel, tmp_path / "site")
     out = run("-W", "error", SMOKE, cwd=tmp_path, PYTHONPATH=str(folder))
     assert out.split() == ["works", "True", str(folder / "aiohttp_rawws" / "__init__.py")]
+
+
+def test_the_wheel_brings_the_fixtures(wheel: Path, tmp_path: Path) -> None:
+    folder = installed(wheel, tmp_path / "site")
+    options = ("-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, "--fixtures")
+    (tmp_path / "test_x.py").write_text("")
+    out = run("-m", "pytest", *options, "test_x.py", cwd=tmp_path, PYTHONPATH=str(folder))
+    for name in ("raw_websocket_pair", "raw_websocket_client", "raw_websocket_server"):
+        assert f"{name} -- " in out
+    assert "fixtures defined from pytest_aiohttp_rawws" in out
 
 
 def test_the_version_is_the_tags(wheel: Path, tmp_path: Path) -> None:

@@ -123,6 +123,9 @@ async def test_a_reset_that_is_not_read(who: str) -> None:
         reset(source)
         await is_over(it)
         await lost(stuck)
+        stats = await it.stats()
+        assert (stats.ended_first, stats.reason) == ("b" if who == "visitor" else "a", "lost")
+        assert isinstance(stats.error, ConnectionResetError)
 
 
 async def test_a_pair_of_a_proxy_is_forgotten(

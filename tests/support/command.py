@@ -71,6 +71,7 @@ class Command:
 async def proxying(
     upstream: "Address | str",
     *options: object,
+    subcommand: str = "proxy",
     listen: str = "0",
     stdout: Any = subprocess.PIPE,
     env: "dict[str, str] | None" = None,
@@ -79,7 +80,7 @@ async def proxying(
     """Run the command in front of an upstream. `tls` is for the visitors."""
     url = upstream if isinstance(upstream, str) else upstream.url("")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-m", "aiohttp_rawws", "proxy", listen, url),
+        *(sys.executable, "-W", "error", "-m", "aiohttp_rawws", subcommand, listen, url),
         *map(str, options),
         stdout=stdout,
         stderr=subprocess.PIPE,

@@ -183,19 +183,21 @@ AT_A_SERVER: dict[str, Met] = {
     "reset-in-handshake": NOBODY,
     # It does not read on while it cannot send, and so cannot know that the peer is silent.
     "never-reads": Met(
-        "SessionClosed", "SessionClosed", "SessionClosed", "peer lost", timeout=SHORT
+        "SessionClosed", "SessionClosed", "SessionClosed", "peer lost", timeout=BLIND_TIMEOUT / 2
     ),
     # The offer is declined.
     "deflate-wrong-window": fine(1),
     "request-no-key": before("status 400"),
     "request-wrong-version": before("status 426"),
-    "request-post": before("status 405", timeout=SHORT),
+    "request-post": before("status 405", timeout=BLIND_TIMEOUT),
     # What is no upgrade is forwarded as plain HTTP.
     "request-http-1.0": before("status 400", through="status 426"),
     "request-header-flood": before("status 400"),
-    "request-slow": dataclasses.replace(lost("peer end of stream"), timeout=SHORT),
+    "request-slow": dataclasses.replace(lost("peer end of stream"), timeout=BLIND_TIMEOUT / 2),
     "request-stalled": NOBODY,
-    "request-with-bytes-behind": dataclasses.replace(lost("peer end of stream"), timeout=SHORT),
+    "request-with-bytes-behind": dataclasses.replace(
+        lost("peer end of stream"), timeout=BLIND_TIMEOUT
+    ),
 }
 #: What does not notice that we have left, until its timeout is over.
 BLIND = {"never-reads", "half-open", "late-pong", "answer-stalled", "answer-slow"}

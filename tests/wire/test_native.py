@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from aiohttp_rawws import Opcode
+from aiohttp_rawws.layers import Message
 from tests.support.builds import COMPILED, TWINS
 from tests.support.native import arrive, masked, output, rooms
 from tests.support.octets import MASK
@@ -159,11 +161,21 @@ def test_none_for_bytes(mask: Any) -> None:
         lambda: out.put_frame(0x82, None, None),
         lambda: out.write_with(-1, None),
         lambda: mask.Payload(8, None).append(None, 0, 0),
+        lambda: mask.new_tuple(None, ()),
+        lambda: mask.new_tuple(list, ()),
+        lambda: mask.new_tuple(Message, None),
     ]
     for call in calls:
         with pytest.raises(TypeError):
             call()
     assert out.take() == b"before"
+
+
+def test_a_new_tuple(mask: Any) -> None:
+    items = (Opcode.TEXT, "a")
+    message = mask.new_tuple(Message, items)
+    assert type(message) is Message
+    assert message == Message(*items)
 
 
 @pytest.mark.parametrize("key", [None, MASK])

@@ -1,6 +1,7 @@
 """Compressed payloads, inflated for display."""
 
 import base64
+import io
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,8 @@ from websockets.asyncio.client import connect as websockets_connect
 from websockets.asyncio.server import serve as websockets_serve
 
 from aiohttp_rawws import Frame
-from aiohttp_rawws.command.inflation import CUT, inflaters_of
+from aiohttp_rawws.captures import to_har
+from aiohttp_rawws.captures.inflation import CUT, inflaters_of
 from aiohttp_rawws.layers import PermessageDeflate
 from aiohttp_rawws.wire.pieces import Piece
 from tests.support.command import proxying
@@ -45,6 +47,12 @@ async def test_what_passes_is_compressed_and_what_is_shown_is_not(tmp_path: Path
     frames = [each for each in records if each.get("rsv1")]
     assert [str(each["length"]) for each in frames] == [size for size, _ in sizes]
     assert all(len(base64.b64decode(each["payload"])) < 200 for each in frames)
+    # What the command has written can be converted.
+    har = io.BytesIO()
+    assert to_har(path, har) == 1
+    (entry,) = json.loads(har.getvalue())["log"]["entries"]
+    texts = [each["data"] for each in entry["_webSocketMessages"] if each["opcode"] == 1]
+    assert texts == [WORDS.decode()] * 4
 
 
 def deflate(*, fresh: bool) -> PermessageDeflate:

@@ -1,4 +1,4 @@
-"""Payloads inflated for display. What passes stays compressed."""
+"""Payloads inflated to be shown. What passed stays compressed."""
 
 from ..layers.deflate_coding import Decompressor
 from ..layers.deflate_negotiation import answer_of

@@ -2,8 +2,19 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any, TypeAlias
 
-__all__ = ("REDACTED", "redact_header", "redact_headers", "redact_protocols", "redact_query")
+__all__ = (
+    "REDACTED",
+    "Headers",
+    "Redaction",
+    "redact_header",
+    "redact_headers",
+    "redact_protocols",
+    "redact_query",
+)
+
+Headers: TypeAlias = Iterable[tuple[str, str]]
 
 REDACTED = "[redacted]"
 
@@ -36,6 +47,34 @@ USER = re.compile(r"(?<=://)[^/?#@\s]+(?=@)")
 #: A subprotocol that is too long or too random to be a name.
 TOKEN = re.compile(r"[^\s,]{33,}|(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,}")
 PROTOCOL = re.compile(r"[^\s,]+")
+
+
+class Redaction:
+    """What is shown of a handshake: all of it if `show_secrets` is set."""
+
+    def __init__(self, *, show_secrets: bool) -> None:
+        self._show_secrets = show_secrets
+
+    def headers(self, headers: Headers) -> list[tuple[str, str]]:
+        return list(headers) if self._show_secrets else redact_headers(headers)
+
+    def path(self, text: str) -> str:
+        """Return a path or a URL as it is shown."""
+        return text if self._show_secrets else redact_query(text)
+
+    def protocol(self, text: str | None) -> str | None:
+        """Return a subprotocol as it is shown."""
+        return text if text is None or self._show_secrets else redact_protocols(text)
+
+    def handshake(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return a handshake as it is shown. What is None is not known."""
+        shown = dict(fields)
+        for key in ("request", "response"):
+            if fields[key] is not None:
+                shown[key] = self.headers(fields[key])
+        if fields.get("url") is not None:
+            shown["url"] = self.path(fields["url"])
+        return shown
 
 
 def redact_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -1,0 +1,75 @@
+"""The messages of one direction: fragments joined, compression taken off."""
+
+from typing import NamedTuple
+
+from ..wire.names import Opcode
+from .format import FrameLine
+from .inflation import Inflater
+
+__all__ = ("Message", "Messages")
+
+
+class Message(NamedTuple):
+    """A message, or a control frame. `note` says what is wrong with it, "" if nothing is."""
+
+    opcode: int
+    payload: bytes
+    note: str
+
+
+class Messages:
+    """Joins the frames that one side sends. `max_size` bounds a message, in bytes."""
+
+    def __init__(self, inflater: Inflater | None, max_size: int) -> None:
+        self._inflater = inflater
+        self._max_size = max_size
+        self._opcode: int | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._notes: list[str] = []
+
+    def feed(self, line: FrameLine) -> list[Message]:
+        """Return the messages that a frame has completed."""
+        frame = line.frame
+        if frame.is_control:
+            notes = ["only the start of the payload was kept"] if line.is_cut else []
+            return [Message(frame.opcode, frame.payload, "; ".join(notes))]
+        messages = []
+        if frame.opcode != Opcode.CONTINUATION:
+            messages += self.rest()
+            self._opcode = frame.opcode
+        elif self._opcode is None:
+            self._opcode = frame.opcode
+            self._notes.append("a continuation of no message")
+        self._add(line)
+        if frame.fin:
+            messages.append(self._take())
+        return messages
+
+    def rest(self) -> list[Message]:
+        """Return the message that has begun and will not end, if there is one."""
+        if self._opcode is None:
+            return []
+        self._notes.append("the message has no end")
+        return [self._take()]
+
+    def _add(self, line: FrameLine) -> None:
+        payload = line.frame.payload
+        if self._inflater is not None:
+            payload, note = self._inflater.inflate(line.seen)
+            if note.startswith("not"):
+                self._notes.append(note)
+        if line.is_cut:
+            self._notes.append("only the start of a payload was kept")
+        room = self._max_size - self._size
+        if len(payload) > room:
+            self._notes.append(f"only {self._max_size} bytes are shown")
+        self._parts.append(payload[:room])
+        self._size += len(self._parts[-1])
+
+    def _take(self) -> Message:
+        assert self._opcode is not None
+        notes = "; ".join(dict.fromkeys(self._notes))
+        message = Message(self._opcode, b"".join(self._parts), notes)
+        self._opcode, self._parts, self._size, self._notes = None, [], 0, []
+        return message

@@ -1,0 +1,135 @@
+"""The HTTP of one connection, up to the 101 from which on there are frames."""
+
+import asyncio
+import re
+from typing import Any, NamedTuple
+
+from .side import Side
+
+__all__ = ("Opening", "Rest")
+
+#: The size of a head, in octets. What is longer is passed on as it is.
+MAX_HEAD = 64 * 1024
+
+HEAD_END = re.compile(rb"\r?\n\r?\n")
+REQUEST = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+ )(/\S*)( HTTP/1\.\d\r?\n)")
+UPGRADE = re.compile(rb"^upgrade:[ \t]*websocket\b", re.IGNORECASE | re.MULTILINE)
+HOST = re.compile(rb"^host:[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+CONNECTION = re.compile(rb"^(?:connection|keep-alive):[^\n]*\n", re.IGNORECASE | re.MULTILINE)
+STATUS = re.compile(rb"HTTP/1\.\d (\d{3})\b")
+
+
+class Rest(NamedTuple):
+    """What follows the HTTP of one direction."""
+
+    #: There was a 101. Otherwise all that follows passes as it is.
+    is_upgraded: bool
+    #: Octets that have come and are not passed on.
+    octets: bytes
+    #: Where the frames begin in them.
+    frames_at: int = 0
+
+
+class Opening:
+    """Passes requests and answers on until an answer is a 101.
+
+    Heads pass as they came, but for what `base` and `host` change in those of requests: the
+    beginning of the paths at the upstream, and the Host.
+    """
+
+    def __init__(self, client: Side, upstream: Side, *, base: str = "", host: str = "") -> None:
+        self._client = client
+        self._upstream = upstream
+        self._base = base.encode("latin-1")
+        self._host = host.encode("latin-1")
+        # The head of the answer so far, None while no answer to an upgrade is due.
+        self._head: bytearray | None = None
+        self._answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    # -- from the client -------------------------------------------------------------------
+
+    async def requests(self) -> Rest:
+        """Pass requests on, and return what follows."""
+        data = b""
+        try:
+            while True:
+                while (found := HEAD_END.search(data)) is None:
+                    if len(data) > MAX_HEAD or not (more := await self._client.read()):
+                        return Rest(False, data)
+                    data += more
+                head, data = data[: found.end()], data[found.end() :]
+                is_upgrade = UPGRADE.search(head) is not None
+                if is_upgrade:
+                    self._head = bytearray()
+                    self._answered = asyncio.get_running_loop().create_future()
+                await self._upstream.write(self._adapted(head, is_upgrade))
+                if not is_upgrade:
+                    return Rest(False, data)
+                if await self._is_upgraded():
+                    return Rest(True, data)
+                if self._client.ended.is_set() and not self._answered.done():
+                    return Rest(False, data)
+        except ConnectionError:
+            return Rest(False, data)
+
+    def _adapted(self, head: bytes, is_upgrade: bool) -> bytes:
+        """Return a head as the upstream gets it."""
+        if (line := REQUEST.match(head)) is not None and self._base:
+            head = line[1] + self._base + line[2] + line[3] + head[line.end() :]
+        if self._host:
+            head = HOST.sub(b"Host: " + self._host, head, count=1)
+        if line is not None and not is_upgrade:
+            # So each further request has a connection of its own, and its head is seen.
+            head = CONNECTION.sub(b"", head)
+            head = HEAD_END.sub(b"\r\nConnection: close\r\n\r\n", head, count=1)
+        return head
+
+    async def _is_upgraded(self) -> bool:
+        """Wait for the answer, or for the end of the client, which need not wait for it."""
+        ended = asyncio.create_task(self._client.ended.wait())
+        either: list[asyncio.Future[Any]] = [self._answered, ended]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+        return self._answered.done() and self._answered.result()
+
+    # -- from the upstream -----------------------------------------------------------------
+
+    async def answers(self) -> Rest:
+        """Pass answers on, and return what follows."""
+        try:
+            while data := await self._upstream.read():
+                frames_at = self._look(data)
+                if frames_at is not None:
+                    return Rest(True, data, frames_at)
+                await self._client.write(data)
+        except ConnectionError:
+            pass
+        return Rest(False, b"")
+
+    def _look(self, data: bytes) -> int | None:
+        """Follow the heads of answers. Return where the frames begin behind a 101, else None."""
+        if self._head is None:
+            return None
+        before = len(self._head)
+        self._head += data
+        while found := HEAD_END.search(self._head):
+            status = STATUS.match(self._head)
+            if status is None or int(status[1]) >= 200:
+                self._over(False)
+                return None
+            if status[1] == b"101":
+                self._over(True)
+                return found.end() - before
+            # 100 or 103: the answer itself follows.
+            del self._head[: found.end()]
+            before -= found.end()
+        if len(self._head) > MAX_HEAD:
+            self._over(False)
+        return None
+
+    def _over(self, is_upgraded: bool) -> None:
+        self._head = None
+        if not self._answered.done():
+            self._answered.set_result(is_upgraded)

@@ -1,0 +1,212 @@
+"""Check a server: connections to it, several at a time."""
+
+import asyncio
+import contextlib
+import ssl as tls
+import time
+from collections.abc import Callable, Sequence
+
+from yarl import URL
+
+from ..errors import NotHttp, PeerEnded, PeerSilent
+from ..http import HttpHead
+from ..wire import Wire
+from .case import Case, Grade
+from .catalogue import select
+from .codec import Codec, Terms, TermsError
+from .conversation import Conversation
+from .judge import judge
+from .opening import faults_of_answer, request_bytes, write_chopped
+from .report import Report, Result, is_hopeless
+from .seen import NO_DEFLATE, Seen
+
+__all__ = ("LIMIT", "PARALLEL", "TIMEOUT", "check")
+
+#: How long a peer may take to do what it has to, in seconds.
+TIMEOUT = 2.0
+#: How long a connection may take to be there, in seconds, if `timeout` is shorter.
+CONNECT = 10.0
+#: How many connections to a server are open at a time.
+PARALLEL = 16
+#: After how many seconds the cases that wait are not run any more.
+LIMIT = 60.0
+#: The same with the cases of `--performance`.
+LONG_LIMIT = 600.0
+
+
+async def check(
+    url: str | URL,
+    *,
+    cases: Sequence[str] = (),
+    performance: bool = False,
+    timeout: float = TIMEOUT,
+    parallel: int = PARALLEL,
+    limit: float | None = None,
+    ssl: tls.SSLContext | None = None,
+    on_result: Callable[[Result], None] | None = None,
+) -> Report:
+    """Check a WebSocket server that echoes messages, and return what it did.
+
+    `cases` are patterns as `6.*` or `opening.*`, all if there are none; `performance` adds group 9.
+    `timeout` is how long the server may take to do what it has to, in seconds: then a case is HUNG.
+    `limit` bounds the run: after so many seconds (60, with `performance` 600) no case begins, and
+    those that run are stopped `10 * timeout` later. `ssl` is the context for a wss URL.
+
+    Raises OSError if the server cannot be connected to at first, and ValueError for a URL that is
+    none of ws or wss, or a pattern that no case has.
+    """
+    url = URL(url)
+    if url.scheme not in ("ws", "wss", "http", "https") or not url.host:
+        raise ValueError(f"not a ws or wss URL: {str(url)!r}")
+    chosen = select("server", cases, performance)
+    server = Server(url, timeout, ssl)
+    start = time.monotonic()
+    await (await server.connect()).close()
+    if limit is None:
+        limit = LONG_LIMIT if performance or any(case.performance for case in chosen) else LIMIT
+    results = await run_all(server, chosen, parallel, start + limit, on_result)
+    return Report("server", str(url), results, time.monotonic() - start)
+
+
+async def run_all(
+    server: "Server",
+    cases: Sequence[Case],
+    parallel: int,
+    end: float,
+    on_result: Callable[[Result], None] | None,
+) -> list[Result]:
+    """Run cases, so many at a time. Those that do not begin in time are not run."""
+    results: dict[str, Result] = {}
+    waiting = iter(cases)
+
+    has_hung = False
+
+    async def work() -> None:
+        nonlocal has_hung
+        for case in waiting:
+            if has_hung:
+                result = Result(case, Grade.NOT_RUN, "the server hangs in all cases so far")
+            elif time.monotonic() >= end:
+                result = Result(case, Grade.NOT_RUN, "the run was over before its turn")
+            else:
+                left = end + 10 * server.timeout - time.monotonic()
+                try:
+                    result = await asyncio.wait_for(server.run(case), left)
+                except asyncio.TimeoutError:
+                    result = Result(case, Grade.HUNG, "the run was over before its end")
+            results[case.id] = result
+            has_hung = has_hung or is_hopeless(results.values())
+            if on_result is not None:
+                on_result(result)
+
+    workers = [asyncio.ensure_future(work()) for _ in range(parallel)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.wait(workers)
+    return [results[case.id] for case in cases]
+
+
+class Server:
+    """The server that is checked."""
+
+    def __init__(self, url: URL, timeout: float, ssl: tls.SSLContext | None) -> None:
+        self.timeout = timeout
+        self._url = url
+        self._ssl = ssl
+        if ssl is None and url.scheme in ("wss", "https"):
+            self._ssl = tls.create_default_context()
+        if url.scheme in ("ws", "http"):
+            self._ssl = None
+
+    async def connect(self) -> Wire:
+        """Open a connection, and send nothing. Raises OSError and PeerSilent."""
+        host, port = self._url.host or "", self._url.port or 0
+        return await Wire.connect(
+            host, port, ssl=self._ssl, server_hostname=host, timeout=max(self.timeout, CONNECT)
+        )
+
+    async def run(self, case: Case) -> Result:
+        """Run a case, and return the verdict."""
+        seen = Seen()
+        start = time.monotonic()
+        try:
+            wire = await self.connect()
+        except (OSError, PeerSilent) as error:
+            return Result(case, Grade.FAILED, f"the server cannot be connected to: {error}")
+        patience = self.timeout * case.patience
+        wire.timeout = patience
+        try:
+            codec = await self._open(wire, case, seen)
+            if seen.status == "101" and not seen.skipped:
+                await Conversation(wire, case, seen, patience, codec).run()
+        finally:
+            await end(wire)
+        if case.alive:
+            seen.dead = await self._fault_of_new_connection()
+        seconds = time.monotonic() - start
+        grade, reason = judge(case, seen, "server")
+        return Result(case, grade, reason, tuple(seen.log), seconds)
+
+    async def _open(self, wire: Wire, case: Case, seen: Seen) -> Codec | None:
+        """Send the request of a case, and look at the answer."""
+        data, key = request_bytes(case, self._url)
+        seen.note(f"-> {data.split(b' HTTP/', 1)[0].decode('latin-1')}")
+        try:
+            with contextlib.suppress(ConnectionError):
+                await write_chopped(wire, data, case.request.chop)
+            answer = await wire.read_head()
+        except PeerEnded as how:
+            seen.status = "end"
+            seen.note("<- RST" if how.reset else "<- FIN")
+            return None
+        except PeerSilent:
+            return None
+        except NotHttp as error:
+            seen.faults.append(str(error))
+            seen.status = "end"
+            return None
+        seen.note(f"<- {answer.line}")
+        seen.status = str(answer.status)
+        if answer.status != 101:
+            if case.request.needs and case.request.needs not in answer.headers:
+                seen.faults.append(f"the answer {answer.status} has no {case.request.needs}")
+            return None
+        seen.faults += faults_of_answer(answer, key, case)
+        return codec_of(answer, case, seen)
+
+    async def _fault_of_new_connection(self) -> str:
+        """Return what is wrong with a new connection, "" if it opens."""
+        try:
+            wire = await self.connect()
+        except (OSError, PeerSilent) as error:
+            return str(error)
+        try:
+            seen = Seen()
+            await self._open(wire, Case("", "", "", ""), seen)
+            return "" if seen.status == "101" else f"the answer is {seen.status or 'missing'}"
+        finally:
+            await end(wire)
+
+
+def codec_of(answer: HttpHead, case: Case, seen: Seen) -> Codec | None:
+    if case.deflate is None:
+        return None
+    header = ", ".join(answer.headers.getall("Sec-WebSocket-Extensions", []))
+    if not header:
+        seen.skipped = NO_DEFLATE
+        return None
+    seen.note(f"   {header}")
+    try:
+        return Codec(Terms.of(header), True)
+    except TermsError as error:
+        seen.faults.append(str(error))
+        return None
+
+
+async def end(wire: Wire) -> None:
+    """End a connection at once: there is nothing left to be seen, or to be sent."""
+    wire.timeout = 0.5
+    await wire.close()

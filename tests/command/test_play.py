@@ -1,0 +1,359 @@
+"""The subcommand `play`: a scripted peer for programs in any language."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import trustme
+
+from aiohttp_rawws.__main__ import main
+from aiohttp_rawws.testing import Script, script_server
+from aiohttp_rawws.testing.presets import PRESETS
+from tests.support.loops import ONE_LOOP
+from tests.support.octets import CLOSE, masked
+from tests.support.waiting import PATIENCE, patience
+from tests.support.wire import Address, Wire
+
+GREETING = """
+{"expect": "text"}
+{"send": "text", "payload": "hello"}
+{"close": 1000}
+"""
+NEVER = '{"expect": "ping", "within": 0.05}'
+End = tuple[int, str, str]
+
+
+class Playing:
+    """The running command, with the address where it listens."""
+
+    def __init__(self, process: asyncio.subprocess.Process, told: str) -> None:
+        self.process = process
+        self.told = told
+        where, _, self.seed = told.removeprefix("Listening on ").strip().partition(", seed ")
+        self.url = where
+
+    @property
+    def address(self) -> Address:
+        host, port = self.url.rpartition("/")[2].split(":")
+        return Address(host, int(port))
+
+    async def end(self, number: int | None = None) -> End:
+        """Wait, after a signal if one is given; return the exit status and what was printed."""
+        if number is not None:
+            self.process.send_signal(number)
+        async with patience():
+            out, errors = await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode, out.decode(), errors.decode()
+
+
+@contextlib.asynccontextmanager
+async def playing(*arguments: object) -> AsyncIterator[Playing]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-m", "aiohttp_rawws", "play"),
+        *map(str, arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        told = ""
+        if "--listen" in arguments:
+            assert process.stderr is not None
+            async with patience():
+                told = (await process.stderr.readline()).decode()
+        yield Playing(process, told)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+
+
+@pytest.fixture
+def greeting(tmp_path: Path) -> Path:
+    path = tmp_path / "greeting.jsonl"
+    path.write_text(GREETING)
+    return path
+
+
+async def greet(address: Address, text: bytes = b"hi") -> None:
+    wire = await Wire.upgrade(address)
+    wire.send(masked(0x81, text))
+    assert await wire.read(11) == b"\x81\x05hello" + CLOSE
+    wire.send(masked(0x88, b"\x03\xe8"))
+    assert await wire.read_to_end() == b""
+    await wire.close()
+
+
+# -- as a server ---------------------------------------------------------------------------
+
+
+@ONE_LOOP
+async def test_a_script_for_one_connection(greeting: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    async with playing(greeting, "--listen", 0, "--seed", 7, "--report", report) as play:
+        assert play.seed == "7"
+        await greet(play.address)
+        assert await play.end() == (0, "script 'greeting' (server, seed 7): ok\n", "")
+    told = json.loads(report.read_text())
+    assert (told["ok"], told["seed"], len(told["played"])) == (True, 7, 1)
+    (played,) = told["played"]
+    assert (played["script"], played["ok"], played["failure"]) == ("greeting", True, None)
+    assert played["expected"][0] == {"expected": "TEXT", "seen": "TEXT fin 2 bytes b'hi'"}
+    frames = [entry["frame"] for entry in played["entries"] if "frame" in entry]
+    assert [(frame["opcode"], frame["payload"]) for frame in frames[:2]] == [
+        (1, b"hi".hex()),
+        (1, b"hello".hex()),
+    ]
+
+
+@ONE_LOOP
+async def test_a_client_that_does_otherwise(greeting: Path) -> None:
+    async with playing(greeting, "--listen", 0, "--seed", 7, "--report", "-") as play:
+        wire = await Wire.upgrade(play.address)
+        wire.send(masked(0x82, b"hi"))
+        await wire.close()
+        status, out, errors = await play.end()
+    told = json.loads(out)
+    assert (status, told["ok"], errors) == (1, False, "")
+    assert told["played"][0]["failure"] == "expect TEXT: got BINARY fin 2 bytes b'hi'"
+
+
+@ONE_LOOP
+async def test_many_connections_and_files(greeting: Path, tmp_path: Path) -> None:
+    never = tmp_path / "never.jsonl"
+    never.write_text(NEVER)
+    options = ("--listen", "127.0.0.1:0", "--connections", 3, "--seed", 1)
+    async with playing(greeting, never, *options) as play:
+        await greet(play.address)
+        for _ in range(2):
+            wire = await Wire.upgrade(play.address)
+            await wire.read_to_end()
+            await wire.close()
+        status, out, _ = await play.end()
+    assert status == 1
+    lines = [line for line in out.splitlines() if line.startswith("script")]
+    wanted = "failed at step 1: expect PING: it did not come within 0.05 s"
+    assert lines == [
+        "script 'greeting' (server, seed 1): ok",
+        f"script 'never' (server, seed 2) {wanted}",
+        f"script 'never' (server, seed 3) {wanted}",
+    ]
+
+
+@ONE_LOOP
+async def test_until_a_signal(greeting: Path) -> None:
+    async with playing(greeting, "--listen", 0, "--connections", 0) as play:
+        for _ in range(2):
+            await greet(play.address)
+        wire = await Wire.upgrade(play.address)
+        await asyncio.sleep(0.05)
+        status, out, errors = await play.end(signal.SIGINT)
+        await wire.close()
+    assert (status, errors, out.count(": ok")) == (1, "", 2)
+    assert "expect TEXT: it was still waited for when the script was ended" in out
+    async with playing(greeting, "--listen", 0, "--connections", 0) as play:
+        assert await play.end(signal.SIGTERM) == (1, "no connection was played\n", "")
+
+
+@ONE_LOOP
+async def test_a_preset(tmp_path: Path) -> None:
+    async with playing("reset-after-handshake", "--listen", 0, "--timeout", 5) as play:
+        wire = await Wire.upgrade(play.address)
+        with pytest.raises(ConnectionResetError):
+            await wire.read_to_end()
+        await wire.close()
+        status, out, _ = await play.end()
+    assert (status, out) == (
+        0,
+        f"script 'reset-after-handshake' (server, seed {play.seed}): ok\n",
+    )
+
+
+@ONE_LOOP
+async def test_a_client_in_another_language(greeting: Path, node: dict[str, str]) -> None:
+    client = """
+    const WebSocket = require('ws');
+    const socket = new WebSocket(process.argv[1]);
+    socket.on('open', () => socket.send('hi'));
+    socket.on('close', code => process.exit(code === 1000 ? 0 : 9));
+    """
+    async with playing(greeting, "--listen", 0) as play:
+        process = await asyncio.create_subprocess_exec("node", "-e", client, play.url, env=node)
+        async with patience():
+            assert await process.wait() == 0
+        assert (await play.end())[0] == 0
+
+
+@ONE_LOOP
+async def test_tls_and_aiohttp(greeting: Path, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(context)
+    options = ("--listen", 0, "--listen-cert", tmp_path / "server.pem")
+    async with playing(greeting, *options) as play, aiohttp.ClientSession() as session:
+        assert play.url.startswith("wss://")
+        async with session.ws_connect(play.url, ssl=context) as websocket:
+            await websocket.send_str("hi")
+            assert await websocket.receive_str() == "hello"
+            assert (await websocket.receive()).data == 1000
+        assert (await play.end())[0] == 0
+
+
+# -- as a client ---------------------------------------------------------------------------
+
+ASK = """
+{"send": "text", "payload": "hi"}
+{"expect": "text"}
+"""
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Path:
+    path = tmp_path / "ask.jsonl"
+    path.write_text(ASK)
+    return path
+
+
+@ONE_LOOP
+async def test_a_client_of_a_server(ask: Path) -> None:
+    async with script_server(Script().echo()) as server:
+        url = server.url + "path?query"
+        async with playing(ask, "--connect", url, "--seed", 3, "--connections", 2) as play:
+            ok = "".join(f"script 'ask' (client, seed {seed}): ok\n" for seed in (3, 4))
+            assert await play.end() == (0, ok, "")
+        assert [each.head and each.head.path for each in await server.ended(2)] == 2 * [
+            "/path?query"
+        ]
+        server.check()
+
+
+@ONE_LOOP
+async def test_a_client_over_tls_and_a_unix_socket(ask: Path, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    async with script_server(Script().echo(), ssl=context) as server:
+        ca = ("--ca", tmp_path / "ca.pem")
+        async with (
+            playing(ask, "--connect", server.url, *ca) as one,
+            playing(ask, "--connect", server.url, "--insecure") as two,
+        ):
+            assert [(await play.end())[0] for play in (one, two)] == [0, 0]
+    path = str(tmp_path / "socket")
+    async with (
+        script_server(Script().echo(), unix_socket=path),
+        playing(ask, "--connect", f"unix:{path}") as play,
+    ):
+        assert (await play.end())[0] == 0
+
+
+@ONE_LOOP
+async def test_nobody_is_there(ask: Path) -> None:
+    async with playing(ask, "--connect", "ws://127.0.0.1:1/") as play:
+        status, out, errors = await play.end()
+    assert (status, out) == (1, "")
+    assert errors == ("aiohttp-rawws: cannot connect to ws://127.0.0.1:1/: Connection refused\n")
+
+
+# -- what it is told -----------------------------------------------------------------------
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> End:
+    """What the command ends with, in this process."""
+    try:
+        status: Any = main(["play", *arguments])
+    except SystemExit as error:
+        status = error.code
+    out, errors = capsys.readouterr()
+    return status, out, errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--listen 0", "a FILE is needed, or --presets"),
+        ("no-pong", "--listen or --connect is needed"),
+        ("no-pong --listen 0 --connect ws://h", "not allowed with argument --listen"),
+        ("no-ping --listen 0", "there is no preset 'no-ping'; did you mean no-pong"),
+        ("x.toml --listen 0", "cannot read x.toml: No such file or directory"),
+        ("./x --listen 0", "x: the name of a script ends in .toml, .json or .jsonl"),
+        ("no-pong --listen x", "argument --listen: not PORT, :PORT, HOST:PORT"),
+        ("no-pong --connect ftp://h", "argument --connect: not a ws, wss, http or https URL"),
+        ("no-pong --connect ws://h:port", "argument --connect: "),
+        ("no-pong --listen 0 --connections x", "not a number of connections: 'x'"),
+        ("no-pong --listen 0 --connections 10001", "not a number of connections: '10001'"),
+        ("no-pong --connect ws://h --connections 0", "--connections 0 is for --listen"),
+        ("no-pong --listen 0 --timeout 0", "argument --timeout: not a number of seconds above 0"),
+        ("no-pong --listen 0 --seed x", "argument --seed: invalid int value: 'x'"),
+        ("no-pong --listen 0 --listen-key x", "--listen-key needs --listen-cert"),
+        ("no-pong --connect wss://h --ca nothing.pem", "cannot read 'nothing.pem'"),
+    ],
+)
+def test_usage_errors(
+    arguments: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: Any, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, errors = complaint(capsys, *arguments.split())
+    assert (status, out) == (2, "")
+    assert "aiohttp-rawws play: error: " in errors
+    assert said in errors
+
+
+def test_a_script_with_a_mistake(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text('[[steps]]\nsend = "test"\n')
+    status, _, errors = complaint(capsys, str(path), "--listen", "0")
+    assert status == 2
+    assert f"{path}: step 1: 'test' is no opcode: use continuation," in errors
+
+
+def test_the_role_of_a_preset(capsys: pytest.CaptureFixture[str]) -> None:
+    name = next(each.name for each in PRESETS.values() if each.roles == ("client",))
+    status, _, errors = complaint(capsys, name, "--listen", "0")
+    assert (status, errors.splitlines()[-1]) == (
+        2,
+        f"aiohttp-rawws play: error: {name} is for a client, not for a server",
+    )
+
+
+def test_the_presets(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, errors = complaint(capsys, "--presets")
+    assert (status, errors) == (0, "")
+    assert out.startswith("no-pong (server or client; RFC 6455 5.5.2)\n    Answers no Ping.")
+    assert max(map(len, out.splitlines())) <= 100
+    assert all(f"{name} (" in out for name in PRESETS)
+
+
+def test_a_reader_that_leaves() -> None:
+    command = f"{sys.executable} -m aiohttp_rawws play --presets | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        capture_output=True,
+        timeout=PATIENCE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@ONE_LOOP
+async def test_a_report_that_cannot_be_written(greeting: Path, tmp_path: Path) -> None:
+    async with playing(greeting, "--listen", 0, "--report", tmp_path) as play:
+        await greet(play.address)
+        status, _, errors = await play.end()
+    assert (status, errors) == (
+        1,
+        f"aiohttp-rawws: cannot write {tmp_path}: Is a directory\n",
+    )

@@ -1,0 +1,287 @@
+"""The check, of peers that keep the rules and of peers that break them."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+import aiohttp_rawws
+from aiohttp_rawws import Opcode, RawWebSocketSession, Violation
+from aiohttp_rawws.__main__ import main
+from aiohttp_rawws.testing import Grade, Report, check, check_client
+from aiohttp_rawws.testing.conformance.catalogue import all_cases, select
+from demo.conforming import echo_client, make_app
+from tests.autobahn.peers import command
+from tests.support.loops import ONE_LOOP
+from tests.support.servers import Contexts, Serve, application, running
+from tests.support.waiting import PATIENCE
+from tests.support.wire import Address
+
+#: All that does not take long: of compression two sizes of each kind.
+QUICK = ("[1-7].*", "10.*", "[a-z]*", "12.?.5", "13.?.5")
+
+
+def all_well(report: Report) -> bool:
+    """Tell whether all cases ran, and are OK if the rules say what that is."""
+    return set(report.counts) <= {Grade.OK, Grade.INFORMATIONAL}
+
+
+# -- peers that keep the rules -------------------------------------------------------------------
+
+
+async def test_our_server_is_ok() -> None:
+    async with running(make_app()) as (_, address):
+        report = await check(address.url(""), cases=QUICK, timeout=PATIENCE)
+    assert all_well(report), report.text()
+    assert len(report.results) > 350
+
+
+@ONE_LOOP
+async def test_our_server_is_ok_over_tls(contexts: Contexts) -> None:
+    patterns = ("1.*", "7.*", "end.*", "12.1.1")
+    async with running(make_app(), contexts) as (_, address):
+        url, context = address.url(""), address.ssl
+        report = await check(url, cases=patterns, timeout=PATIENCE, ssl=context)
+    skipped = {result.case.id for result in report.results if result.grade is Grade.SKIPPED}
+    assert skipped
+    assert all(name.startswith("end.fin") for name in skipped)
+    assert set(report.counts) == {Grade.OK, Grade.INFORMATIONAL, Grade.SKIPPED}, report.text()
+
+
+async def visit(url: str) -> None:
+    """Go through the cases as a client that is told of them."""
+    async with aiohttp.ClientSession() as client:
+        async with aiohttp_rawws.connect(client, f"{url}/getCaseCount") as session:
+            count = int((await session.receive()).payload)
+        for number in range(1, count + 1):
+            with contextlib.suppress(
+                aiohttp.ClientError, aiohttp_rawws.ProtocolError, aiohttp_rawws.SessionClosed
+            ):
+                await echo_client(client, f"{url}/runCase?case={number}&agent=ours")
+        async with aiohttp_rawws.connect(client, f"{url}/getCaseStatus?case=1&agent=a") as session:
+            assert json.loads((await session.receive()).payload) == {"behavior": "OK"}
+
+
+@ONE_LOOP
+async def test_our_client_is_ok() -> None:
+    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    checking = asyncio.ensure_future(
+        check_client(cases=QUICK, timeout=PATIENCE, on_url=url.set_result)
+    )
+    visiting = asyncio.ensure_future(visit(await url))
+    report = await checking
+    await visiting
+    assert all_well(report), report.text()
+    assert len(report.results) > 340
+
+
+@ONE_LOOP
+async def test_a_client_that_ends_is_started_again() -> None:
+    program = """
+import asyncio, os
+from tests.autobahn.peers.client_ours import count, echo
+url = os.environ["AUTOBAHN_URL"]
+asyncio.run(count(f"{url}/getCaseCount"))
+asyncio.run(echo(f"{url}/runCase?case=1&agent=one"))
+"""
+    report = await check_client(
+        [sys.executable, "-c", program], cases=["1.1.[12]"], timeout=PATIENCE
+    )
+    assert report.counts == {Grade.OK: 2}, report.text()
+
+
+# -- peers that break them -----------------------------------------------------------------------
+
+
+async def echo_all(session: RawWebSocketSession) -> None:
+    """Echo each frame, and end behind a Close."""
+    async for frame in session:
+        await session.send(frame)
+        if frame.opcode == Opcode.CLOSE:
+            break
+
+
+async def test_a_server_that_checks_nothing(serve: Serve) -> None:
+    address = await serve(application(echo_all, reject=Violation.NONE))
+    wanted = {
+        "1.1.2": Grade.OK,
+        "2.5": Grade.FAILED,
+        "3.1": Grade.FAILED,
+        "5.9": Grade.FAILED,
+        "6.3.1": Grade.FAILED,
+        "mask.text-without": Grade.FAILED,
+        "length.5-in-16-bits": Grade.NON_STRICT,
+        "12.1.1": Grade.SKIPPED,
+    }
+    report = await check(address.url(""), cases=list(wanted), timeout=PATIENCE)
+    assert {result.case.id: result.grade for result in report.results} == wanted
+    assert not report.is_ok
+    told = report.text()
+    assert "FAILED        6.3.1: Text with a surrogate is refused. (RFC 6455 8.1)" in told
+    assert r"-> TEXT '\u03ba\u1f79\u03c3\u03bc\u03b5\xed\xa0\x80edited'" in told
+    assert "the peer goes on: text" in told
+
+
+async def listening(attend: Any) -> "tuple[asyncio.Server, str]":
+    server = await asyncio.start_server(attend, "127.0.0.1", 0)
+    return server, f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def test_a_server_that_hangs_ends_the_check_soon() -> None:
+    over = asyncio.Event()
+
+    async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    server, url = await listening(attend)
+    report = await check(url, timeout=0.05)
+    over.set()
+    server.close()
+    assert set(report.counts) == {Grade.HUNG, Grade.NOT_RUN}
+    assert report.counts[Grade.HUNG] < 60
+    assert "cases: the server hangs in all cases so far" in report.text()
+
+
+async def test_a_server_that_is_silent_once_open_hangs() -> None:
+    async def silent(request: web.Request) -> web.StreamResponse:
+        websocket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
+        await websocket.prepare(request)
+        await over.wait()
+        return websocket
+
+    over = asyncio.Event()
+    app = web.Application()
+    app.router.add_get("/", silent)
+    async with running(app) as (_, address):
+        report = await check(address.url(""), cases=["1.1.1", "2.1", "3.1", "13.1.1"], timeout=0.2)
+        over.set()
+    grades = {result.case.id: result.grade for result in report.results}
+    assert grades == {
+        "1.1.1": Grade.HUNG,
+        "2.1": Grade.HUNG,
+        "3.1": Grade.HUNG,
+        "13.1.1": Grade.SKIPPED,
+    }
+
+
+async def test_a_client_that_takes_any_answer_fails() -> None:
+    async def visit_blindly(url: str) -> None:
+        address = Address("127.0.0.1", int(url.rpartition(":")[2]))
+        for number in (1, 2):
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+            writer.write(
+                f"GET /runCase?case={number}&agent=a HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+            )
+            # One answers what it got with a Pong, the other ends the connection.
+            writer.write(b"\x8a\x80\0\0\0\0" if number == 1 else b"")
+            await reader.readuntil(b"\r\n\r\n")
+            if number == 1:
+                await reader.read()
+            writer.close()
+            await writer.wait_closed()
+
+    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    names = ["opening.answer-200", "opening.answer-no-accept"]
+    checking = asyncio.ensure_future(check_client(cases=names, timeout=0.5, on_url=url.set_result))
+    await visit_blindly(await url)
+    report = await checking
+    assert sorted(result.grade.value for result in report.results) == ["FAILED", "OK"]
+
+
+# -- the cases -----------------------------------------------------------------------------------
+
+
+def test_the_cases_of_autobahn_are_all_there() -> None:
+    cases = all_cases()
+    names = [case.id for case in cases]
+    assert len(set(names)) == len(names)
+    groups = Counter(name.split(".")[0] for name in names if name[0].isdigit())
+    sizes = {1: 16, 2: 11, 3: 7, 4: 10, 5: 20, 6: 145, 7: 37, 9: 54, 10: 1, 12: 90, 13: 126}
+    assert groups == {str(group): size for group, size in sizes.items()}
+    assert all(case.sentence.endswith((".", "?")) and case.section for case in cases)
+    assert not any(case.performance for case in select("server"))
+    assert all(case.peers == ("client",) for case in cases if case.answer.refused)
+
+
+def test_a_pattern_without_a_case_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"no case for a server is called 'mask\.text-with'"):
+        select("server", ["1.*", "mask.text-with"])
+
+
+# -- the command ---------------------------------------------------------------------------------
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Any, str, str]:
+    try:
+        status: Any = main(["check", *arguments])
+    except SystemExit as error:
+        status = error.code
+    out, errors = capsys.readouterr()
+    return status, out, errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("", "give the URL of a server, or --as-server"),
+        ("ws://h ws://i", "give the URL of a server, or --as-server"),
+        ("ftp://h", "not a ws or wss URL: 'ftp://h'"),
+        ("ws://h --cases 99.*", "no case for a server is called '99.*'"),
+        ("ws://h --timeout 0", "not a number of seconds above 0"),
+        ("--as-server unix:/a", "--as-server takes no Unix socket"),
+        ("ws://127.0.0.1:1", "cannot connect to ws://127.0.0.1:1: "),
+        ("--as-server -- /no/such/client", "cannot run /no/such/client: "),
+    ],
+)
+def test_usage(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, errors = complaint(capsys, *arguments.split())
+    assert (status, out) == (2, "")
+    assert said in errors
+
+
+def test_the_cases_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = complaint(capsys, "--list", "--cases", "1.1.1", "mask.ping-*")
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["1.1.1", "mask.ping-without"]
+    assert "A text message of 0 bytes is echoed." in out
+
+
+def test_the_report_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    client = command("client_ours")
+    words = ["--as-server", "--cases", "1.1.2", "opening.answer-200", "--timeout", str(PATIENCE)]
+    status, out, _ = complaint(capsys, *words, "--json", str(file), "--", *client)
+    assert status == 0, out
+    assert "2 cases in " in out
+    report = json.loads(file.read_text())
+    assert report["peer"] == "client"
+    assert report["counts"] == {"OK": 2}
+    first = report["cases"][0]
+    assert (first["autobahn"], first["grade"], first["section"]) == ("1.1.2", "OK", "5.6")
+    assert first["frames"][-2:] == ["-> CLOSE 1000", "<- CLOSE 1000"]
+    assert report["cases"][1]["autobahn"] is None
+
+
+def test_what_did_not_run_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    client = [sys.executable, "-c", "raise SystemExit(3)"]
+    status, out, _ = complaint(capsys, "--as-server", "--cases", "1.1.1", "--", *client)
+    assert status == 1
+    assert "NOT RUN       1 cases: the client ended with status 3 before it" in out
+
+
+@ONE_LOOP
+async def test_strict(serve: Serve) -> None:
+    address = await serve(application(echo_all, reject=Violation.NONE))
+    report = await check(address.url(""), cases=["length.5-in-16-bits"], timeout=PATIENCE)
+    assert report.is_ok
+    assert [result.reason for result in report.bad(strict=True)] == ["the peer takes it"]
