@@ -10,7 +10,7 @@ LATE = 3.0
 LONG = 8.0
 NEAREST = 5
 #: From how many MiB on memory is told, and what it is rounded to.
-MUCH = 64.0
+MUCH = 75.0
 ABOUT = 50
 #: Up to which part of its time a Close has to come, for the end behind it to be waited for.
 EARLY = 0.2

@@ -18,6 +18,8 @@ from .process import Process
 __all__ = ("Observation", "observe")
 
 NUMBERS = itertools.count(1)
+#: A script may wait so often for the length of its timeout: once in its steps, once for the peer.
+ROUNDS = 3
 #: A client says this once. What a server says is an echo of the script's "Hello".
 GREETINGS = (b"hello", b"Hello")
 #: The data frames that are kept, at most.
@@ -117,10 +119,10 @@ async def meet_client(case: Case, process: Process, bounds: Bounds, seen: Observ
             url=f"{server.url}{case.mode}",
             mode=case.mode,
             heartbeat=HEARTBEAT if case.pinging else None,
-            bound=seen.bound + 2 * bounds.health,
+            bound=ROUNDS * seen.bound + bounds.health,
         )
         try:
-            [played] = await server.ended(1, timeout=seen.bound + 2 * bounds.health)
+            [played] = await server.ended(1, timeout=ROUNDS * seen.bound + bounds.health)
         except TimeoutError as error:
             seen.failure = f"{error}"
             fault_at = asked_at

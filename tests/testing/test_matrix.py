@@ -154,7 +154,7 @@ def test_clients_are_judged() -> None:
 
 def test_times_memory_and_requests_are_told() -> None:
     seen = Observation("rsv1", SERVERS, "aiohttp", 10.0, status=101, close=1002)
-    assert judge(replace(seen, end="FIN", grown=63.0)) == "Close 1002"
+    assert judge(replace(seen, end="FIN", grown=74.0)) == "Close 1002"
     assert judge(replace(seen, end="FIN", grown=190.4)) == "Close 1002, +200 MiB"
     assert judge(seen) == "Close 1002, no FIN"
     assert judge(replace(seen, close_at=3.4)) == "Close 1002 after 3 s"
