@@ -27,21 +27,20 @@ $ python -m tests.matrix --out docs
 ```
 
 lets each of the presets of [`aiohttp_rawws.testing`](testing.md) meet an echo server and an echo
-client of each
-library, and writes this page. Do not edit it. `--peers` and `--presets` choose some: they replace
-their cells and keep the others. A peer that is not installed is named, with how to install it. A
-run takes some two minutes.
+client of each library, and writes this page. Do not edit it. `--peers` and `--presets` choose some:
+they replace their cells and keep the others. A peer that is not installed is named, with how to
+install it. A run takes two to three minutes.
 
 The peers are [small programs](../tests/matrix/peers) with the libraries' defaults, and with
 compression where a library has it. Only for `no-pong`, `late-pong`, `wrong-pong` and `half-open` do
-they ping, if the library can: every {heartbeat:g} s, and they wait half of that for the Pong. Our
-raw session and picows are interfaces of frames: the handlers here send each frame back, and what a
+they ping, if the library can: every {heartbeat:g} s, and they wait half of that for the Pong. Our raw
+session and picows are interfaces of frames: the handlers here send each frame back, and what a
 message says is not their concern.
 
 A cell tells what was seen. A fault is followed by half a second of peace, and then by a text: a
 peer that still echoes it has gone on. *After N s* counts from the fault. It is left out below three
-seconds, and rounded to five from eight on. *echo* comes and goes from run to run where two frames
-may arrive in one read.
+seconds, and rounded to five from eight on. Where two frames may arrive in one read or in two, a
+cell differs from run to run: with or without *echo*, and picows' in the row `close-twice`.
 
 {words}
 `never-closes` counts from the peer's own Close, to which no answer comes; `no-pong` and the like

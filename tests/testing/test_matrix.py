@@ -88,7 +88,7 @@ def first(script: Script) -> Sequence[Script]:
     return [script, Script().echo()]
 
 
-SERVER_WORDS = [
+SERVER_WORDS: list[tuple[str, str, Scripts, dict[str, Any]]] = [
     ("Close 1002", "rsv1", first(greeted().until("text").close(1002)), {}),
     ("Close", "rsv1", first(greeted().until("text").close(None)), {}),
     ("FIN", "rsv1", first(greeted().until("text")), {}),
@@ -183,7 +183,7 @@ def test_compressed_echoes_are_read() -> None:
 
 def test_two_libraries_live() -> None:
     names = {"rsv1", "text-bad-utf8", "close-999"}
-    tried = [peer for kind in KINDS for peer in peers(kind, {"session", "aiohttp"})]
+    tried = [*peers(SERVERS, {"session"}), *peers(CLIENTS, {"aiohttp"})]
     filled = asyncio.run(fill(tried, names))
     words = {(seen.kind, seen.peer, seen.preset): judge(seen) for seen in filled.observations}
     expected = {"rsv1": "Close 1002", "text-bad-utf8": "Close 1007", "close-999": "Close 1002"}
