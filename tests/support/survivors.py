@@ -11,8 +11,6 @@ from aiohttp_rawws.layers import Heartbeat, WebSocketSession, close_handshake, r
 
 #: The interval and the timeout of a heartbeat, in seconds, for a peer that says nothing.
 PULSE = (0.1, 0.2)
-#: How long a peer may take for its Close, in seconds.
-CLOSE_TIMEOUT = 0.2
 
 Use = Callable[[RawWebSocketSession, "Plan"], Awaitable[str]]
 
@@ -25,6 +23,8 @@ class Plan:
     frames: int = -1
     messages: int = -1
     pulse: bool = False
+    #: How long the peer may take for its Close, in seconds.
+    close_timeout: float = 10.0
 
 
 def told(error: BaseException, code: "int | None" = None) -> str:
@@ -56,7 +56,7 @@ async def frames(session: RawWebSocketSession, plan: Plan) -> str:
                 answer = None if session.is_client else frame
             if answer is not None:
                 await session.send(answer)
-        close = await close_handshake(session, timeout=CLOSE_TIMEOUT)
+        close = await close_handshake(session, timeout=plan.close_timeout)
         return f"closed {close.close_code if close else None}"
 
     if not plan.pulse:
@@ -68,7 +68,7 @@ async def frames(session: RawWebSocketSession, plan: Plan) -> str:
 async def messages(session: RawWebSocketSession, plan: Plan) -> str:
     """Use a WebSocketSession: echo or ask, and close after some messages."""
     left = plan.messages
-    options = {"heartbeat": PULSE if plan.pulse else None, "close_timeout": CLOSE_TIMEOUT}
+    options = {"heartbeat": PULSE if plan.pulse else None, "close_timeout": plan.close_timeout}
     async with WebSocketSession(session, **options) as websocket:  # type: ignore[arg-type]
         if session.is_client:
             await websocket.send_str("Hello")

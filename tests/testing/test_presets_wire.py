@@ -232,7 +232,8 @@ def is_header_flood(octets: Octets) -> bool:
 
 
 def is_ping_flood(octets: Octets) -> bool:
-    return sum(each.opcode == 9 and each.length == 125 for each in octets.frames) == 10_000
+    pings = sum(each.opcode == 9 and each.length == 125 for each in octets.frames)
+    return pings == 5000 and octets.has(1, b"behind the flood")
 
 
 def is_fragment_flood(octets: Octets) -> bool:

@@ -10,10 +10,17 @@ __all__ = ("PRESETS",)
 PRESETS = (
     Preset(
         "ping-flood",
-        "Sends 10 000 pings of 125 octets as fast as they go, and reads the pongs. After the first "
-        "message.",
+        "Sends 5000 pings of 125 octets as fast as they go, reads the pongs, and sends a text "
+        "behind. After the first message.",
         "",
-        by_role(lambda: begun().add(Flood(Frame.ping(bytes(125)), 10_000)).add(Behave())),
+        by_role(
+            lambda: (
+                begun()
+                .add(Flood(Frame.ping(bytes(125)), 5000))
+                .send(Frame.text("behind the flood"))
+                .add(Behave())
+            )
+        ),
     ),
     Preset(
         "empty-fragment-flood",

@@ -11,7 +11,7 @@ from ..openings import Request
 from ..player import Player
 from ..preset import Preset
 from ..script import Script
-from .parts import Behave, scripted, watched
+from .parts import Behave, Greet, scripted, watched
 from .spread import write_spread
 
 __all__ = ("PRESETS",)
@@ -41,32 +41,29 @@ class FloodingRequest(Request):
             await Request.run(self, player)
 
 
-class ReadOn:
-    """Read on to the peer's end, behind an answer of any status. Nothing is answered."""
+class BehaveIfOpen:
+    """Behave behind a 101. Behind any other answer the connection is to end."""
 
     async def run(self, player: Player) -> None:
         if player.head is not None and player.head.status == 101:
-            await Behave(echoes=False, closes=False, pong=None).run(player)
-            return
-        with contextlib.suppress(PeerSilent):
-            player.note_end(await player.wire.read_end())
+            await Behave().run(player)
 
     def __str__(self) -> str:
-        return "read on"
+        return "behave, if there is a WebSocket"
 
 
 def requesting(name: str, sentence: str, section: str = "", **options: Any) -> Preset:
-    """Return a preset that asks so, takes any answer, and reads on to the peer's end."""
+    """Return a preset that asks so and takes any answer."""
     return Preset(
         name,
         sentence,
         section,
-        {"client": lambda: scripted().request(status=None, **options).add(ReadOn())},
+        {"client": lambda: scripted().request(status=None, **options).add(BehaveIfOpen())},
     )
 
 
 def slow() -> Script:
-    return scripted().add(SlowRequest()).add(Behave())
+    return scripted().add(SlowRequest()).add(Greet()).add(Behave())
 
 
 PRESETS = (
@@ -90,14 +87,14 @@ PRESETS = (
         "",
         {
             "client": lambda: (
-                scripted().add(FloodingRequest(headers=FLOOD, status=None)).add(ReadOn())
+                scripted().add(FloodingRequest(headers=FLOOD, status=None)).add(BehaveIfOpen())
             )
         },
     ),
     Preset(
         "request-slow",
         "Asks octet by octet, so slowly that all of the script's timeout passes: 5 s by default. "
-        "Then it behaves.",
+        "Then it says Hello and behaves.",
         "",
         {"client": slow},
     ),
@@ -111,6 +108,6 @@ PRESETS = (
         "request-with-bytes-behind",
         "Sends a text and a Ping in the same write as its request, before the answer.",
         "RFC 6455 4.1",
-        {"client": lambda: scripted().request(behind=BEHIND, status=None).add(ReadOn())},
+        {"client": lambda: scripted().request(behind=BEHIND, status=None).add(BehaveIfOpen())},
     ),
 )
