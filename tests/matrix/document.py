@@ -26,7 +26,7 @@ What do WebSocket libraries do when the other side misbehaves?
 $ python -m tests.matrix --out docs
 ```
 
-lets each of the presets of [`aiohttp_rawws.testing`](testing.md) meet an echo server and an echo
+lets each of the [presets](presets.md) of `aiohttp_rawws.testing` meet an echo server and an echo
 client of each library, and writes this page. Do not edit it. `--peers` and `--presets` choose some:
 they replace their cells and keep the others. A peer that is not installed is named, with how to
 install it. A run takes two to three minutes.

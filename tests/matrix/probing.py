@@ -10,7 +10,7 @@ from aiohttp_rawws import Frame, Opcode, ProtocolError
 from aiohttp_rawws.testing import PeerEnded, PeerError, Player, Script
 from aiohttp_rawws.testing.openings import Answer, Request
 from aiohttp_rawws.testing.playing import aimed
-from aiohttp_rawws.testing.presets.handshake_client import ReadOn
+from aiohttp_rawws.testing.presets.handshake_client import BehaveIfOpen
 from aiohttp_rawws.testing.presets.parts import Behave, Greet
 from aiohttp_rawws.testing.steps import Step
 
@@ -53,7 +53,7 @@ def watched(case: Case, timeout: float, url: str = "") -> tuple[Script, Look]:
     steps = script.whole(is_client)
     if is_client:
         steps[:1] = [aimed(step, url) for step in steps[:1]]
-    if not case.lasting and isinstance(steps[-1], (Behave, ReadOn)):
+    if not case.lasting and isinstance(steps[-1], (Behave, BehaveIfOpen)):
         steps.pop()
     look = Look()
     new = Script(script.name, timeout=timeout, handshake=False)
