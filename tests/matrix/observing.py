@@ -41,7 +41,7 @@ class Observation:
     opened: bool = False
     #: Whether permessage-deflate was negotiated.
     deflated: bool = False
-    #: Data frames of the peer behind the fault, other than greetings and the probe's echo.
+    #: Data frames of the peer, other than greetings and the probe's echo.
     data: list[str] = field(default_factory=list)
     pinged: bool = False
     #: The code of the peer's Close: 0 for an empty one, None without one.
@@ -155,11 +155,11 @@ def note(case: Case, seen: Observation, played: Played, look: Look) -> float:
     seen.probed, seen.echoed, seen.failure = look.probed, look.echoed, look.failure
     start = fault_time(case, entries, look)
     payloads = Payloads()
-    for number, entry in enumerate(entries[: look.over]):
+    for entry in entries[: look.over]:
         if entry.direction == "seen":
             note_entry(seen, entry, round(max(entry.time - start, 0.0), 1))
             if isinstance(entry.what, Frame) and not entry.what.is_control:
-                note_data(seen, entry.what, payloads(entry.what), behind=number >= look.began)
+                note_data(seen, entry.what, payloads(entry.what))
     ended = entries[min(look.ended, len(entries) - 1)]
     seen.over_at = round(ended.time - start, 1)
     return look.clock - ended.time + start
@@ -194,9 +194,9 @@ def note_entry(seen: Observation, entry: Entry, at: float) -> None:
         seen.opened = True
 
 
-def note_data(seen: Observation, frame: Frame, payload: bytes, *, behind: bool) -> None:
+def note_data(seen: Observation, frame: Frame, payload: bytes) -> None:
     """Write down a data frame, unless it is a greeting, or the echo of one or of the probe."""
-    if behind and len(seen.data) < KEPT and payload not in GREETINGS and PROBE not in payload:
+    if len(seen.data) < KEPT and payload not in GREETINGS and PROBE not in payload:
         seen.data.append(repr(frame)[:80])
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 from aiohttp_rawws import Frame, Opcode, ProtocolError
 from aiohttp_rawws.testing import PeerEnded, PeerError, Player, Script
-from aiohttp_rawws.testing.openings import Answer, Request
 from aiohttp_rawws.testing.playing import aimed
 from aiohttp_rawws.testing.presets.handshake_client import BehaveIfOpen
-from aiohttp_rawws.testing.presets.parts import Behave, Greet
+from aiohttp_rawws.testing.presets.parts import Behave
 from aiohttp_rawws.testing.steps import Step
 
 from .cases import SERVERS, Case, script_role
@@ -30,8 +29,6 @@ REST = 0.1
 class Look:
     """Where a script stood, as numbers of entries of its transcript."""
 
-    #: The first entry behind the handshake and the greetings.
-    began: int = 0
     #: The entry that marks the end of the preset's steps, and the monotonic clock at it.
     ended: int = 0
     clock: float = 0.0
@@ -76,8 +73,6 @@ class Provoke:
         try:
             for step in self.steps:
                 await step.run(player)
-                if isinstance(step, (Answer, Greet, Request)):
-                    look.began = len(entries)
         except (PeerError, ProtocolError, OSError) as error:
             look.failure = f"{step}: {error}"
         look.ended, look.clock = len(entries), time.monotonic()

@@ -102,6 +102,7 @@ SERVER_WORDS: list[tuple[str, str, Scripts, dict[str, Any]]] = [
         {},
     ),
     ("hung, 2 s", "rsv1", first(greeted().stall()), {}),
+    ("hung, 2 s", "close-999", first(greeted().until("text").close(1002)), {}),
     ("open after 2 s", "stall-in-header", first(greeted().stall()), {}),
     ("open after 2 s", "no-pong", first(greeted().send(Frame.ping()).stall()), {}),
     ("no Ping", "no-pong", first(greeted().stall()), {}),
@@ -157,6 +158,7 @@ def test_times_memory_and_requests_are_told() -> None:
     assert judge(replace(seen, end="FIN", grown=74.0)) == "Close 1002"
     assert judge(replace(seen, end="FIN", grown=190.4)) == "Close 1002, +200 MiB"
     assert judge(seen) == "Close 1002, no FIN"
+    assert judge(replace(seen, preset="no-pong", pinged=True)) == "Close 1002"
     assert judge(replace(seen, close_at=3.4)) == "Close 1002 after 3 s"
     assert judge(replace(seen, close_at=41.1)) == "Close 1002 after 40 s"
     seen = Observation("answer-301", CLIENTS, "aiohttp", 10.0, told="SomeError", connections=10)
