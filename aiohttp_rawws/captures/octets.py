@@ -5,16 +5,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ..wire.frames import Frame
+from ..wire.header import Header, read_header
 from ..wire.names import OPCODES
 from ..wire.pieces import Piece
 from .format import FrameLine, Read
 
 __all__ = ("FrameScanner", "Scanned", "Unfinished", "octets_of")
 
-FIN, RSV1, RSV2, RSV3, OPCODE, MASKED, LENGTH = 0x80, 0x40, 0x20, 0x10, 0x0F, 0x80, 0x7F
-
-#: By the field of the length: the bits of the number that follows.
-EXTENDED = {126: 16, 127: 64}
+FIN, RSV1, RSV2, RSV3, OPCODE, MASKED = 0x80, 0x40, 0x20, 0x10, 0x0F, 0x80
 
 #: The reads of a frame that are told apart. All further ones are taken for one.
 MAX_READS = 2**16
@@ -77,15 +75,15 @@ class FrameScanner:
         #: The reads of the frame, with their times.
         self._reads: list[tuple[datetime, int]] = []
         self._joined = False
-        #: Where the header and the frame end. Only the former is known at first.
-        self._header: tuple[int, int] | None = None
+        #: The header of the frame, once all of it is there.
+        self._header: Header | None = None
 
     def feed(self, data: bytes, now: datetime) -> Iterator[Scanned]:
         """Yield the frames that end in what one read has brought."""
         position = 0
         while position < len(data):
             position += self._take(data, position, now)
-            if self._header is not None and self._seen == self._header[1]:
+            if self._header is not None and self._seen == self._header.total:
                 yield self._finish(now, joined_next=position < len(data))
 
     def unfinished(self, now: datetime) -> Unfinished | None:
@@ -101,8 +99,8 @@ class FrameScanner:
             # One at a time: a header has up to 14 octets, and tells its own size.
             count = 1
         else:
-            count = min(self._header[1] - self._seen, len(data) - position)
-        keep = LONGEST_HEADER if self._header is None else self._header[0] + self._payload_limit
+            count = min(self._header.total - self._seen, len(data) - position)
+        keep = LONGEST_HEADER if self._header is None else self._header.size + self._payload_limit
         room = max(keep - len(self._kept), 0)
         self._kept += data[position : position + min(count, room)]
         self._seen += count
@@ -111,43 +109,25 @@ class FrameScanner:
         else:
             self._reads.append((now, count))
         if self._header is None:
-            self._header = header_of(self._kept)
+            self._header = read_header(self._kept)
         return count
 
     def _finish(self, now: datetime, *, joined_next: bool) -> Scanned:
-        assert self._header is not None
-        start, end = self._header
-        kept = self._kept
-        key = bytes(kept[start - 4 : start]) if kept[1] & MASKED else None
-        payload = bytes(kept[start:])
-        if key is not None:
-            payload = unmasked(payload, key)
-        frame = made(kept[0], payload, end - start, key)
-        bits = EXTENDED.get(kept[1] & LENGTH)
-        needed = None if end - start < 126 else 16 if end - start <= 0xFFFF else 64
-        scanned = Scanned(frame, None if bits == needed else bits, self._timed(now), self._joined)
+        header = self._header
+        assert header is not None
+        payload = bytes(self._kept[header.size :])
+        if header.key is not None:
+            payload = unmasked(payload, header.key)
+        frame = made(header.head, payload, header.length, header.key)
+        needed = 0 if header.length < 126 else 16 if header.length <= 0xFFFF else 64
+        bits = None if header.length_bits == needed else header.length_bits
+        scanned = Scanned(frame, bits, self._timed(now), self._joined)
         self._kept, self._seen, self._reads, self._header = bytearray(), 0, [], None
         self._joined = joined_next
         return scanned
 
     def _timed(self, now: datetime) -> tuple[Read, ...]:
         return tuple(Read((at - now).total_seconds(), octets) for at, octets in self._reads)
-
-
-def header_of(octets: bytes | bytearray) -> tuple[int, int] | None:
-    """Return where the header and the frame end, None while the header is not complete.
-
-    (RFC 6455 section 5.2) A length with its top bit set is illegal, and taken as it stands.
-    """
-    if len(octets) < 2:
-        return None
-    length = octets[1] & LENGTH
-    size = 2
-    if length in EXTENDED:
-        size += EXTENDED[length] // 8
-        length = int.from_bytes(octets[2:size], "big")
-    after = size + (4 if octets[1] & MASKED else 0)
-    return (after, after + length) if len(octets) >= after else None
 
 
 def made(first: int, payload: bytes, length: int, key: bytes | None) -> Frame | Piece:

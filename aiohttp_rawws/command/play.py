@@ -13,7 +13,7 @@ from pathlib import Path
 
 from yarl import URL
 
-from ..captures import Recorder
+from ..captures.recorder import Recorder
 from ..testing.errors import PeerError
 from ..testing.player import Played
 from ..testing.playing import MAX_CONNECTIONS, play_client, script_server

@@ -1,6 +1,5 @@
 """The steps that begin a script: an opening handshake of either role, right or wrong."""
 
-import asyncio
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -180,6 +179,6 @@ def changed(headers: CIMultiDict[str], changes: HeaderLines) -> list[tuple[str, 
 async def read_head(player: Player, wanted: str) -> HttpHead:
     try:
         return await player.read_head()
-    except (PeerEnded, PeerSilent, asyncio.TimeoutError) as error:
+    except (PeerEnded, PeerSilent) as error:
         player.transcript.compare(wanted, "nothing")
         raise Unexpected(str(error)) from None

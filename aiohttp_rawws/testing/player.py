@@ -18,7 +18,7 @@ from .transcript import Transcript
 from .wire import Wire
 
 if TYPE_CHECKING:
-    from ..captures import Recorder
+    from ..captures.recorder import Recorder
     from .script import Script
     from .steps import Step
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from yarl import URL
 
-from ..captures import Recorder
+from ..captures.recorder import Recorder
 from .arguments import check_count
+from .deadline import in_time
 from .dialling import dial, host_of, target_of
 from .openings import Request
 from .player import Played, play
@@ -138,8 +139,8 @@ class ScriptServer:
         async with self._ended:
             waiting = self._ended.wait_for(lambda: len(self.played) >= count)
             try:
-                await asyncio.wait_for(waiting, timeout)
-            except asyncio.TimeoutError:
+                await in_time(waiting, timeout)
+            except TimeoutError:
                 raise TimeoutError(
                     f"{len(self.played)} of {count} connections have ended after {timeout} s; "
                     f"{self._count} were opened"

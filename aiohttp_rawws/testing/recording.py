@@ -1,6 +1,6 @@
 """Scripted connections in captures."""
 
-from ..captures import Recorder
+from ..captures.recorder import Recorder
 from .errors import PeerEnded
 from .http import HttpHead
 from .wire import Wire

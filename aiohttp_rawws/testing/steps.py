@@ -8,7 +8,8 @@ from typing import ClassVar, Protocol
 
 from ..wire.frames import Frame
 from .arguments import Split, check_count, check_flag, check_octets, check_seconds, split_of
-from .errors import PeerEnded, PeerSilent, Unexpected
+from .deadline import in_time
+from .errors import PeerEnded, Unexpected
 from .patterns import name_of, shown
 from .player import Player, expects
 from .waiting import CloseHandshake, Echo, Expect, ExpectEnd, Until, Wanted, awaited
@@ -145,8 +146,8 @@ class Stall:
         if not self.reads:
             await self._deaf(player.wire.transport, seconds)
             return
-        with contextlib.suppress(asyncio.TimeoutError, PeerEnded, PeerSilent):
-            await asyncio.wait_for(self._to_end(player, seconds), seconds)
+        with contextlib.suppress(TimeoutError, PeerEnded):
+            await in_time(self._to_end(player, seconds), seconds)
 
     async def _deaf(self, transport: asyncio.Transport, seconds: float) -> None:
         # One that was stopped because much waits to be read is not ours to start again.

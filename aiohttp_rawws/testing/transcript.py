@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..wire.frames import Frame
+from ..wire.names import Violation
 from .http import HttpHead
 from .patterns import shown
 
@@ -48,7 +49,7 @@ class Entry:
                 "masked": frame.mask is not None,
                 "length": len(frame.payload),
                 "payload": frame.payload[:REPORT_BYTES].hex(),
-                "violations": [str(each.name) for each in frame.violations],
+                "violations": names_of(frame.violations),
             }
         elif isinstance(self.what, HttpHead):
             said["head"] = self.what.raw.decode("latin-1")
@@ -58,6 +59,12 @@ class Entry:
         else:
             said["event"] = self.what
         return said
+
+
+def names_of(violations: Violation) -> list[str]:
+    # Python 3.10 cannot iterate over the members of a flag.
+    single = [each for each in Violation if each.value.bit_count() == 1]
+    return [str(each.name) for each in single if each in violations]
 
 
 def size_of(what: Frame | HttpHead | bytes | str) -> int:

@@ -1,6 +1,5 @@
 """The steps that wait for what the peer does, and answer it."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -8,7 +7,8 @@ from typing import Any, ClassVar, TypeVar
 from ..wire.frames import Frame
 from ..wire.names import Opcode
 from .arguments import check_choice, check_count, check_flag, check_seconds
-from .errors import PeerEnded, PeerSilent, Unexpected
+from .deadline import in_time
+from .errors import PeerEnded, Unexpected
 from .patterns import pattern_of, shown
 from .player import Player
 
@@ -201,10 +201,10 @@ async def awaited(
     """
     seconds = player.wire.timeout if within is None else within
     try:
-        return await asyncio.wait_for(reading, seconds)
+        return await in_time(reading, seconds)
     except PeerEnded as end:
         player.transcript.compare(str(wanted), "RST" if end.reset else "FIN")
         raise Unexpected(str(end)) from None
-    except (PeerSilent, asyncio.TimeoutError):
+    except TimeoutError:
         player.transcript.compare(str(wanted), "nothing")
         raise Unexpected(f"it did not come within {seconds:g} s") from None

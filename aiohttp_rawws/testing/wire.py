@@ -13,6 +13,7 @@ from ..wire.frames import Frame
 from ..wire.names import Violation
 from ..wire.native import READ_SIZE, ReadBuffer
 from ..wire.parser import Parser
+from .deadline import in_time
 from .errors import NotHttp, PeerEnded, PeerSilent
 from .http import HttpHead
 
@@ -79,8 +80,8 @@ class Wire:
         else:
             opening = asyncio.open_connection(host, port, ssl=ssl, server_hostname=server_hostname)
         try:
-            reader, writer = await asyncio.wait_for(opening, timeout)
-        except asyncio.TimeoutError:
+            reader, writer = await in_time(opening, timeout)
+        except TimeoutError:
             raise PeerSilent(f"no connection within {timeout:g} s") from None
         return cls(reader, writer, is_client=True, timeout=timeout)
 
@@ -196,8 +197,8 @@ class Wire:
         """Wait `within` seconds, by default `timeout`. Raises PeerSilent after them."""
         seconds = self.timeout if within is None else within
         try:
-            return await asyncio.wait_for(reading, seconds)
-        except asyncio.TimeoutError:
+            return await in_time(reading, seconds)
+        except TimeoutError:
             raise PeerSilent(f"{what} within {seconds:g} s") from None
 
     def _is_partial(self) -> bool:
@@ -232,8 +233,9 @@ class Wire:
     async def close(self) -> None:
         """End the connection: send what waits, then a FIN. Never raises for what the peer does."""
         self._writer.close()
-        with contextlib.suppress(OSError, asyncio.TimeoutError):
-            await asyncio.wait_for(self._writer.wait_closed(), self.timeout)
+        # A TimeoutError is an OSError.
+        with contextlib.suppress(OSError):
+            await in_time(self._writer.wait_closed(), self.timeout)
         self.transport.abort()
 
 

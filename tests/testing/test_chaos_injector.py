@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import Frame
-from aiohttp_rawws.testing.chaos.framing import read_header
 from aiohttp_rawws.testing.chaos.injector import END, RESET, Delivery, Injector
 from aiohttp_rawws.testing.chaos.plan import MAX_WHOLE, Planner
 from aiohttp_rawws.testing.chaos.records import FaultRecord
 from aiohttp_rawws.testing.chaos.rules import FAULTS, parse_rule
+from aiohttp_rawws.wire.header import read_header
 from tests.support.octets import MASK, masked, xor
 
 TEXTS = [masked(0x81, b"%d" % number) for number in range(10)]

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from aiohttp_rawws.testing.chaos.framing import read_header
 from aiohttp_rawws.testing.chaos.proxy import rules_of
 from aiohttp_rawws.testing.chaos.rules import FAULTS, Rule, parse_rule
+from aiohttp_rawws.wire.header import read_header
 
 
 @pytest.mark.parametrize(

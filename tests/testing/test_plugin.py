@@ -177,6 +177,8 @@ def test_the_fixtures(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
         pytester,
         monkeypatch,
         *("-W", "error", "-W", "ignore::DeprecationWarning"),
+        # asyncio's TLS of Python 3.10 says so of each transport that its peer has closed.
+        *("-W", "ignore:unclosed transport <asyncio.sslproto:ResourceWarning"),
         ini=f"asyncio_mode = {'strict' if how == 'strict' else 'auto'}",
         plugins=plugins,
     )

@@ -201,7 +201,7 @@ AT_A_SERVER: dict[str, Met] = {
     "request-wrong-version": before("status 426"),
     "request-post": before("status 405"),
     # What is no upgrade is forwarded as plain HTTP.
-    "request-http-1.0": before("status 400", through="status 426"),
+    "request-http-1-0": before("status 400", through="status 426"),
     "request-header-flood": before("status 400"),
     "request-slow": fine(1, timeout=BLIND_TIMEOUT),
     "request-stalled": NOBODY,

@@ -1,11 +1,12 @@
 """What is kept of a conversation, and its bounds."""
 
 import json
+import socket
 
 import pytest
 
 from aiohttp_rawws import Frame
-from aiohttp_rawws.testing import HttpHead, Transcript, transcript
+from aiohttp_rawws.testing import HttpHead, Transcript, Wire, transcript
 
 
 def test_the_entries() -> None:
@@ -69,3 +70,15 @@ def test_the_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
         kept.note("seen", Frame.ping())
         kept.compare("a", "b")
     assert (len(kept.entries), kept.left_out, len(kept.expected)) == (3, 3, 3)
+
+
+async def test_the_rules_that_a_frame_breaks() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        wire = await Wire.of_socket(ours, is_client=True)
+        theirs.sendall(b"\xb3\x00")
+        kept = Transcript()
+        kept.note("seen", await wire.read_frame())
+        await wire.close()
+    (entry,) = kept.entries
+    assert entry.as_json()["frame"]["violations"] == ["RESERVED_BITS", "RESERVED_OPCODE"]

@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from .framing import Header, read_header
+from ...wire.header import Header, read_header
 from .plan import MAX_WHOLE, Plan, Planner
 from .records import FaultRecord
+from .showing import shown
 
 __all__ = ("END", "RESET", "Delivery", "Injector")
 
@@ -132,11 +133,11 @@ class Injector:
                 yield delivery
 
     def _tell(self, header: Header, plan: Plan, octets: bytes) -> None:
-        planner, shown = self._planner, header.shown(octets)
+        planner, told = self._planner, shown(header, octets)
         for fault, detail in plan.done:
             self._on_fault(
                 FaultRecord(
-                    planner.connection, planner.direction, planner.number, fault, detail, shown
+                    planner.connection, planner.direction, planner.number, fault, detail, told
                 )
             )
 

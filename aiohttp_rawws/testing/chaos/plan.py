@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from .framing import Header
+from ...wire.header import Header
 from .rules import Rule
 
 __all__ = ("MAX_WHOLE", "Plan", "Planner")

@@ -7,7 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from .framing import Header
+from ...wire.header import Header
 
 __all__ = ("FAULTS", "Fault", "Rule", "parse_rule")
 

@@ -80,7 +80,7 @@ PRESETS = (
         headers={"Sec-WebSocket-Version": "8"},
     ),
     requesting("request-post", "Asks with POST.", "RFC 6455 4.1", method="POST"),
-    requesting("request-http-1.0", "Asks in HTTP/1.0.", "RFC 6455 4.1", version="HTTP/1.0"),
+    requesting("request-http-1-0", "Asks in HTTP/1.0.", "RFC 6455 4.1", version="HTTP/1.0"),
     Preset(
         "request-header-flood",
         "Asks rightly, but with a mebibyte of headers.",

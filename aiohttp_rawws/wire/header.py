@@ -1,21 +1,24 @@
-"""Where a frame begins and ends, legal or not. The octets stay as they are."""
+"""Where a frame begins and ends, legal or not (RFC 6455 section 5.2). No rule is applied.
+
+The parser has the same in its own loop, where each instruction counts, and drops what no session
+needs: the form of a length.
+"""
 
 from dataclasses import dataclass
 
-from ...wire.names import OPCODES, opcode_name
-from ...wire.native import copy_out
+from .names import OPCODES, opcode_name
 
 __all__ = ("Header", "read_header")
 
-BITS = {0x80: "fin", 0x40: "rsv1", 0x20: "rsv2", 0x10: "rsv3"}
-
-#: The octets of a payload that are shown.
-SHOWN = 64
+MASKED = 0x80
+LENGTH = 0x7F
+#: By the field of the length: the octets of the number that follows.
+EXTENDED = {126: 2, 127: 8}
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header of a frame (RFC 6455 section 5.2)."""
+    """The header of a frame."""
 
     #: FIN, RSV1 to RSV3 and opcode.
     head: int
@@ -23,6 +26,8 @@ class Header:
     size: int
     #: The octets of the payload. The top bit of a length is read as any other bit.
     length: int
+    #: The bits of the number behind the field of the length: 0, 16 or 64.
+    length_bits: int
     key: bytes | None
 
     @property
@@ -48,26 +53,17 @@ class Header:
     def is_control(self) -> bool:
         return self.head & 0x08 != 0
 
-    def shown(self, octets: bytes = b"") -> str:
-        """Return the frame as a line shows it, with its payload if its octets are all there."""
-        bits = [name for bit, name in BITS.items() if self.head & bit]
-        words = [opcode_name(self.opcode), *bits, f"{self.length} bytes"]
-        if len(octets) == self.total:
-            end = min(self.total, self.size + SHOWN)
-            start = copy_out(bytearray(octets[:end]), self.size, end, self.key)
-            words.append(repr(start) + ("..." if self.length > SHOWN else ""))
-        return " ".join(words)
-
 
 def read_header(data: bytes | bytearray) -> Header | None:
     """Return the header that `data` begins with, None while some of it is missing."""
     if len(data) < 2:
         return None
-    form = data[1] & 0x7F
-    size = 2 + {126: 2, 127: 8}.get(form, 0)
-    key_size = 4 if data[1] & 0x80 else 0
+    field = data[1] & LENGTH
+    extended = EXTENDED.get(field, 0)
+    size = 2 + extended
+    key_size = 4 if data[1] & MASKED else 0
     if len(data) < size + key_size:
         return None
-    length = form if size == 2 else int.from_bytes(data[2:size], "big")
+    length = int.from_bytes(data[2:size], "big") if extended else field
     key = bytes(data[size : size + 4]) if key_size else None
-    return Header(data[0], size + key_size, length, key)
+    return Header(data[0], size + key_size, length, 8 * extended, key)
