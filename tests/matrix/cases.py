@@ -55,6 +55,8 @@ PATIENT = {
     "never-reads",
     "half-open",
 }
+#: The first frame that is sent is right. Its echo is none of the fault.
+RIGHT_FIRST = {"deflate-window-exceeded", "deflate-context-kept", "start-inside-message"}
 #: The fault costs CPU time: few of them run at a time.
 LOUD = {
     "ping-flood",
@@ -140,6 +142,11 @@ class Case:
     def deflate(self) -> bool:
         """True if the fault is one only where compression was negotiated."""
         return self.name.startswith("deflate-") and self.name != "deflate-not-negotiated"
+
+    @property
+    def right_first(self) -> bool:
+        """True if the first frame that is sent is right, and the fault comes behind it."""
+        return self.name in RIGHT_FIRST
 
     @property
     def in_handshake(self) -> bool:

@@ -22,34 +22,36 @@ HEAD = """# The matrix
 
 What do WebSocket libraries do when the other side misbehaves?
 
+Each of the [presets](presets.md) of `aiohttp_rawws.testing` meets an echo server and an echo client
+of each library. A cell tells what was seen.
+
 ```console
 $ python -m tests.matrix --out docs
 ```
 
-lets each of the [presets](presets.md) of `aiohttp_rawws.testing` meet an echo server and an echo
-client of each library, and writes this page. Do not edit it. `--peers` and `--presets` choose some:
-they replace their cells and keep the others. A peer that is not installed is named, with how to
-install it. A run takes two to three minutes.
+This command tries everything and writes this page, in two to three minutes. Do not edit the page.
+`--peers` and `--presets` try some: their cells are replaced, the others stay. The command names
+each peer that is not installed, and how to install it.
 
-The peers are [small programs](../tests/matrix/peers) with the libraries' defaults, and with
-compression where a library has it. Only for `no-pong`, `late-pong`, `wrong-pong` and `half-open` do
-they ping, if the library can: every {heartbeat:g} s, and they wait half of that for the Pong. Our raw
-session and picows are interfaces of frames: the handlers here send each frame back, and what a
-message says is not their concern.
+The peers are [small programs](../tests/matrix/peers). They use the defaults of their library, and
+compression where it has that. For `no-pong`, `late-pong`, `wrong-pong` and `half-open` they also
+use its heartbeat, if it has one: a Ping every {heartbeat:g} s, and half of that to wait for the
+Pong. Our raw session and picows are interfaces of frames. Their handlers send each frame back, and
+do not look at what a message says.
 
-A cell tells what was seen. A fault is followed by half a second of peace, and then by a text: a
-peer that still echoes it has gone on. *After N s* counts from the fault. It is left out below three
-seconds, and rounded to five from eight on. Where two frames may arrive in one read or in two, a
-cell differs from run to run: with or without *echo*, and picows' in the row `close-twice`.
+Behind a fault the script sends nothing for half a second, and then a text. A peer that echoes the
+text has gone on.
 
 {words}
-`never-closes` counts from the peer's own Close, to which no answer comes; `no-pong` and the like
-from its first Ping.
+Times count from the fault; for `never-closes` from the peer's own Close, and for `no-pong` and the
+like from its first Ping. Those below three seconds are left out, those from eight on are rounded to
+five. picows' cells for `close-twice` differ from run to run: the two frames arrive in one read or
+in two.
 """
 
 #: The words of the cells, and what was seen where they stand.
 WORDS = (
-    ("Close 1002", "a Close frame with this code"),
+    ("Close 1002, Close", "a Close frame with this code, or without a code"),
     ("FIN, RST", "the end of the TCP connection, without a Close"),
     ("Close 1002, no FIN", "a server that did not end the connection after the Close of both"),
     ("echo, Close 1002", "something of the fault was delivered and echoed, then came the Close"),
@@ -68,11 +70,9 @@ WORDS = (
         "... and the process took about so much more memory at its peak (from {much:g} MiB on; not "
         "measured for Chromium)",
     ),
-    (
-        "no deflate: Close 1002",
-        "the peer did not agree to permessage-deflate, and met the same frames without it",
-    ),
-    ("no Ping", "the library has no pings of its own"),
+    ("no deflate", "the peer did not agree to permessage-deflate"),
+    ("no deflate: Close 1002", "... and this is what it did with the same frames"),
+    ("no Ping, no Close", "the peer sent none"),
     (
         "1006, `SomeError`, returned",
         "`reset-*`, `half-open`, `never-reads`: the code or the exception that the application "

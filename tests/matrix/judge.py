@@ -88,7 +88,7 @@ def on_the_wire(tried: Case, seen: Observation) -> str:
         return "no Close" if seen.close is None else ended(tried, seen) or idle(tried, seen)
     if seen.echoed:
         return "accepted" if tried.must_fail else "ok"
-    echo = "echo, " if seen.data and tried.must_fail else ""
+    echo = "echo, " if tried.must_fail and len(seen.data) > tried.right_first else ""
     if seen.close is None:
         return echo + (ended(tried, seen) or idle(tried, seen))
     code = f"Close {seen.close}" if seen.close else "Close"
