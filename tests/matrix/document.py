@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from aiohttp_rawws.testing.presets import GROUNDS
 
-from .cases import CLIENTS, HEARTBEAT, SERVERS, cases
+from .cases import HEARTBEAT, KINDS, cases
 from .judge import MUCH
 from .notes import NOTES, Note
 from .peers import PEERS
@@ -89,7 +89,7 @@ def document(matrix: Matrix) -> str:
     words = "".join(f"| {word} | {meaning} |\n" for word, meaning in rows)
     head = HEAD.replace("{words}", words)
     filled = head.format(heartbeat=HEARTBEAT, much=MUCH, **matrix.bounds)
-    return "\n".join([filled, *(section(matrix, kind) for kind in (SERVERS, CLIENTS))])
+    return "\n".join([filled, *(section(matrix, kind) for kind in KINDS if matrix.cells[kind])])
 
 
 def section(matrix: Matrix, kind: str) -> str:
@@ -99,12 +99,17 @@ def section(matrix: Matrix, kind: str) -> str:
     parts = [f"## {kind.title()}\n", versions(matrix, kind, titles)]
     numbers = numbered(matrix, kind)
     for ground in GROUNDS:
-        names = [preset.name for preset in ground.PRESETS if preset.name in known]
+        names = [each.name for each in ground.PRESETS if each.name in known & tried(matrix, kind)]
         if names:
             parts += [f"### {heading(ground.__doc__ or '')}\n", table(matrix, kind, names, numbers)]
     if numbers:
         parts.append("".join(f"{number}. {note.text}\n" for note, number in numbers.items()))
     return "\n".join(parts)
+
+
+def tried(matrix: Matrix, kind: str) -> set[str]:
+    """Return the presets that any peer has met."""
+    return {name for cells in matrix.cells[kind].values() for name in cells}
 
 
 def versions(matrix: Matrix, kind: str, titles: "dict[str, str]") -> str:
