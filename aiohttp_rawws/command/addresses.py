@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from yarl import URL
 
-__all__ = ("Destination", "ListenAddress", "destination", "listen_address")
+__all__ = ("Destination", "ListenAddress", "destination", "listen_address", "websocket_url")
 
 #: Plain schemes may stand before a Unix socket, as nginx has it. aiohttp speaks no TLS there.
 UNIX_UPSTREAM = re.compile(r"(?:(ws|http|wss|https)://)?unix:([^\0]+?)(?::(/[^\0]*))?")
@@ -59,16 +59,22 @@ def destination(text: str) -> Destination:
 
 
 def upstream_url(text: str) -> URL:
+    url = websocket_url(text, or_else=", nor unix:PATH")
+    if url.user is not None or url.password is not None:
+        raise ArgumentTypeError("no user or password here: use --header Authorization:...")
+    if "?" in text or "#" in text:
+        raise ArgumentTypeError(f"the query is the visitor's, leave it out: {text!r}")
+    return url
+
+
+def websocket_url(text: str, or_else: str = "") -> URL:
+    """Return the URL of a server, with any path and query. An error names what else will do."""
     try:
         url = URL(text)
     except ValueError as error:
         raise ArgumentTypeError(f"{error}: {text!r}") from None
     if url.scheme not in ("ws", "wss", "http", "https") or not url.host:
-        raise ArgumentTypeError(f"not a ws, wss, http or https URL, nor unix:PATH: {text!r}")
-    if url.user is not None or url.password is not None:
-        raise ArgumentTypeError("no user or password here: use --header Authorization:...")
-    if "?" in text or "#" in text:
-        raise ArgumentTypeError(f"the query is the visitor's, leave it out: {text!r}")
+        raise ArgumentTypeError(f"not a ws, wss, http or https URL{or_else}: {text!r}")
     return url
 
 

@@ -21,7 +21,7 @@ from .loop import run_loop
 from .output import Output, fill_standard_files, output_to
 from .proxy_arguments import add_addresses
 from .text import escaped
-from .tls import authorities, listen_context, upstream_context
+from .tls import add_certificate, add_trust, listen_context, upstream_context
 
 __all__ = ("add_parser", "run")
 
@@ -100,22 +100,8 @@ def add_parser(commands: Commands) -> None:
         help="append each fault as JSON; - for standard output, in place of the lines",
     )
     group = parser.add_argument_group("TLS")
-    add = group.add_argument
-    add("--listen-cert", metavar="FILE", help="listen with TLS, and this PEM certificate")
-    add("--listen-key", metavar="FILE", help="its key, unless that is in the same file")
-    tls = group.add_mutually_exclusive_group()
-    tls.add_argument(
-        "--ca",
-        metavar="FILE",
-        type=authorities,
-        help="trust the certificate authorities in this PEM file for the upstream, and no others",
-    )
-    tls.add_argument(
-        "--insecure",
-        dest="secure",
-        action="store_false",
-        help="do not check the upstream's certificate",
-    )
+    add_certificate(group)
+    add_trust(group, "upstream")
 
 
 def rule(fault: Fault, text: str) -> Rule:

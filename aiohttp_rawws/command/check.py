@@ -11,13 +11,14 @@ from ..testing.conformance.catalogue import select
 from ..testing.conformance.client import check_client
 from ..testing.conformance.report import Report
 from ..testing.conformance.server import check
+from ..testing.conformance.tasks import end_tasks
 from ..testing.errors import PeerSilent
 from .addresses import listen_address
 from .arguments import Commands
 from .ending import Failure, Stop, stop_on_signals
 from .loop import run_loop
 from .output import reason_of
-from .tls import authorities, listen_context, upstream_context
+from .tls import add_certificate, add_trust, listen_context, upstream_context
 from .values import seconds
 
 __all__ = ("add_parser", "run")
@@ -68,7 +69,9 @@ def add_parser(commands: Commands) -> None:
         "[IPV6]:PORT (a free port of 127.0.0.1)",
     )
     add_choices(parser)
-    add_tls(parser)
+    group = parser.add_argument_group("TLS")
+    add_trust(group)
+    add_certificate(group)
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
@@ -103,29 +106,6 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_tls(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("TLS")
-    of_server = group.add_mutually_exclusive_group()
-    of_server.add_argument(
-        "--ca",
-        metavar="FILE",
-        type=authorities,
-        help="trust the certificate authorities in this PEM file, and no others",
-    )
-    of_server.add_argument(
-        "--insecure",
-        dest="secure",
-        action="store_false",
-        help="do not check the server's certificate",
-    )
-    group.add_argument(
-        "--listen-cert", metavar="FILE", help="listen with TLS, and this PEM certificate"
-    )
-    group.add_argument(
-        "--listen-key", metavar="FILE", help="its key, unless that is in the same file"
-    )
-
-
 def run(options: argparse.Namespace) -> int:
     """Check the peer, tell of it, and return the exit status. Raises ArgumentTypeError."""
     peer = "server" if options.as_server is None else "client"
@@ -157,9 +137,7 @@ async def until_signal(options: argparse.Namespace) -> Report:
     except (OSError, PeerSilent) as error:
         raise Failure(f"cannot {purpose(options)}: {reason_of(error)}", 2) from None
     finally:
-        for each in (checking, stopping):
-            each.cancel()
-        await asyncio.wait([checking, stopping])
+        await end_tasks([checking, stopping])
 
 
 def purpose(options: argparse.Namespace) -> str:

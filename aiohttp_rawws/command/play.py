@@ -11,8 +11,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-from yarl import URL
-
 from ..captures.recorder import Recorder
 from ..testing.errors import PeerError
 from ..testing.player import Played
@@ -21,13 +19,19 @@ from ..testing.preset import Preset
 from ..testing.presets import PRESETS, preset
 from ..testing.script import Script
 from ..testing.script_file import load_script
-from .addresses import Destination, ListenAddress, destination, listen_address
+from .addresses import (
+    Destination,
+    ListenAddress,
+    destination,
+    listen_address,
+    websocket_url,
+)
 from .arguments import Commands
 from .ending import Failure, Stop, stop_on_signals
 from .listening import listen, name_of
 from .loop import run_loop
 from .output import reason_of
-from .tls import authorities, listen_context, upstream_context
+from .tls import add_certificate, add_trust, listen_context, upstream_context
 from .values import seconds
 
 __all__ = ("add_parser", "run")
@@ -45,8 +49,8 @@ examples:
 FILE is a script (.toml, .json, .jsonl) or the name of a preset; --presets lists those.
 With --listen the command ends after --connections connections, with several FILEs the first
 connection plays the first one, and so on.
-Exit status: 0 if all went as written, 1 if not or if there was no connection, 2 for a usage error,
-such as a file that is no script.
+Exit status: 0 if all went as written, 1 if it did not or nobody connected, 2 for a usage error, a
+file that is no script, and a server that cannot be reached.
 """
 
 
@@ -103,13 +107,8 @@ def add_parser(commands: Commands) -> None:
     add("--report", metavar="FILE", help="write a report as JSON; - for standard output")
     add("--capture", metavar="FILE", help="append all frames to a capture")
     add("--show-secrets", action="store_true", help="keep credentials in the capture as they are")
-    add("--listen-cert", metavar="FILE", help="listen with TLS, and this PEM certificate")
-    add("--listen-key", metavar="FILE", help="its key, unless that is in the same file")
-    tls = parser.add_mutually_exclusive_group()
-    tls.add_argument("--ca", metavar="FILE", type=authorities, help="trust these for wss, as PEM")
-    tls.add_argument(
-        "--insecure", dest="secure", action="store_false", help="check no certificate for wss"
-    )
+    add_certificate(parser)
+    add_trust(parser)
 
 
 def run(options: Options) -> int:
@@ -130,12 +129,16 @@ def run(options: Options) -> int:
             script.timeout = options.timeout
     if options.seed is None:
         options.seed = secrets.randbits(32)
-    with contextlib.ExitStack() as stack:
-        recorder = None
-        if options.capture is not None:
-            recorder = stack.enter_context(opened(options.capture, options.show_secrets))
-        playing = serve if options.connect is None else connect
-        return report(options, run_loop(playing(options, scripts, recorder)))
+    playing = serve if options.connect is None else connect
+    try:
+        with contextlib.ExitStack() as stack:
+            recorder = None
+            if options.capture is not None:
+                recorder = stack.enter_context(opened(options.capture, options.show_secrets))
+            return report(options, run_loop(playing(options, scripts, recorder)))
+    except Failure as failure:
+        # 1 is for a script that did not go as written.
+        raise Failure(str(failure), 2) from None
 
 
 def opened(path: str, show_secrets: bool) -> Recorder:
@@ -255,10 +258,4 @@ def server_url(text: str) -> Destination:
     """Return a URL with its query, or a Unix socket."""
     if "unix:" in text:
         return destination(text)
-    try:
-        url = URL(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}: {text!r}") from None
-    if url.scheme not in ("ws", "wss", "http", "https") or not url.host:
-        raise argparse.ArgumentTypeError(f"not a ws, wss, http or https URL: {text!r}")
-    return Destination(text, url)
+    return Destination(text, websocket_url(text, or_else=", nor unix:PATH"))

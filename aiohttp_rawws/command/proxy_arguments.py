@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 from .addresses import Destination, ListenAddress, destination, listen_address
 from .arguments import Commands
 from .loop import EVENT_LOOP
-from .tls import authorities, listen_context, upstream_context
+from .tls import add_certificate, add_trust, authorities, listen_context, upstream_context
 from .values import header, header_name, host, mode, peer, prefix, seconds, size
 
 __all__ = ("Options", "complete", "make_parser")
@@ -181,25 +181,13 @@ def add_upstream_options(proxy: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--cert", metavar="FILE", help="a certificate of our own to show, as PEM")
     group.add_argument("--key", metavar="FILE", help="its key, unless that is in the same file")
-    tls = group.add_mutually_exclusive_group()
-    tls.add_argument(
-        "--ca",
-        metavar="FILE",
-        type=authorities,
-        help="trust the certificate authorities in this PEM file, and no others",
-    )
-    tls.add_argument(
-        "--insecure",
-        dest="secure",
-        action="store_false",
-        help="do not check the upstream's certificate",
-    )
+    add_trust(group, "upstream")
 
 
 def add_visitor_options(proxy: argparse.ArgumentParser) -> None:
-    add = proxy.add_argument_group("the visitors").add_argument
-    add("--listen-cert", metavar="FILE", help="listen with TLS, and this PEM certificate")
-    add("--listen-key", metavar="FILE", help="its key, unless that is in the same file")
+    group = proxy.add_argument_group("the visitors")
+    add = group.add_argument
+    add_certificate(group)
     add(
         "--visitor-ca",
         metavar="FILE",

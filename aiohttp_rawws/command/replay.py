@@ -12,14 +12,14 @@ from yarl import URL
 from ..captures.reading import CaptureError
 from ..captures.replay import Replayed
 from ..captures.replaying import replay
-from .addresses import ListenAddress, listen_address
+from .addresses import ListenAddress, listen_address, websocket_url
 from .arguments import Commands
 from .ending import Failure
 from .listening import listen, name_of
 from .loop import run_loop
 from .output import reason_of
 from .text import escaped
-from .tls import authorities, upstream_context
+from .tls import add_trust, upstream_context
 from .values import seconds
 
 __all__ = ("add_parser", "run")
@@ -95,25 +95,8 @@ def add_parser(commands: Commands) -> None:
         default="10",
         help="how long the peer may take for what is expected (%(default)s)",
     )
-    add("--ca", metavar="FILE", type=authorities, help="trust the authorities in this PEM file")
-    add(
-        "--insecure",
-        dest="secure",
-        action="store_false",
-        help="do not check the server's certificate",
-    )
+    add_trust(parser)
     parser.set_defaults(run=run)
-
-
-def websocket_url(text: str) -> URL:
-    """Return a URL to connect to."""
-    try:
-        url = URL(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}: {text!r}") from None
-    if url.scheme not in ("ws", "wss", "http", "https") or not url.host:
-        raise argparse.ArgumentTypeError(f"not a ws, wss, http or https URL: {text!r}")
-    return url
 
 
 def number(text: str) -> int:

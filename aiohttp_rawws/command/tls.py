@@ -1,10 +1,44 @@
 """The TLS of both sides, from files. ArgumentTypeError tells of a file that does not do."""
 
+import argparse
 import ssl
 from argparse import ArgumentTypeError
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
-__all__ = ("authorities", "listen_context", "upstream_context")
+__all__ = (
+    "add_certificate",
+    "add_trust",
+    "authorities",
+    "listen_context",
+    "upstream_context",
+)
+
+#: A parser, or a group of one.
+ActionsContainer: TypeAlias = argparse._ActionsContainer
+
+
+def add_certificate(group: ActionsContainer) -> None:
+    """Add the options of a server with TLS: `listen_cert` and `listen_key`."""
+    add = group.add_argument
+    add("--listen-cert", metavar="FILE", help="listen with TLS, and this PEM certificate")
+    add("--listen-key", metavar="FILE", help="its key, unless that is in the same file")
+
+
+def add_trust(group: ActionsContainer, whose: str = "server") -> None:
+    """Add the options of a client with TLS: `ca`, and `secure`, which is False to check nothing."""
+    tls = group.add_mutually_exclusive_group()
+    tls.add_argument(
+        "--ca",
+        metavar="FILE",
+        type=authorities,
+        help="trust the certificate authorities in this PEM file, and no others",
+    )
+    tls.add_argument(
+        "--insecure",
+        dest="secure",
+        action="store_false",
+        help=f"do not check the {whose}'s certificate",
+    )
 
 
 def authorities(path: str) -> str:

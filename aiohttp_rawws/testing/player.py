@@ -40,6 +40,8 @@ class Player:
         self.head: HttpHead | None = None
         #: The peer's end, once it was seen.
         self.end: PeerEnded | None = None
+        #: How the script ended its own stream, if it did so before the peer.
+        self.ended_first: str | None = None
         #: The step that is played: of a branch or a repeat the inner one.
         self.step: Step | None = None
         #: How many expectations there were before it.
@@ -74,6 +76,12 @@ class Player:
         if self.end is None:
             self.end = end
             self.transcript.note("seen", "RST" if end.reset else "FIN")
+
+    def end_stream(self, how: str) -> None:
+        """Note that the script ends its own stream, by a "FIN" or a "RST"."""
+        self.transcript.note("sent", how)
+        if self.end is None and self.ended_first is None:
+            self.ended_first = how
 
     async def send(
         self,
@@ -168,7 +176,7 @@ class Played:
             return f"{who} failed at {place}: {self.failure}{table}"
         if not self.finished and self.at:
             return f"{who} is still at {place}: {self.at}{table}"
-        return f"{who}: ok" if self.finished else f"{who} begins"
+        return f"{who} begins" if self.waits else f"{who}: ok"
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as values for JSON."""
@@ -218,7 +226,7 @@ async def play(
     finally:
         wire.transport.abort()
         if recording is not None:
-            recording.ended(player.end)
+            recording.ended(player.ended_first, player.end)
         played.finished = True
         played.head = player.head
         if player.end is not None:
@@ -274,6 +282,7 @@ async def finish(wire: Wire, player: Player, *, linger: bool) -> None:
     """
     with contextlib.suppress(PeerError, OSError):
         if linger and player.end is None and is_open(wire):
+            player.ended_first = player.ended_first or "FIN"
             wire.half_close()
             wire.timeout = min(wire.timeout, 1.0)
             player.note_end(await wire.read_end())

@@ -61,13 +61,13 @@ class WireRecording:
             if rest and self._is_open:
                 self._recording.octets(side, rest)
 
-    def ended(self, end: PeerEnded | None) -> None:
-        """Note how the connection ended: by the peer as given, or by the script."""
+    def ended(self, ours: str | None, theirs: PeerEnded | None) -> None:
+        """Note how the connection ended: by a "FIN" or "RST" of ours, or by the peer."""
         if not self._is_open:
             return
         if self._recording.first_close is not None:
             self._recording.end(self._recording.first_close, "close")
-        elif end is None:
-            self._recording.end(self._sides["sent"], "end of stream")
+        elif ours is None and theirs is not None:
+            self._recording.end(self._sides["seen"], "lost" if theirs.reset else "end of stream")
         else:
-            self._recording.end(self._sides["seen"], "lost" if end.reset else "end of stream")
+            self._recording.end(self._sides["sent"], "lost" if ours == "RST" else "end of stream")

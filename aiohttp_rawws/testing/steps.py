@@ -171,7 +171,7 @@ class Reset:
     """End the connection with a RST."""
 
     async def run(self, player: Player) -> None:
-        player.transcript.note("sent", "RST")
+        player.end_stream("RST")
         player.wire.reset()
 
     def __str__(self) -> str:
@@ -185,7 +185,7 @@ class HalfClose:
     async def run(self, player: Player) -> None:
         if not player.wire.transport.can_write_eof():
             raise Unexpected("a TLS connection cannot be half closed")
-        player.transcript.note("sent", "FIN")
+        player.end_stream("FIN")
         player.wire.half_close()
 
     def __str__(self) -> str:

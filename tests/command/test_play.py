@@ -264,7 +264,7 @@ async def test_a_client_over_tls_and_a_unix_socket(ask: Path, tmp_path: Path) ->
 async def test_nobody_is_there(ask: Path) -> None:
     async with playing(ask, "--connect", "ws://127.0.0.1:1/") as play:
         status, out, errors = await play.end()
-    assert (status, out) == (1, "")
+    assert (status, out) == (2, "")
     assert errors == ("aiohttp-rawws: cannot connect to ws://127.0.0.1:1/: Connection refused\n")
 
 
@@ -353,7 +353,4 @@ async def test_a_report_that_cannot_be_written(greeting: Path, tmp_path: Path) -
     async with playing(greeting, "--listen", 0, "--report", tmp_path) as play:
         await greet(play.address)
         status, _, errors = await play.end()
-    assert (status, errors) == (
-        1,
-        f"aiohttp-rawws: cannot write {tmp_path}: Is a directory\n",
-    )
+    assert (status, errors) == (2, f"aiohttp-rawws: cannot write {tmp_path}: Is a directory\n")

@@ -8,7 +8,15 @@ from typing import Any
 
 from yarl import URL
 
-from aiohttp_rawws.testing import Played, Script, Scripts, ScriptServer, play_client, script_server
+from aiohttp_rawws.testing import (
+    Played,
+    Player,
+    Script,
+    Scripts,
+    ScriptServer,
+    play_client,
+    script_server,
+)
 from tests.support.handshakes import Opening, answer
 from tests.support.waiting import soon
 from tests.support.wire import Address, ByHand, Wire
@@ -52,6 +60,16 @@ async def played_by_client(script: Script, peer: Peer, by_hand: ByHand, **option
 
     address = await by_hand(serve)
     return await soon(play_client(script, address.url(), **options))
+
+
+class Timeout:
+    """A step from which on each wait for the peer has so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    async def run(self, player: Player) -> None:
+        player.wire.timeout = self.seconds
 
 
 async def silent(wire: Wire) -> None:

@@ -329,9 +329,16 @@ def dial_of(name: str) -> float:
     return DIAL if name == "answer-stalled" else LONG
 
 
-async def all_of(names: list[str], meet: Callable[[str], Awaitable[object]]) -> dict[str, object]:
-    """Meet many presets at the same time."""
-    return dict(zip(names, await soon(asyncio.gather(*map(meet, names))), strict=True))
+async def all_of(names: list[str], meet: Callable[[str], Awaitable[object]]) -> dict[str, Any]:
+    """Meet many presets at the same time. One that takes for ever is told as such."""
+
+    async def bounded(name: str) -> object:
+        try:
+            return await soon(meet(name))
+        except asyncio.TimeoutError:
+            return "HUNG"
+
+    return dict(zip(names, await asyncio.gather(*map(bounded, names)), strict=True))
 
 
 def others(
@@ -398,7 +405,7 @@ def outcome_of(played: Played, met: dict[str, str], name: str) -> str:
 
 async def answer_directly(use: Use) -> dict[str, object]:
     async with our_server(use) as (url, met):
-        played: dict[str, Any] = await all_of(CLIENTS, lambda name: visit(url, name))
+        played = await all_of(CLIENTS, lambda name: visit(url, name))
         await until(lambda: not handler_tasks())
     return {
         name: (outcome_of(each, met, name), close_seen(each) if use is messages else None)
@@ -420,7 +427,7 @@ async def answer_through(http: aiohttp.ClientSession) -> dict[str, object]:
         setup(app)
         app.router.add_route("*", "/{name}", ingress)
         async with running(app) as (_, address):
-            played: dict[str, Any] = await all_of(CLIENTS, lambda name: visit(address.url(), name))
+            played = await all_of(CLIENTS, lambda name: visit(address.url(), name))
             await until(lambda: not handler_tasks())
     return {
         name: (outcome_of(each, met, name), relayed[name].result() if name in relayed else "")

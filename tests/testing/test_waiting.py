@@ -10,6 +10,7 @@ from tests.support import sockets
 from tests.support.octets import CLOSE, HELLO, MASK, masked
 from tests.support.scripted import (
     Peer,
+    Timeout,
     played_by_client,
     played_by_server,
     says,
@@ -85,9 +86,9 @@ FAILURES: list[tuple[Script, Peer, str]] = [
   > TEXT      nothing""",
     ),
     (
-        Script(timeout=SHORT).expect("text"),
+        Script().add(Timeout(SHORT)).expect("text"),
         says(TEXT[:3]),
-        """step 1: expect TEXT: it did not come within 0.05 s
+        """step 2: expect TEXT: it did not come within 0.05 s
     expected  seen
   > TEXT      nothing""",
     ),
@@ -113,13 +114,13 @@ FAILURES: list[tuple[Script, Peer, str]] = [
   > TEXT      RST""",
     ),
     (
-        Script().until("ping", count=2, within=0.2),
-        says(PING + TEXT),
-        """step 1: wait for PING, 2 times: it did not come within 0.2 s
+        Script().until("ping", count=2),
+        says_and_ends(PING + TEXT),
+        """step 1: wait for PING, 2 times: the peer ended its stream
     expected       seen
     PING           PING fin 1 bytes b'1'
     (passed over)  TEXT fin 5 bytes b'hello'
-  > PING           nothing""",
+  > PING           FIN""",
     ),
     (
         Script().expect_end("FIN"),
@@ -157,9 +158,9 @@ FAILURES: list[tuple[Script, Peer, str]] = [
   > PING      FIN""",
     ),
     (
-        Script(timeout=SHORT).echo(),
+        Script().add(Timeout(SHORT)).echo(),
         silent,
-        """step 1: echo: it did not come within 0.05 s
+        """step 2: echo: it did not come within 0.05 s
     expected  seen
   > a frame   nothing""",
     ),

@@ -302,7 +302,10 @@ class Deflate:
 
 @dataclass(frozen=True)
 class Case:
-    """What is sent to a peer that echoes messages, and what it may do."""
+    """What is sent to a peer that echoes messages, and what it may do.
+
+    It has many fields, as there are many ways to be right: each has a default that most cases keep.
+    """
 
     #: Autobahn's number where it has the case, else a word of the ground and a name.
     id: str

@@ -189,5 +189,5 @@ def refused_answers() -> Iterator[Case]:
     extension: Changes = {"Sec-WebSocket-Extensions": "x-unknown"}
     yield case("unasked-extension", "An extension that was not offered", extension)
     for status in ("200 OK", "401 Unauthorized", "404 Not Found", "503 Service Unavailable"):
-        body: Changes = {"Content-Length": "4"}
+        body: Changes = {"Content-Length": "4", "Connection": "close", "Upgrade": None}
         yield case(status[:3], f"The status is {status}", body, status=status, body=b"body")

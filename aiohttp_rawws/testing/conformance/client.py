@@ -23,6 +23,7 @@ from .opening import answer_bytes, faults_of_request, write_chopped
 from .report import Report, Result, is_hopeless
 from .seen import NO_DEFLATE, Seen
 from .server import LIMIT, TIMEOUT
+from .tasks import end_tasks
 
 __all__ = ("check_client",)
 
@@ -143,10 +144,7 @@ class Client:
 
     async def stop(self) -> None:
         """End all connections."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await end_tasks(self._tasks)
 
     async def attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Be the server of one connection."""

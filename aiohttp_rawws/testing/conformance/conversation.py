@@ -31,11 +31,14 @@ from .case import (
 )
 from .codec import Codec
 from .judge import could_become, matches
-from .opening import GAP, write_chopped
+from .opening import write_chopped
 from .seen import Seen
+from .tasks import end_tasks
 
 __all__ = ("Conversation",)
 
+#: The pause between two writes that are to be read as two, in seconds.
+GAP = 0.001
 PROBE = b"still there?"
 #: How many events, and bytes of a message, a peer may send.
 MAX_EVENTS = 50_000
@@ -84,8 +87,7 @@ class Conversation:
             await self._until(lambda: self.seen.end is not None)
             self.seen.end = self.seen.end or "reset"
         finally:
-            reading.cancel()
-            await asyncio.wait([reading])
+            await end_tasks([reading])
 
     async def _talk(self) -> None:
         with contextlib.suppress(ConnectionError):
@@ -186,14 +188,15 @@ class Conversation:
         rsv = 0
         if self._codec is not None:
             payload, rsv = self._codec.compress(payload), 4
-        if not size or len(payload) <= size:
+        if not size or len(payload) < size:
             return (message(kind, payload, rsv=rsv),)
-        cuts = range(0, len(payload), size)
+        # The last one is empty if the others are full, as Autobahn has it.
+        cuts = range(0, len(payload) + 1, size)
         return tuple(
             message(
                 kind if start == 0 else "more",
                 payload[start : start + size],
-                start + size >= len(payload),
+                start + size > len(payload),
                 rsv=rsv if start == 0 else 0,
             )
             for start in cuts

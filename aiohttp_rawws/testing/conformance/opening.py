@@ -11,9 +11,6 @@ from ..wire import Wire
 from .case import Case, Changes
 from .codec import accept, offer
 
-#: The pause between two writes that are to be read as two, in seconds.
-GAP = 0.001
-
 __all__ = (
     "answer_bytes",
     "faults_of_answer",
@@ -72,9 +69,8 @@ def head(line: str, headers: dict[str, str], change: Changes) -> bytes:
 
 
 async def write_chopped(wire: Wire, data: bytes, chop: int) -> None:
-    """Send octets in writes of `chop`, if that is not 0. Single octets are to be read as such."""
-    gap = GAP if chop == 1 else 0.0
-    await wire.write(data, split=range(chop, len(data), chop) if chop else (), gap=gap)
+    """Send octets in writes of `chop`, if that is not 0, one behind the other."""
+    await wire.write(data, split=range(chop, len(data), chop) if chop else ())
 
 
 def faults_of_answer(answer: HttpHead, key: str, case: Case) -> list[str]:

@@ -19,6 +19,7 @@ from .judge import judge
 from .opening import faults_of_answer, request_bytes, write_chopped
 from .report import Report, Result, is_hopeless
 from .seen import NO_DEFLATE, Seen
+from .tasks import end_tasks
 
 __all__ = ("LIMIT", "PARALLEL", "TIMEOUT", "check")
 
@@ -103,9 +104,7 @@ async def run_all(
     try:
         await asyncio.gather(*workers)
     finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.wait(workers)
+        await end_tasks(workers)
     return [results[case.id] for case in cases]
 
 

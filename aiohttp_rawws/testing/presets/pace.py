@@ -8,7 +8,7 @@ from ..errors import PeerSilent
 from ..player import Player
 from ..preset import Preset
 from ..script import Script
-from .parts import CLIENT, Behave, Greet, begun, by_role, scripted, watched
+from .parts import CLIENT, Behave, Greet, begun, by_role, scripted, stop, watched
 
 __all__ = ("PRESETS", "Pour")
 
@@ -35,8 +35,7 @@ class Pour:
         try:
             await asyncio.sleep(player.wire.timeout)
         finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            await stop(sending)
 
     async def send(self, player: Player) -> None:
         frame = Frame.binary(bytes(self.size))

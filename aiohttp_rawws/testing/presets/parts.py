@@ -24,6 +24,7 @@ __all__ = (
     "by_role",
     "fault",
     "scripted",
+    "stop",
     "watched",
 )
 
@@ -44,6 +45,13 @@ async def pong(player: Player, ping: Frame) -> None:
     await player.send(Frame(Opcode.PONG, ping.payload))
 
 
+def countdown(seconds: float) -> Callable[[], float]:
+    """Return a function that tells how many seconds are left."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    return lambda: end - loop.time()
+
+
 @dataclass(frozen=True)
 class Behave:
     """Behave: a server echoes messages, both answer pings and a Close. No outcome is a failure.
@@ -58,15 +66,13 @@ class Behave:
     split: Split = ()
 
     async def run(self, player: Player) -> None:
-        with contextlib.suppress(PeerEnded, PeerSilent, OSError, asyncio.TimeoutError):
-            await asyncio.wait_for(self.to_the_end(player), player.wire.timeout)
-
-    async def to_the_end(self, player: Player) -> None:
-        while True:
-            frame = await player.read_frame()
-            await self.answer(player, frame)
-            if frame.opcode == Opcode.CLOSE and self.closes:
-                return
+        with contextlib.suppress(PeerEnded, PeerSilent, OSError):
+            left = countdown(player.wire.timeout)
+            while (within := left()) > 0:
+                frame = await player.read_frame(within=within)
+                await self.answer(player, frame)
+                if frame.opcode == Opcode.CLOSE and self.closes:
+                    return
 
     async def answer(self, player: Player, frame: Frame) -> None:
         """Answer one frame, or not."""
@@ -99,20 +105,18 @@ class Greet:
     async def run(self, player: Player) -> None:
         if player.wire.is_client:
             await player.send(Frame.text("Hello"), split=self.split)
+        polite = Behave(closes=False, split=self.split, pong=self.pong)
+        left = countdown(GREETING * player.wire.timeout)
         try:
-            await asyncio.wait_for(self.one_message(player), GREETING * player.wire.timeout)
-        except asyncio.TimeoutError:
+            while (within := left()) > 0:
+                frame = await player.read_frame(within=within)
+                await polite.answer(player, frame)
+                if frame.opcode == Opcode.CLOSE or (frame.opcode in (0, 1, 2) and frame.fin):
+                    return
+        except PeerSilent:
             return
         except PeerEnded as end:
             raise Unexpected(f"{end} before the fault") from None
-
-    async def one_message(self, player: Player) -> None:
-        polite = Behave(closes=False, split=self.split, pong=self.pong)
-        while True:
-            frame = await player.read_frame()
-            await polite.answer(player, frame)
-            if frame.opcode == Opcode.CLOSE or (frame.opcode in (0, 1, 2) and frame.fin):
-                return
 
     def __str__(self) -> str:
         return "wait for the first message"
@@ -165,9 +169,8 @@ class Flood:
                 return_when=asyncio.FIRST_COMPLETED,
             )
         finally:
-            flooding.cancel()
-            reading.cancel()
-            await asyncio.gather(flooding, reading, return_exceptions=True)
+            await stop(flooding)
+            await stop(reading)
 
     async def pour(self, player: Player) -> None:
         player.transcript.note("sent", f"{self.times} times {self.frame!r}")
@@ -180,6 +183,16 @@ class Flood:
 
     def __str__(self) -> str:
         return f"send {self.times} times {self.frame!r}"
+
+
+async def stop(task: "asyncio.Future[None]") -> None:
+    """Cancel a task and wait for it. What it raises is no matter."""
+    while not task.done():
+        # Before Python 3.12 `wait_for` may lose a cancellation.
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.1)
+    if not task.cancelled():
+        task.exception()
 
 
 def scripted(**options: Any) -> Script:

@@ -268,7 +268,7 @@ def test_the_report_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     assert report["counts"] == {"OK": 2}
     first = report["cases"][0]
     assert (first["autobahn"], first["grade"], first["section"]) == ("1.1.2", "OK", "5.6")
-    assert first["frames"][-2:] == ["-> CLOSE 1000", "<- CLOSE 1000"]
+    assert {"-> CLOSE 1000", "<- CLOSE 1000"} < set(first["frames"])
     assert report["cases"][1]["autobahn"] is None
 
 
