@@ -16,7 +16,9 @@ import aiohttp
 import pytest
 import trustme
 
+from aiohttp_rawws import Frame
 from aiohttp_rawws.__main__ import main
+from aiohttp_rawws.captures import FrameLine, read_capture
 from aiohttp_rawws.testing import Script, script_server
 from aiohttp_rawws.testing.presets import PRESETS
 from tests.support.loops import ONE_LOOP
@@ -354,3 +356,24 @@ async def test_a_report_that_cannot_be_written(greeting: Path, tmp_path: Path) -
         await greet(play.address)
         status, _, errors = await play.end()
     assert (status, errors) == (2, f"aiohttp-rawws: cannot write {tmp_path}: Is a directory\n")
+
+
+@ONE_LOOP
+async def test_a_capture(greeting: Path, tmp_path: Path) -> None:
+    capture = tmp_path / "frames.jsonl"
+    async with playing(greeting, "--listen", 0, "--capture", capture) as play:
+        await greet(play.address)
+        assert (await play.end())[0] == 0
+    frames = [line for line in read_capture(capture) if isinstance(line, FrameLine)]
+    assert [(line.direction, line.frame) for line in frames] == [
+        ("client", Frame.text("hi")),
+        ("upstream", Frame.text("hello")),
+        ("upstream", Frame.close(1000)),
+        ("client", Frame.close(1000)),
+    ]
+    async with playing(greeting, "--listen", 0, "--capture", tmp_path) as play:
+        status, _, errors = await play.end()
+    assert (status, play.told + errors) == (
+        2,
+        f"aiohttp-rawws: cannot write {tmp_path}: Is a directory\n",
+    )

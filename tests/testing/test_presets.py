@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from aiohttp_rawws import Frame, connect
+from aiohttp_rawws import EndOfStream, Frame, connect
 from aiohttp_rawws.testing import Preset, play_client, presets, script_server
 from tests.support.examples import example, run
 from tests.support.presets_page import PAGE, TABLE, table
+from tests.support.servers import Contexts
+from tests.support.waiting import soon
 
 
 def test_a_preset_by_its_name() -> None:
@@ -80,3 +82,16 @@ async def test_the_example_of_the_page(http: Any) -> None:
     names: dict[str, Any] = {"my_client": my_client}
     await run(example("docs/presets.md", "no-pong"), names)
     await names["test_my_client_gives_up_on_a_peer_without_pongs"]()
+
+
+@pytest.mark.parametrize("name", ["end-without-close", "end-in-payload", "reset-in-payload"])
+async def test_ends_over_tls(http: Any, contexts: Contexts, name: str) -> None:
+    script = presets.preset(name).script("server")
+    async with script_server(script, ssl=contexts[0]) as server:
+        async with connect(http, server.url) as session:
+            await session.send(Frame.text("Hello"))
+            assert await soon(session.receive()) == Frame.text("Hello")
+            with pytest.raises(EndOfStream):
+                await soon(session.receive())
+        [played] = await server.ended()
+    played.check()
