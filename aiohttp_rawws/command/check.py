@@ -135,7 +135,8 @@ async def until_signal(options: argparse.Namespace) -> Report:
             raise Failure("stopped by a signal")
         return checking.result()
     except (OSError, PeerSilent) as error:
-        raise Failure(f"cannot {purpose(options)}: {reason_of(error)}", 2) from None
+        reason = str(error) if isinstance(error, ssl.SSLError) else reason_of(error)
+        raise Failure(f"cannot {purpose(options)}: {reason}", 2) from None
     finally:
         await end_tasks([checking, stopping])
 

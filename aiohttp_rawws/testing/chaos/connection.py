@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from ..deadline import in_time
 from .injector import Injector
 from .opening import Opening, Rest
 from .pump import Lost, Pump, both
@@ -34,8 +35,8 @@ class ChaosConnection:
         upstream: Side | None = None
         try:
             try:
-                upstream = await asyncio.wait_for(dial(), CONNECT_TIMEOUT)
-            except (OSError, asyncio.TimeoutError) as error:
+                upstream = await in_time(dial(), CONNECT_TIMEOUT)
+            except OSError as error:
                 await self._refuse(error)
                 return
             opening = Opening(self._client, upstream, base=base, host=host)

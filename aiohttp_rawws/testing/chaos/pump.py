@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
+from ..deadline import in_time
 from .injector import END, RESET, Delivery, Injector
 from .side import Side
 
@@ -62,8 +63,8 @@ class DelayLine:
         while not self._waiting:
             self._filled.clear()
             try:
-                await asyncio.wait_for(self._filled.wait(), patience)
-            except asyncio.TimeoutError:
+                await in_time(self._filled.wait(), patience)
+            except TimeoutError:
                 return None
         due, delivery = self._waiting.popleft()
         self._cost -= len(delivery.octets) + DELIVERY_COST

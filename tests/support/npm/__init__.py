@@ -14,26 +14,26 @@ class NpmError(Exception):
     """Node, npm or a package is missing."""
 
 
-def installed() -> Path:
-    """Return the `node_modules` with what package.json names, installed at the first call.
+def installed(folder: Path = FOLDER) -> Path:
+    """Return the `node_modules` with what a folder's package.json names, installed once.
 
     It is in the user's cache (`XDG_CACHE_HOME`, else `~/.cache`), one for each such file.
     """
-    wanted = (FOLDER / "package.json").read_bytes()
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            raise NpmError(f"{program} was not found: install it (apt-get install nodejs npm)")
+    wanted = (folder / "package.json").read_bytes()
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = caches / "aiohttp_rawws" / f"npm-{hashlib.sha256(wanted).hexdigest()[:12]}"
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            _install(wanted, Path(temporary, "npm"), folder)
-    return folder / "node_modules"
+    cached = caches / "aiohttp_rawws" / f"npm-{hashlib.sha256(wanted).hexdigest()[:12]}"
+    if not cached.exists():
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cached.parent) as temporary:
+            _install(wanted, Path(temporary, "npm"), cached)
+    return cached / "node_modules"
 
 
 def environment() -> dict[str, str]:
     """Return the environment in which `node` finds the packages. Raises NpmError without them."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            raise NpmError(f"{program} was not found: install it (apt-get install nodejs npm)")
     return os.environ | {"NODE_PATH": str(installed())}
 
 
