@@ -50,11 +50,19 @@ class Entering(Generic[T]):
 
 @async_fixture
 async def raw_websocket_pair() -> AsyncIterator[RawWebSocketPair]:
-    """Two sessions that are joined by a TCP connection: `server, client = raw_websocket_pair`."""
-    from aiohttp_rawws.testing import raw_pair
+    """Two sessions that are joined by a TCP connection: `server, client = raw_websocket_pair`.
 
-    async with raw_pair() as pair:
-        yield pair
+    `await raw_websocket_pair(**options)` joins two more, with the options of
+    `aiohttp_rawws.testing.raw_pair`.
+    """
+    from aiohttp_rawws.testing import RawWebSocketPair, raw_pair
+
+    class Pair(RawWebSocketPair):
+        def __call__(self, **options: Any) -> Entering[RawWebSocketPair]:
+            return Entering(raw_pair(**options), stack)
+
+    async with contextlib.AsyncExitStack() as stack:
+        yield Pair(*await stack.enter_async_context(raw_pair()))
 
 
 @async_fixture

@@ -64,6 +64,11 @@ async def test_a_pair(raw_websocket_pair):
     server, client = raw_websocket_pair
     await client.send(Frame.text("hello"))
     assert await server.receive() == Frame.text("hello")
+    server, client = await raw_websocket_pair(protocols=["chat"], server={{"protocol": "chat"}})
+    assert server.protocol == client.protocol == "chat"
+    async with raw_websocket_pair() as (server, client):
+        await server.send(Frame.ping())
+        assert await client.receive() == Frame.ping()
 
 async def test_clients_of_an_application(raw_websocket_client, app):
     one = await raw_websocket_client(app, "/one")
