@@ -68,7 +68,8 @@ def before(error: str, *, through: str = "", timeout: float = LONG) -> Met:
 CLOSED = Met("EndOfStream", "EndOfStream 1000", "EndOfStream 1000", "peer close", 1000)
 UTF8 = content("ProtocolError NONE 1007", 2)
 RSV1 = "ProtocolError RESERVED_BITS 1002"
-RESET = before("ClientOSError", through="HandshakeRefused 502")
+# aiohttp tells a reset that comes ahead of the request by the other error.
+RESET = before("ClientOSError or ClientConnectionResetError", through="HandshakeRefused 502")
 WRONG = before("HandshakeRefused 101", through="HandshakeRefused 502")
 
 MEETS: dict[str, Met] = {
