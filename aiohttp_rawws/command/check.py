@@ -12,7 +12,7 @@ from ..testing.conformance.client import check_client
 from ..testing.conformance.report import Report
 from ..testing.conformance.server import check
 from ..testing.conformance.tasks import end_tasks
-from ..testing.errors import PeerSilent
+from ..testing.errors import PeerError
 from .addresses import listen_address
 from .arguments import Commands
 from .ending import Failure, Stop, stop_on_signals
@@ -134,8 +134,8 @@ async def until_signal(options: argparse.Namespace) -> Report:
         if not checking.done():
             raise Failure("stopped by a signal")
         return checking.result()
-    except (OSError, PeerSilent) as error:
-        reason = str(error) if isinstance(error, ssl.SSLError) else reason_of(error)
+    except (OSError, PeerError) as error:
+        reason = str(error) if isinstance(error, (ssl.SSLError, PeerError)) else reason_of(error)
         raise Failure(f"cannot {purpose(options)}: {reason}", 2) from None
     finally:
         await end_tasks([checking, stopping])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from yarl import URL
 
-from ..errors import NotHttp, PeerEnded, PeerSilent
+from ..errors import NotHttp, PeerEnded, PeerSilent, Unexpected
 from ..http import HttpHead
 from ..wire import Wire
 from .case import Case, Grade
@@ -53,7 +53,8 @@ async def check(
     `limit` bounds the run: after so many seconds (60, with `performance` 600) no case begins, and
     those that run are stopped `10 * timeout` later. `ssl` is the context for a wss URL.
 
-    Raises OSError if the server cannot be connected to at first, and ValueError for a URL that is
+    Raises OSError or PeerError if the server cannot be connected to at first, or answers a right
+    handshake by anything but a 101, and ValueError for a URL that is
     none of ws or wss, or a pattern that no case has.
     """
     url = URL(url)
@@ -62,7 +63,7 @@ async def check(
     chosen = select("server", cases, performance)
     server = Server(url, timeout, ssl)
     start = time.monotonic()
-    await (await server.connect()).close()
+    await server.is_there()
     if limit is None:
         limit = LONG_LIMIT if performance or any(case.performance for case in chosen) else LIMIT
     results = await run_all(server, chosen, parallel, start + limit, on_result)
@@ -126,6 +127,24 @@ class Server:
         return await Wire.connect(
             host, port, ssl=self._ssl, server_hostname=host, timeout=max(self.timeout, CONNECT)
         )
+
+    async def is_there(self) -> None:
+        """Open a connection and end it. Raises OSError, PeerSilent, and Unexpected for a refusal.
+
+        A server that does not answer at all is one to be checked.
+        """
+        wire = await self.connect()
+        wire.timeout = self.timeout
+        seen = Seen()
+        try:
+            await self._open(wire, Case("", "", "", ""), seen)
+        finally:
+            await end(wire)
+        if seen.status.isdecimal() and seen.status != "101":
+            raise Unexpected(
+                f"the server answers {seen.status} to a right opening handshake: is there a "
+                f"WebSocket at {self._url.path}?"
+            )
 
     async def run(self, case: Case) -> Result:
         """Run a case, and return the verdict."""

@@ -15,13 +15,13 @@ from aiohttp import web
 import aiohttp_rawws
 from aiohttp_rawws import Opcode, RawWebSocketSession, Violation
 from aiohttp_rawws.__main__ import main
-from aiohttp_rawws.testing import Grade, Report, check, check_client
+from aiohttp_rawws.testing import Grade, Report, Unexpected, check, check_client
 from aiohttp_rawws.testing.conformance.catalogue import all_cases, select
 from demo.conforming import echo_client, make_app
 from tests.autobahn.peers import command
 from tests.support.loops import ONE_LOOP
 from tests.support.servers import Contexts, Serve, application, running
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, patience
 from tests.support.wire import Address
 
 #: All that does not take long: of compression two sizes of each kind.
@@ -148,6 +148,19 @@ async def test_a_server_that_hangs_ends_the_check_soon() -> None:
     assert set(report.counts) == {Grade.HUNG, Grade.NOT_RUN}
     assert report.counts[Grade.HUNG] < 60
     assert "cases: the server hangs in all cases so far" in report.text()
+
+
+async def test_a_path_without_a_websocket(serve: Serve) -> None:
+    address = await serve(application(echo_all))
+    url = address.url("/elsewhere")
+    with pytest.raises(Unexpected, match=r"answers 404 to a right .* a WebSocket at /elsewhere\?"):
+        await check(url)
+    run = [sys.executable, "-m", "aiohttp_rawws", "check", url]
+    process = await asyncio.create_subprocess_exec(*run, stderr=asyncio.subprocess.PIPE)
+    async with patience():
+        _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert f"cannot connect to {url}: the server answers 404" in errors.decode()
 
 
 async def test_a_server_that_is_silent_once_open_hangs() -> None:
