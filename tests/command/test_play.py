@@ -17,10 +17,10 @@ import pytest
 import trustme
 
 from aiohttp_rawws import Frame
-from aiohttp_rawws.__main__ import main
 from aiohttp_rawws.captures import FrameLine, read_capture
 from aiohttp_rawws.testing import Script, script_server
 from aiohttp_rawws.testing.presets import PRESETS
+from tests.support.command import End, complaint
 from tests.support.loops import ONE_LOOP
 from tests.support.octets import CLOSE, masked
 from tests.support.waiting import PATIENCE, patience
@@ -32,7 +32,6 @@ GREETING = """
 {"close": 1000}
 """
 NEVER = '{"expect": "ping", "within": 0.05}'
-End = tuple[int, str, str]
 
 
 class Playing:
@@ -273,16 +272,6 @@ async def test_nobody_is_there(ask: Path) -> None:
 # -- what it is told -----------------------------------------------------------------------
 
 
-def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> End:
-    """What the command ends with, in this process."""
-    try:
-        status: Any = main(["play", *arguments])
-    except SystemExit as error:
-        status = error.code
-    out, errors = capsys.readouterr()
-    return status, out, errors
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -308,7 +297,7 @@ def test_usage_errors(
     arguments: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: Any, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    status, out, errors = complaint(capsys, *arguments.split())
+    status, out, errors = complaint(capsys, "play", *arguments.split())
     assert (status, out) == (2, "")
     assert "aiohttp-rawws play: error: " in errors
     assert said in errors
@@ -317,14 +306,14 @@ def test_usage_errors(
 def test_a_script_with_a_mistake(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text('[[steps]]\nsend = "test"\n')
-    status, _, errors = complaint(capsys, str(path), "--listen", "0")
+    status, _, errors = complaint(capsys, "play", str(path), "--listen", "0")
     assert status == 2
     assert f"{path}: step 1: 'test' is no opcode: use continuation," in errors
 
 
 def test_the_role_of_a_preset(capsys: pytest.CaptureFixture[str]) -> None:
     name = next(each.name for each in PRESETS.values() if each.roles == ("client",))
-    status, _, errors = complaint(capsys, name, "--listen", "0")
+    status, _, errors = complaint(capsys, "play", name, "--listen", "0")
     assert (status, errors.splitlines()[-1]) == (
         2,
         f"aiohttp-rawws play: error: {name} is for a client, not for a server",
@@ -332,7 +321,7 @@ def test_the_role_of_a_preset(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_presets(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, errors = complaint(capsys, "--presets")
+    status, out, errors = complaint(capsys, "play", "--presets")
     assert (status, errors) == (0, "")
     assert out.startswith("no-pong (server or client; RFC 6455 5.5.2)\n    Answers no Ping.")
     assert max(map(len, out.splitlines())) <= 100

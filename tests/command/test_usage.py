@@ -9,7 +9,6 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -18,20 +17,10 @@ import trustme
 from aiohttp_rawws import __version__
 from aiohttp_rawws.__main__ import main
 from tests.support import ROOT
-from tests.support.command import End, without_uvloop
+from tests.support.command import End, complaint, without_uvloop
 from tests.support.waiting import PATIENCE
 
 # -- errors ----------------------------------------------------------------------------------------
-
-
-def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> End:
-    """What the command ends with, in this process."""
-    try:
-        status: Any = main([*arguments])
-    except SystemExit as error:
-        status = error.code
-    out, errors = capsys.readouterr()
-    return status, out, errors
 
 
 @pytest.mark.parametrize(

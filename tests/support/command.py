@@ -12,9 +12,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from aiohttp_rawws import RawWebSocketSession
+from aiohttp_rawws.__main__ import main
 from tests.support.octets import masked
 from tests.support.waiting import PATIENCE, patience
 from tests.support.wire import Address, Wire
@@ -24,6 +26,16 @@ THERE = "visitor -> upstream"
 BACK = "upstream -> visitor"
 CLOSE = masked(0x88, b"\x03\xe8")
 End = tuple[int, str, str]
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> End:
+    """What the command ends with, in this process."""
+    try:
+        status: Any = main([*arguments])
+    except SystemExit as error:
+        status = error.code
+    out, errors = capsys.readouterr()
+    return status, out, errors
 
 
 class Command:

@@ -14,11 +14,11 @@ from aiohttp import web
 
 import aiohttp_rawws
 from aiohttp_rawws import Opcode, RawWebSocketSession, Violation
-from aiohttp_rawws.__main__ import main
 from aiohttp_rawws.testing import Grade, Report, Unexpected, check, check_client
 from aiohttp_rawws.testing.conformance.catalogue import all_cases, select
 from demo.conforming import echo_client, make_app
 from tests.autobahn.peers import command
+from tests.support.command import complaint
 from tests.support.loops import ONE_LOOP
 from tests.support.servers import Contexts, Serve, application, running
 from tests.support.waiting import PATIENCE, patience
@@ -234,15 +234,6 @@ def test_a_pattern_without_a_case_is_an_error() -> None:
 # -- the command ---------------------------------------------------------------------------------
 
 
-def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Any, str, str]:
-    try:
-        status: Any = main(["check", *arguments])
-    except SystemExit as error:
-        status = error.code
-    out, errors = capsys.readouterr()
-    return status, out, errors
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -257,13 +248,13 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Any,
     ],
 )
 def test_usage(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, errors = complaint(capsys, *arguments.split())
+    status, out, errors = complaint(capsys, "check", *arguments.split())
     assert (status, out) == (2, "")
     assert said in errors
 
 
 def test_the_cases_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = complaint(capsys, "--list", "--cases", "1.1.1", "mask.ping-*")
+    status, out, _ = complaint(capsys, "check", "--list", "--cases", "1.1.1", "mask.ping-*")
     assert status == 0
     assert [line.split()[0] for line in out.splitlines()] == ["1.1.1", "mask.ping-without"]
     assert "A text message of 0 bytes is echoed." in out
@@ -273,7 +264,7 @@ def test_the_report_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     file = tmp_path / "report.json"
     client = command("client_ours")
     words = ["--as-server", "--cases", "1.1.2", "opening.answer-200", "--timeout", str(PATIENCE)]
-    status, out, _ = complaint(capsys, *words, "--json", str(file), "--", *client)
+    status, out, _ = complaint(capsys, "check", *words, "--json", str(file), "--", *client)
     assert status == 0, out
     assert "2 cases in " in out
     report = json.loads(file.read_text())
@@ -287,7 +278,7 @@ def test_the_report_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
 
 def test_what_did_not_run_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
     client = [sys.executable, "-c", "raise SystemExit(3)"]
-    status, out, _ = complaint(capsys, "--as-server", "--cases", "1.1.1", "--", *client)
+    status, out, _ = complaint(capsys, "check", "--as-server", "--cases", "1.1.1", "--", *client)
     assert status == 1
     assert "NOT RUN       1 cases: the client ended with status 3 before it" in out
 
