@@ -3,17 +3,17 @@
 import argparse
 import os
 import sys
+from importlib import import_module
 
-from . import chaos, check, convert, play, proxy, replay
 from .arguments import PROGRAM, make_parser
 from .ending import Failure
 
 __all__ = ("main",)
 
-#: Each has `add_parser(commands)`, which adds its parser and sets the default `run`: a function
-#: that gets the arguments and returns the exit status. `run` raises ArgumentTypeError for a usage
-#: error, and Failure for what ends the command with its exit status.
-SUBCOMMANDS = (proxy, play, chaos, check, convert, replay)
+#: Modules. Each has `add_parser(commands)`, which adds its parser and sets the default `run`: a
+#: function that gets the arguments and returns the exit status. `run` raises ArgumentTypeError for
+#: a usage error, and Failure for what ends the command with its exit status.
+SUBCOMMANDS = ("proxy", "play", "chaos", "check", "convert", "replay")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,9 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     Raises SystemExit after `--help` and `--version`, and with status 2 for a usage error.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     parser, commands = make_parser()
-    for subcommand in SUBCOMMANDS:
-        subcommand.add_parser(commands)
+    # All are imported for the help alone: each costs time.
+    named = [name for name in SUBCOMMANDS if name in arguments[:1]]
+    for name in named or SUBCOMMANDS:
+        import_module(f".{name}", __package__).add_parser(commands)
     options = parser.parse_args(arguments)
     try:
         status = int(options.run(options))
