@@ -36,6 +36,7 @@ __all__ = (
     "octets_line",
     "other_side",
     "start_line",
+    "timestamp",
 )
 
 #: The version of the format. Keys and events may be added without a new one.
@@ -230,9 +231,14 @@ def add_reads(fields: dict[str, Any], reads: Sequence[Read] | None, joined: bool
 
 
 def line_of(now: datetime | None, connection: int | None, fields: dict[str, Any]) -> bytes:
-    time = (now or datetime.now(timezone.utc)).isoformat(timespec="microseconds")
-    line = {"time": time.replace("+00:00", "Z"), "connection": connection, **fields}
+    line = {"time": timestamp(now), "connection": connection, **fields}
     return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def timestamp(now: datetime | None = None) -> str:
+    """Return a time in UTC, by default that of the call, as the lines for programs have it."""
+    time = (now or datetime.now(timezone.utc)).isoformat(timespec="microseconds")
+    return time.replace("+00:00", "Z")
 
 
 def cut_to(frame: Frame | Piece, size: int, length: int) -> Piece:

@@ -5,10 +5,11 @@ import contextlib
 import json
 import ssl
 import sys
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import partial
 
 from .._version import __version__
+from ..captures.format import timestamp
 from ..testing.chaos.proxy import ChaosProxy, Listen, Upstream, option_of
 from ..testing.chaos.records import FaultRecord
 from ..testing.chaos.rules import FAULTS, Fault, Rule, parse_rule
@@ -219,6 +220,5 @@ def json_left_out(seed: int, count: int) -> bytes:
 
 
 def line_of(seed: int, **fields: object) -> bytes:
-    time = datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    line = json.dumps({"time": time, "seed": seed, **fields}, separators=(",", ":"))
+    line = json.dumps({"time": timestamp(), "seed": seed, **fields}, separators=(",", ":"))
     return f"{line}\n".encode()

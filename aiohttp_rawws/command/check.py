@@ -11,7 +11,8 @@ from ..testing.conformance.catalogue import select
 from ..testing.conformance.client import check_client
 from ..testing.conformance.report import Report
 from ..testing.conformance.server import check
-from ..testing.conformance.tasks import end_tasks
+from ..testing.deadline import end_tasks
+from ..testing.dialling import default_context
 from ..testing.errors import PeerError
 from .addresses import listen_address
 from .arguments import Commands
@@ -190,9 +191,7 @@ def context(options: argparse.Namespace) -> ssl.SSLContext | None:
     if found is True:
         return None
     if found is False:
-        found = ssl.create_default_context()
-        found.check_hostname = False
-        found.verify_mode = ssl.CERT_NONE
+        found = default_context(check=False)
     return found
 
 

@@ -33,9 +33,8 @@ class Player:
         self.seed = seed
         self.random = random.Random(seed)
         self.transcript = Transcript()
-        #: The last frame that was seen, and the last data frame.
+        #: The last frame that was seen.
         self.last: Frame | None = None
-        self.last_data: Frame | None = None
         #: The head of the peer's handshake.
         self.head: HttpHead | None = None
         #: The peer's end, once it was seen.
@@ -66,8 +65,6 @@ class Player:
             self.note_end(end)
             raise
         self.last = frame
-        if frame.opcode in (0, 1, 2):
-            self.last_data = frame
         self.transcript.note("seen", frame)
         return frame
 

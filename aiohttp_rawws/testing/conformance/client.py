@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from yarl import URL
 
+from ..deadline import end_tasks
 from ..errors import NotHttp, PeerError
 from ..http import HttpHead
 from ..wire import Wire
@@ -23,7 +24,6 @@ from .opening import answer_bytes, faults_of_request, write_chopped
 from .report import Report, Result, is_hopeless
 from .seen import NO_DEFLATE, Seen
 from .server import LIMIT, TIMEOUT
-from .tasks import end_tasks
 
 __all__ = ("check_client",)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ...wire.errors import ProtocolError
 from ...wire.frames import Frame
 from ...wire.names import Opcode, Violation
+from ..deadline import end_tasks
 from ..errors import PeerEnded, PeerSilent
 from ..wire import Wire
 from .case import (
@@ -33,7 +34,6 @@ from .codec import Codec
 from .judge import could_become, matches
 from .opening import write_chopped
 from .seen import Seen
-from .tasks import end_tasks
 
 __all__ = ("Conversation",)
 

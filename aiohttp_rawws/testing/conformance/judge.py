@@ -1,6 +1,6 @@
 """From what was seen to a verdict: a pure function."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .case import Case, Ending, Event, Grade, quoted
 from .seen import Seen
@@ -125,21 +125,21 @@ def departure(case: Case, seen: Seen) -> str:
 
 
 def replies(case: Case, seen: Seen, peer: str) -> Verdict:
-    grade = grade_of_events(case, seen)
-    if seen.close is None and seen.end is None:
-        return Grade.HUNG, "the Close is not answered"
-    if grade is None:
-        return Grade.FAILED, f"{shown(seen.events)} came besides the Close"
-    return closed(case, seen, peer, grade)
+    return answered(case, seen, lambda grade: closed(case, seen, peer, grade))
 
 
 def rejects(case: Case, seen: Seen, peer: str) -> Verdict:
+    return answered(case, seen, lambda grade: worst(grade, case, seen, peer))
+
+
+def answered(case: Case, seen: Seen, then: Callable[[Grade], Verdict]) -> Verdict:
+    """Judge what came to a Close that the case has sent. `then` judges the Close itself."""
     grade = grade_of_events(case, seen)
     if seen.close is None and seen.end is None:
         return Grade.HUNG, "the Close is not answered"
     if grade is None:
         return Grade.FAILED, f"{shown(seen.events)} came besides the Close"
-    return worst(grade, case, seen, peer)
+    return then(grade)
 
 
 def fails(case: Case, seen: Seen, peer: str) -> Verdict:

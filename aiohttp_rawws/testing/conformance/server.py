@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 from yarl import URL
 
+from ..deadline import end_tasks
+from ..dialling import TLS_SCHEMES, default_context, dial
 from ..errors import NotHttp, PeerEnded, PeerSilent, Unexpected
 from ..http import HttpHead
 from ..wire import Wire
@@ -19,7 +21,6 @@ from .judge import judge
 from .opening import faults_of_answer, request_bytes, write_chopped
 from .report import Report, Result, is_hopeless
 from .seen import NO_DEFLATE, Seen
-from .tasks import end_tasks
 
 __all__ = ("LIMIT", "PARALLEL", "TIMEOUT", "check")
 
@@ -115,18 +116,14 @@ class Server:
     def __init__(self, url: URL, timeout: float, ssl: tls.SSLContext | None) -> None:
         self.timeout = timeout
         self._url = url
-        self._ssl = ssl
-        if ssl is None and url.scheme in ("wss", "https"):
-            self._ssl = tls.create_default_context()
-        if url.scheme in ("ws", "http"):
-            self._ssl = None
+        # Made once: it reads all certificates of the system.
+        self._ssl: tls.SSLContext | bool = ssl or True
+        if ssl is None and url.scheme in TLS_SCHEMES:
+            self._ssl = default_context(check=True)
 
     async def connect(self) -> Wire:
         """Open a connection, and send nothing. Raises OSError and PeerSilent."""
-        host, port = self._url.host or "", self._url.port or 0
-        return await Wire.connect(
-            host, port, ssl=self._ssl, server_hostname=host, timeout=max(self.timeout, CONNECT)
-        )
+        return await dial(self._url, ssl=self._ssl, timeout=max(self.timeout, CONNECT))
 
     async def is_there(self) -> None:
         """Open a connection and end it. Raises OSError, PeerSilent, and Unexpected for a refusal.
@@ -135,14 +132,10 @@ class Server:
         """
         wire = await self.connect()
         wire.timeout = self.timeout
-        seen = Seen()
-        try:
-            await self._open(wire, Case("", "", "", ""), seen)
-        finally:
-            await end(wire)
-        if seen.status.isdecimal() and seen.status != "101":
+        status = await self._status(wire)
+        if status.isdecimal() and status != "101":
             raise Unexpected(
-                f"the server answers {seen.status} to a right opening handshake: is there a "
+                f"the server answers {status} to a right opening handshake: is there a "
                 f"WebSocket at {self._url.path}?"
             )
 
@@ -201,12 +194,17 @@ class Server:
             wire = await self.connect()
         except (OSError, PeerSilent) as error:
             return str(error)
+        status = await self._status(wire)
+        return "" if status == "101" else f"the answer is {status or 'missing'}"
+
+    async def _status(self, wire: Wire) -> str:
+        """Make a right handshake, end the connection, and return the status of the answer."""
+        seen = Seen()
         try:
-            seen = Seen()
             await self._open(wire, Case("", "", "", ""), seen)
-            return "" if seen.status == "101" else f"the answer is {seen.status or 'missing'}"
         finally:
             await end(wire)
+        return seen.status
 
 
 def codec_of(answer: HttpHead, case: Case, seen: Seen) -> Codec | None:

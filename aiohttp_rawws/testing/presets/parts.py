@@ -8,6 +8,7 @@ from typing import Any
 
 from ...wire.frames import Frame
 from ...wire.names import Opcode
+from ..deadline import end_tasks
 from ..errors import PeerEnded, PeerSilent, Unexpected
 from ..player import Player, Split
 from ..script import Script
@@ -187,10 +188,7 @@ class Flood:
 
 async def stop(task: "asyncio.Future[Any]") -> None:
     """Cancel a task and wait for it. What it raises is no matter."""
-    while not task.done():
-        # Before Python 3.12 `wait_for` may lose a cancellation.
-        task.cancel()
-        await asyncio.wait({task}, timeout=0.1)
+    await end_tasks([task])
     if not task.cancelled():
         task.exception()
 
