@@ -152,7 +152,7 @@ MEETS: dict[str, Met] = {
     "answer-401": before("HandshakeRefused 401"),
     "answer-header-flood": before("ClientResponseError", through="HandshakeRefused 502"),
     "answer-slow": fine(1, timeout=WHOLE),
-    "answer-stalled": before("TimeoutError"),
+    "answer-stalled": before("TimeoutError", through="left"),
     "answer-with-bytes-behind": fine(2),
 }
 #: Where a server meets something else than a client.
