@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -140,6 +141,54 @@ async def test_a_task_that_receives_no_more(serve: Serve) -> None:
             wire.send(masked(0x81, b"a"))
             await asyncio.sleep(0.02)
             await websocket.close()
+        assert task.cancelled()
+
+
+async def test_a_receiver_that_is_slow(serve: Serve) -> None:
+    """It is not cancelled as long as it goes on receiving."""
+    async with both(serve, close_timeout=0.2) as (websocket, wire):
+        got = []
+        async with websocket.task_group() as group:
+            group.create_task(forever())
+            wire.send(b"".join(masked(0x81, b"%d" % number) for number in range(8)))
+            wire.send(masked(0x88))
+            async for message in websocket:
+                await asyncio.sleep(0.05)
+                got.append(message.data)
+        assert got == list("01234567")
+
+
+async def test_a_pusher_after_a_fin(serve: Serve) -> None:
+    """It may notice before the one that receives, which has something to do."""
+    async with both(serve, close_timeout=5) as (websocket, wire):
+
+        async def push() -> None:
+            while True:
+                await websocket.send_str("a")
+                await asyncio.sleep(0)
+
+        async with websocket.task_group() as group:
+            wire.send(masked(0x81, b"a"))
+            async for _ in websocket:
+                pusher = group.create_task(push())
+                wire.end()
+                await asyncio.wait([pusher])
+        assert isinstance(pusher.exception(), SessionClosed)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of it")
+async def test_a_peer_that_ends_while_nothing_is_read(serve: Serve) -> None:
+    async with both_ends(serve, linger=0.1) as (session, wire):
+        async with (
+            WebSocketSession(session, heartbeat=(0.05, 0.05), close_timeout=0.1) as websocket,
+            websocket.task_group() as group,
+        ):
+            task = group.create_task(forever())
+            while not session.reading_paused:
+                wire.send(masked(0x82, bytes(10_000)))
+                await asyncio.sleep(0)
+            wire.transport.abort()
+            await forever()
         assert task.cancelled()
 
 
