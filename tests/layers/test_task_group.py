@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import sys
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from aiohttp_rawws.layers import TaskGroup, WebSocketSession
 from tests.support.ends import both_ends
 from tests.support.octets import masked
 from tests.support.servers import Serve
-from tests.support.waiting import is_cancelled, soon
+from tests.support.waiting import is_cancelled, soon, turns
 from tests.support.wire import Wire
 
 NORMAL = b"\x03\xe8"
@@ -327,6 +328,56 @@ async def test_a_cancellation(serve: Serve, body_waits: bool) -> None:
         with pytest.raises(asyncio.CancelledError):
             await soon(running)
         assert tasks[0].cancelled()
+
+
+async def test_a_cancellation_behind_the_end(serve: Serve) -> None:
+    """It is not taken for that of the end."""
+    async with both(serve) as (websocket, wire):
+        interrupted = asyncio.Event()
+
+        async def slow() -> None:
+            try:
+                await forever()
+            finally:
+                await forever()
+
+        async def run() -> None:
+            async with websocket.task_group() as group:
+                group.create_task(slow())
+                try:
+                    await forever()
+                finally:
+                    interrupted.set()
+
+        running = asyncio.ensure_future(run())
+        await asyncio.sleep(0)
+        wire.end()
+        await interrupted.wait()
+        await turns()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await soon(running)
+
+
+class Fault(Exception):
+    """It can be referred to weakly."""
+
+
+async def test_nothing_keeps_the_error_of_a_task(serve: Serve) -> None:
+    async with both(serve) as (websocket, _):
+        gc.disable()
+        try:
+            with contextlib.suppress(Fault):
+                async with websocket.task_group() as group:
+                    error = Fault()
+                    kept = weakref.ref(error)
+                    group.create_task(fail(error))
+                    del error
+                    await forever()
+            await turns()
+            assert kept() is None
+        finally:
+            gc.enable()
 
 
 async def test_a_group_that_does_not_run(serve: Serve) -> None:
