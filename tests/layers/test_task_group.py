@@ -364,16 +364,18 @@ class Fault(Exception):
 
 
 async def test_nothing_keeps_the_error_of_a_task(serve: Serve) -> None:
+    async def fault() -> None:
+        raise Fault
+
     async with both(serve) as (websocket, _):
         gc.disable()
         try:
-            with contextlib.suppress(Fault):
+            try:
                 async with websocket.task_group() as group:
-                    error = Fault()
-                    kept = weakref.ref(error)
-                    group.create_task(fail(error))
-                    del error
+                    group.create_task(fault())
                     await forever()
+            except Fault as error:
+                kept = weakref.ref(error)
             await turns()
             assert kept() is None
         finally:
