@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..session.ending import end
 from ..session.outcome import Outcome, leaves, outcome_of
 from ..session.session import RawWebSocketSession, connection_of
+from ..wire.close import truncate_reason
 from ..wire.errors import ProtocolError, SessionClosed
 from ..wire.frames import Frame
 from ..wire.names import CloseCode
@@ -198,5 +199,6 @@ def farewell_of(error: BaseException, ended: bool) -> tuple[int, str] | None:
         return None
     if outcome is Outcome.VIOLATED:
         violation = next(leaf for leaf in leaves(error) if isinstance(leaf, ProtocolError))
-        return violation.close_code, str(violation)
+        # One that a handler makes may tell a long story.
+        return violation.close_code, truncate_reason(str(violation))
     return CloseCode.INTERNAL_ERROR, ""

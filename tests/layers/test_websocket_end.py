@@ -153,7 +153,7 @@ async def fails(websocket: WebSocketSession) -> None:
 
 async def finds_fault(websocket: WebSocketSession) -> None:
     await websocket.send_str("Hello")
-    raise ProtocolError(Violation.NONE, 1003, "no texts here")
+    raise ProtocolError(Violation.NONE, 1003, "no texts here" + 200 * "!")
 
 
 async def is_cancelled(websocket: WebSocketSession) -> None:
@@ -167,7 +167,7 @@ async def is_cancelled(websocket: WebSocketSession) -> None:
     [
         (returns, NORMAL),
         (fails, b"\x03\xf3"),
-        (finds_fault, b"\x03\xebno texts here"),
+        (finds_fault, b"\x03\xebno texts here" + 110 * b"!"),
         (is_cancelled, b"\x03\xe9"),
     ],
 )
