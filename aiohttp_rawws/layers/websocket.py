@@ -140,7 +140,7 @@ class WebSocketSession:
         frame = self._session.close_received
         if frame is not None:
             return NO_STATUS if frame.close_code is None else frame.close_code
-        return ABNORMAL if self._end.ended or self._session.closed else None
+        return ABNORMAL if self._end.is_abnormal() else None
 
     # -- receiving -------------------------------------------------------------------------
 

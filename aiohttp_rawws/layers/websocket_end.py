@@ -59,16 +59,20 @@ class WebSocketEnd:
 
     def is_closed(self) -> bool:
         """Return True if no message can be sent."""
-        session, reader = self._session, self._reader
+        session = self._session
         # Section 7.1.5: without a Close, the end of the stream is a loss.
-        is_cut = reader.eof_received and not reader.parser.after_close
+        is_cut = self._reader.eof_received and not self._reader.parser.after_close
         return is_cut or session.closed or session.close_sent is not None
+
+    def is_abnormal(self) -> bool:
+        """Return True if the connection is over, and no Close of the peer has come."""
+        return (self.ended or self._session.closed) and not self._reader.parser.after_close
 
     # -- the closing handshake -------------------------------------------------------------
 
     async def close(self, code: int, reason: str) -> None:
         """Send a Close, and wait for the peer's, or its end, for `timeout` at most."""
-        if self.ended and self._session.close_received is None:
+        if self.ended and self.is_abnormal():
             # Lost: there is nobody to tell.
             return
         task = asyncio.current_task()

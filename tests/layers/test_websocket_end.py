@@ -60,6 +60,32 @@ async def test_the_task_that_receives_gets_the_peers_close(serve: Serve) -> None
         assert websocket.close_code == 1000
 
 
+async def test_a_close_that_was_not_received_yet(serve: Serve) -> None:
+    async with both_ends(serve) as (session, wire):
+        websocket = WebSocketSession(session)
+        wire.send(masked(0x81, b"a") + masked(0x88, b"\x0f\xa0"))
+        await until(lambda: session.peer_ended)
+        session.abort()
+        await session.wait_closed()
+        assert websocket.close_code is None
+        assert [message.data async for message in websocket] == ["a"]
+        assert websocket.close_code == 4000
+
+
+async def test_a_task_that_receives_no_more_while_another_closes(serve: Serve) -> None:
+    """What it leaves is read where the block is left."""
+    async with both_ends(serve) as (session, wire):
+        async with WebSocketSession(session) as websocket:
+            receiving = asyncio.ensure_future(websocket.receive())
+            await asyncio.sleep(0)
+            closing = asyncio.ensure_future(websocket.close())
+            assert await wire.read_frame() == (0x88, NORMAL)
+            wire.send(masked(0x81, b"a") + masked(0x81, b"b") + masked(0x88, b"\x0f\xa0"))
+            assert (await receiving).data == "a"
+            await closing
+        assert websocket.close_code == 4000
+
+
 async def test_a_task_that_receives_while_another_closes(serve: Serve) -> None:
     async with both_ends(serve) as (session, wire):
         websocket = WebSocketSession(session)
