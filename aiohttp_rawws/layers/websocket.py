@@ -338,10 +338,13 @@ def websocket_handler(
         add_raw_websocket(app.router, "/ws", websocket_handler(echo, heartbeat=20))
 
     `options` are those of `WebSocketSession`. An exception of the handler is a 1011 to the peer
-    and an ERROR in the log. TypeError for a function that is not a coroutine function.
+    and an ERROR in the log. TypeError for a function that is not a coroutine function, and for an
+    option that a `WebSocketSession` does not have.
     """
     if not inspect.iscoroutinefunction(handler):
         raise TypeError(f"websocket_handler takes a coroutine function, got {shown(handler)}")
+    for name in options.keys() - WebSocketOptions.__annotations__.keys():
+        raise TypeError(f"websocket_handler takes no option {name!r}")
     check_options(**options)
 
     @functools.wraps(handler)

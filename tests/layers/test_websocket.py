@@ -321,6 +321,8 @@ def test_wrong_handlers_and_sessions() -> None:
         WebSocketSession(object())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="takes a coroutine function"):
         websocket_handler(print)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="websocket_handler takes no option 'hartbeat'"):
+        websocket_handler(echo, hartbeat=20)  # type: ignore[call-arg]
 
 
 def test_the_name_of_a_handler() -> None:
