@@ -1,6 +1,7 @@
 """Messages over a raw session: what a `WebSocketSession` receives, sends and says."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,7 +10,14 @@ import pytest
 from aiohttp import WSMsgType
 
 import aiohttp_rawws
-from aiohttp_rawws import EndOfStream, Frame, FrameTooBig, Opcode, SessionClosed
+from aiohttp_rawws import (
+    EndOfStream,
+    Frame,
+    FrameTooBig,
+    Opcode,
+    RawWebSocketSession,
+    SessionClosed,
+)
 from aiohttp_rawws.layers import Message, PermessageDeflate, WebSocketSession, websocket_handler
 from tests.support.ends import both_ends
 from tests.support.octets import masked
@@ -314,6 +322,28 @@ async def test_wrong_options(serve: Serve, options: dict[str, Any], error: type[
     async with both_ends(serve) as (session, _):
         with pytest.raises(error):
             WebSocketSession(session, **options)
+
+
+async def test_frames_first_with_compression(serve: Serve, http: aiohttp.ClientSession) -> None:
+    """Each message stands for itself, as docs/compression.md asks for."""
+
+    async def handler(session: RawWebSocketSession) -> None:
+        deflate = PermessageDeflate.of(session)
+        assert deflate is not None
+        first = deflate.decode(await session.receive())
+        await session.send(deflate.encode(first))
+        async with WebSocketSession(session) as websocket:
+            await echo(websocket)
+
+    frugal = functools.partial(
+        PermessageDeflate.accept, server_no_context_takeover=True, client_no_context_takeover=True
+    )
+    address = await serve(application(handler, extensions=frugal))
+    async with http.ws_connect(address.url(), compress=15) as websocket:
+        assert websocket.compress
+        for _ in range(3):
+            await websocket.send_str("Hello " * 9)
+            assert await soon(websocket.receive_str()) == "Hello " * 9
 
 
 def test_wrong_handlers_and_sessions() -> None:
