@@ -96,6 +96,7 @@ class TaskGroup:
         traceback: TracebackType | None,
     ) -> bool:
         self._body = None
+        self._end.leave()
         if error is not None and not self._interrupted:
             self.cancel_all_but(())
         # The scope cancels once: what comes behind that is of others. Python 3.10 cannot tell.

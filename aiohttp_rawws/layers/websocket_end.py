@@ -44,7 +44,7 @@ class WebSocketEnd:
         self.timeout = timeout
         #: True once nothing more will be received, and that was told.
         self.ended = False
-        #: The task of a group that was the last to wait for a message. It may do so no more.
+        #: The task that was the last to wait for a message while a group ran. It may do so no more.
         self.receiving: asyncio.Task[Any] | None = None
         #: Done once `close` has read what was left. None where it does not read.
         self.closing: asyncio.Future[None] | None = None
@@ -77,18 +77,29 @@ class WebSocketEnd:
             return
         task = asyncio.current_task()
         self._closers.append(task)
+        is_left = False
         try:
             if self.closing is not None:
                 await asyncio.shield(self.closing)
-            elif self._waiter.waiting:
+            elif self._has_receiver(task):
                 await self._send_close(code, reason)
+                is_left = self._session.peer_ended
             else:
                 await self._read_to_close(code, reason)
             if not self._session.peer_ended:
                 await end(connection_of(self._session))
-            self.note()
+            if not is_left:
+                self.note()
         finally:
-            self._closers.remove(task)
+            # Where the rest is left to the receiver, that one notes the end, and this one goes on.
+            if not is_left:
+                self._closers.remove(task)
+
+    def _has_receiver(self, task: "asyncio.Task[Any] | None") -> bool:
+        """Return True if another task receives. In a group it may be busy between two messages."""
+        receiver = self.receiving
+        is_busy = receiver is not None and receiver is not task and not receiver.done()
+        return self._waiter.waiting or is_busy
 
     async def _read_to_close(self, code: int, reason: str) -> None:
         self.closing = asyncio.get_running_loop().create_future()
@@ -158,6 +169,11 @@ class WebSocketEnd:
         self.groups.append(group)
         if len(self.groups) == 1:
             self._session.add_end_callback(self.note_peer_end)
+
+    def leave(self) -> None:
+        """Note that the current task will receive no more."""
+        if self.receiving is asyncio.current_task():
+            self.receiving = None
 
     def remove(self, group: "TaskGroup") -> None:
         self.groups.remove(group)

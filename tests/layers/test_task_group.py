@@ -15,7 +15,7 @@ from aiohttp_rawws.layers import TaskGroup, WebSocketSession
 from tests.support.ends import both_ends
 from tests.support.octets import masked
 from tests.support.servers import Serve
-from tests.support.waiting import is_cancelled, soon, turns
+from tests.support.waiting import is_cancelled, soon, turns, until
 from tests.support.wire import Wire
 
 NORMAL = b"\x03\xe8"
@@ -111,6 +111,42 @@ async def test_the_server_ends_first(serve: Serve) -> None:
             wire.send(masked(0x88, NORMAL))
             await forever()
         assert sorted(seen) == ["closed", "end"]
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_one_closes_and_the_body_goes_on_to_the_end(serve: Serve, busy: bool) -> None:
+    """Whether or not it has something else to do meanwhile."""
+    async with both(serve, close_timeout=5) as (websocket, wire):
+        seen: list[Any] = []
+        closed = asyncio.Event()
+
+        async def close() -> None:
+            if busy:
+                await until(lambda: seen == ["a"])
+            closing = asyncio.ensure_future(wire.read_frame())
+            await websocket.close()
+            assert (await closing)[0] == 0x88
+            closed.set()
+            await until(lambda: seen[-1] == "end")
+            seen.append("closed")
+
+        async def answer() -> None:
+            await until(lambda: websocket.session.close_sent is not None)
+            wire.send((b"" if busy else masked(0x81, b"a")) + masked(0x81, b"b"))
+            wire.send(masked(0x88, NORMAL))
+
+        answering = asyncio.ensure_future(answer())
+        async with websocket.task_group() as group:
+            group.create_task(close())
+            if busy:
+                wire.send(masked(0x81, b"a"))
+            async for message in websocket:
+                seen.append(message.data)
+                await closed.wait()
+            seen.append("end")
+        assert seen == ["a", "b", "end", "closed"]
+        assert websocket.close_code == 1000
+        await answering
 
 
 async def test_a_peer_that_goes_on_after_its_close(serve: Serve) -> None:
