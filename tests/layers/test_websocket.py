@@ -1,7 +1,6 @@
 """Messages over a raw session: what a `WebSocketSession` receives, sends and says."""
 
 import asyncio
-import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -324,24 +323,28 @@ async def test_wrong_options(serve: Serve, options: dict[str, Any], error: type[
             WebSocketSession(session, **options)
 
 
-async def test_frames_first_with_compression(serve: Serve, http: aiohttp.ClientSession) -> None:
-    """Each message stands for itself, as docs/compression.md asks for."""
+async def test_frames_and_messages_take_turns_with_compression(
+    serve: Serve, http: aiohttp.ClientSession
+) -> None:
+    """Frames, messages and frames again: the state of the compression goes on."""
 
-    async def handler(session: RawWebSocketSession) -> None:
+    async def by_frame(session: RawWebSocketSession) -> None:
         deflate = PermessageDeflate.of(session)
         assert deflate is not None
-        first = deflate.decode(await session.receive())
-        await session.send(deflate.encode(first))
+        await session.send(deflate.encode(deflate.decode(await session.receive())))
+
+    async def handler(session: RawWebSocketSession) -> None:
+        await by_frame(session)
+        websocket = WebSocketSession(session)
+        await websocket.send_str(await websocket.receive_str())
+        await by_frame(session)
         async with WebSocketSession(session) as websocket:
             await echo(websocket)
 
-    frugal = functools.partial(
-        PermessageDeflate.accept, server_no_context_takeover=True, client_no_context_takeover=True
-    )
-    address = await serve(application(handler, extensions=frugal))
+    address = await serve(application(handler, extensions=PermessageDeflate.accept))
     async with http.ws_connect(address.url(), compress=15) as websocket:
         assert websocket.compress
-        for _ in range(3):
+        for _ in range(5):
             await websocket.send_str("Hello " * 9)
             assert await soon(websocket.receive_str()) == "Hello " * 9
 
