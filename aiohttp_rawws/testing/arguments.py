@@ -10,6 +10,7 @@ __all__ = (
     "check_flag",
     "check_octets",
     "check_seconds",
+    "check_text",
     "split_of",
 )
 
@@ -51,6 +52,20 @@ def check_octets(name: str, value: object, *, optional: bool = False) -> None:
     if not isinstance(value, bytes) and not (value is None and optional):
         hint = "; text.encode() makes bytes" if isinstance(value, str) else ""
         raise TypeError(f"{name} is bytes, got {value!r}{hint}")
+
+
+def check_text(
+    name: str, value: object, encoding: str = "latin-1", *, optional: bool = False
+) -> None:
+    """Raise TypeError for anything but a str, ValueError for one that this encoding has not."""
+    if value is None and optional:
+        return
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a text, got {value!r}")
+    try:
+        value.encode(encoding)
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} has a character that {encoding} has not: {value!r}") from None
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:

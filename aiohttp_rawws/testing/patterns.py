@@ -10,6 +10,9 @@ from .arguments import check_count, check_flag, check_octets
 
 __all__ = ("FrameLike", "Pattern", "name_of", "opcode_of", "pattern_of", "shown")
 
+#: How many octets of a payload the text of a pattern has.
+SHOWN = 64
+
 BITS = ("fin", "rsv1", "rsv2", "rsv3")
 #: The names that stand for several opcodes.
 KINDS: dict[str, tuple[int, ...]] = {
@@ -67,7 +70,7 @@ class FrameLike:
             if value is True:
                 words.append(field.name)
             elif value is not None:
-                words.append(f"{field.name}={value!r}")
+                words.append(f"{field.name}={in_short(value)}")
         return " ".join(words)
 
 
@@ -125,6 +128,13 @@ def name_of(function: Callable[..., object]) -> str:
 def shown(frame: Frame) -> str:
     """Return a frame on a line: opcode, bits, length, payload."""
     return repr(frame)[len("<Frame ") : -1]
+
+
+def in_short(value: object) -> str:
+    """Return a value on a line; of many octets the first ones, and how many there are."""
+    if isinstance(value, bytes) and len(value) > SHOWN:
+        return f"{value[:SHOWN]!r}... ({len(value)} bytes)"
+    return repr(value)
 
 
 def opcodes_of(opcode: int | str) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from ..captures.recorder import Recorder
 from .arguments import check_count
 from .deadline import in_time
 from .dialling import dial, host_of, target_of
-from .openings import Request
+from .openings import Answer, Request
 from .player import Played, play
 from .script import Script
 from .steps import Step
@@ -31,6 +31,8 @@ Scripts = Script | Sequence[Script] | Callable[[int], Script]
 
 #: How many connections a server plays by default.
 MAX_CONNECTIONS = 10_000
+#: How long a connection may be silent before it counts, in seconds.
+LOOK = 0.5
 #: How long a client may take for its TLS, in seconds.
 TLS_TIMEOUT = 10.0
 
@@ -81,8 +83,9 @@ class ScriptServer:
         self.seed = secrets.randbits(32) if seed is None else seed
         self._limit = MAX_CONNECTIONS if limit is None else limit
         self._count = 0
-        #: The tasks that play, with the numbers of their connections.
-        self._tasks: dict[asyncio.Task[None], int] = {}
+        #: The tasks that play, with the numbers of their connections, None until they count.
+        self._tasks: dict[asyncio.Task[None], int | None] = {}
+        self._is_over = False
         self._ended = asyncio.Condition()
         self.url = ""
         #: How the connections go that were opened, in the order of their beginnings.
@@ -92,7 +95,7 @@ class ScriptServer:
 
     @property
     def connections(self) -> int:
-        """How many connections there were."""
+        """How many connections there were. One that ended without an octet does not count."""
         return self._count
 
     def script_for(self, number: int) -> Script:
@@ -105,21 +108,41 @@ class ScriptServer:
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Play the script of one connection, in a task. One behind the limit is dropped."""
-        if self._count >= self._limit:
+        if self._is_over or self._is_full() or len(self._tasks) >= MAX_CONNECTIONS:
             writer.transport.abort()
             return
-        number, self._count = self._count, self._count + 1
         wire = Wire(reader, writer, is_client=False)
-        task = asyncio.get_running_loop().create_task(self._play(number, wire))
-        self._tasks[task] = number
+        task = asyncio.get_running_loop().create_task(self._serve(wire))
+        self._tasks[task] = None
         task.add_done_callback(self._tasks.pop)
 
-    async def _play(self, number: int, wire: Wire) -> None:
+    def _is_full(self) -> bool:
+        return self._count >= self._limit
+
+    async def _serve(self, wire: Wire) -> None:
+        try:
+            # One that says nothing may have looked whether the port is open, and no more.
+            if (self._speaks_first() or await wire.heard(LOOK)) and not self._is_full():
+                await self._play(wire)
+        finally:
+            wire.transport.abort()
+
+    def _speaks_first(self) -> bool:
+        """Return True if the next script does not begin with reading the request."""
+        if callable(self._scripts):
+            # It is asked once only.
+            return False
+        first = self.script_for(self._count).whole(is_client=False)[:1]
+        return not (first and isinstance(first[0], Answer))
+
+    async def _play(self, wire: Wire) -> None:
+        number, self._count = self._count, self._count + 1
+        if task := asyncio.current_task():
+            self._tasks[task] = number
         seed = self.seed + number
         try:
             script = checked_script(self.script_for(number))
         except Exception as error:
-            wire.transport.abort()
             played = Played("script", "server", seed, Transcript(), finished=True, error=error)
             played.failure = f"no script for connection {number}: {error!r}"
             self.started.append(played)
@@ -158,6 +181,7 @@ class ScriptServer:
 
         Scripts that wait for something have up to `grace` seconds: it may be on its way.
         """
+        self._is_over = True
         try:
             if waiting := [task for task, n in self._tasks.items() if self._waits(n)]:
                 await asyncio.wait(waiting, timeout=grace)
@@ -167,8 +191,8 @@ class ScriptServer:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _waits(self, number: int) -> bool:
-        return number >= len(self.started) or self.started[number].waits
+    def _waits(self, number: int | None) -> bool:
+        return number is None or self.started[number].waits
 
 
 def checked(scripts: Scripts) -> Scripts:

@@ -209,6 +209,8 @@ class Repeat:
     async def run(self, player: Player) -> None:
         for _ in range(self.times):
             await run_all(self.steps, player)
+            # Steps that do not wait must not keep the loop, and a cancellation, from their turn.
+            await asyncio.sleep(0)
 
     def __str__(self) -> str:
         return f"repeat {self.times} times"

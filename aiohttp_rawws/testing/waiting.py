@@ -6,7 +6,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ..wire.frames import Frame
 from ..wire.names import Opcode
-from .arguments import check_choice, check_count, check_flag, check_seconds
+from .arguments import check_choice, check_count, check_flag, check_seconds, check_text
 from .deadline import in_time
 from .errors import PeerEnded, Unexpected
 from .patterns import pattern_of, shown
@@ -127,6 +127,7 @@ class CloseHandshake:
 
     def __post_init__(self) -> None:
         check_count("a close code", self.code, 0, 0xFFFF, optional=True)
+        check_text("the reason", self.reason, "utf-8")
         check_seconds("within", self.within, optional=True)
 
     async def run(self, player: Player) -> None:
@@ -155,6 +156,8 @@ class Echo:
     def __post_init__(self) -> None:
         check_count("count", self.count, 1)
         check_flag("pongs", self.pongs)
+        if self.until is None and self.count > 1:
+            raise ValueError("count is of the frames like `until`, which is missing")
 
     @property
     def expects(self) -> bool:
