@@ -6,6 +6,7 @@ once a fixture is used.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -29,23 +30,41 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Blocks(contextlib.AsyncExitStack):
+    """The blocks of a test, which its fixture leaves in the event loop of the fixture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.get_running_loop()
+
+
 class Entering(Generic[T]):
     """A block that a test enters by `async with`, or by `await`: then the fixture leaves it."""
 
-    def __init__(
-        self, block: contextlib.AbstractAsyncContextManager[T], stack: contextlib.AsyncExitStack
-    ) -> None:
+    def __init__(self, block: contextlib.AbstractAsyncContextManager[T], blocks: Blocks) -> None:
         self._block = block
-        self._stack = stack
+        self._blocks = blocks
 
     def __await__(self) -> Generator[Any, None, T]:
-        return self._stack.enter_async_context(self._block).__await__()
+        if asyncio.get_running_loop() is not self._blocks.loop:
+            raise RuntimeError(OTHER_LOOP)
+        return self._blocks.enter_async_context(self._block).__await__()
 
     async def __aenter__(self) -> T:
         return await self._block.__aenter__()
 
     async def __aexit__(self, *error: Any) -> bool | None:
         return await self._block.__aexit__(*error)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{name!r} is there once this is awaited, or entered by `async with`")
+
+
+#: It would hang, or fail in other words, when the fixture leaves the block.
+OTHER_LOOP = (
+    "the fixture has another event loop than the test: enter this by `async with`, or give the "
+    "fixtures the loop of the tests (asyncio_default_fixture_loop_scope for pytest-asyncio)"
+)
 
 
 @async_fixture
@@ -59,10 +78,10 @@ async def raw_websocket_pair() -> AsyncIterator[RawWebSocketPair]:
 
     class Pair(RawWebSocketPair):
         def __call__(self, **options: Any) -> Entering[RawWebSocketPair]:
-            return Entering(raw_pair(**options), stack)
+            return Entering(raw_pair(**options), blocks)
 
-    async with contextlib.AsyncExitStack() as stack:
-        yield Pair(*await stack.enter_async_context(raw_pair()))
+    async with Blocks() as blocks:
+        yield Pair(*await blocks.enter_async_context(raw_pair()))
 
 
 @async_fixture
@@ -84,7 +103,7 @@ async def raw_websocket_client() -> AsyncIterator[Callable[..., Entering[RawClie
         for known, url in served:
             if known is app:
                 return url
-        url = await stack.enter_async_context(serving(app, **options))
+        url = await blocks.enter_async_context(serving(app, **options))
         served.append((app, url))
         return url
 
@@ -103,8 +122,8 @@ async def raw_websocket_client() -> AsyncIterator[Callable[..., Entering[RawClie
         async with raw_client(target, unix_socket=unix_socket, **options) as session:
             yield session
 
-    async with contextlib.AsyncExitStack() as stack:
-        yield lambda *args, **options: Entering(client(*args, **options), stack)
+    async with Blocks() as blocks:
+        yield lambda *args, **options: Entering(client(*args, **options), blocks)
 
 
 @async_fixture
@@ -126,8 +145,8 @@ async def raw_websocket_server(
             servers.append(server)
             yield server
 
-    async with contextlib.AsyncExitStack() as stack:
-        yield lambda *args, **options: Entering(serve(*args, **options), stack)
+    async with Blocks() as blocks:
+        yield lambda *args, **options: Entering(serve(*args, **options), blocks)
     # What was still waited for is told here; what failed before was told by the test.
     if not request.node.stash.get(TOLD, False):
         check(servers)
@@ -152,8 +171,8 @@ async def raw_websocket_chaos(
             proxies.append(proxy)
             yield proxy
 
-    async with contextlib.AsyncExitStack() as stack:
-        yield lambda *args, **options: Entering(inject(*args, **options), stack)
+    async with Blocks() as blocks:
+        yield lambda *args, **options: Entering(inject(*args, **options), blocks)
 
 
 #: The chaos proxies of a test.

@@ -142,6 +142,15 @@ async def test_a_bad_network(raw_websocket_server, raw_websocket_chaos):
 async def test_nobody_came(raw_websocket_server):
     await raw_websocket_server(Script("four").expect("ping"))
     assert 3 == 4
+
+async def test_an_await_is_forgotten(raw_websocket_server):
+    assert raw_websocket_server(Script()).url
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_another_loop(raw_websocket_server):
+    async with raw_websocket_server(Script("six").expect("text")) as server:
+        await visit(server, "hello")
+    await raw_websocket_server(Script("seven"))
 """
 
 
@@ -209,7 +218,7 @@ def test_a_script_that_fails_fails_the_test(
     pytester.makepyfile(FAILING)
     result = run(pytester, monkeypatch, ini="asyncio_mode = auto")
     # The second has passed, and its script not: that is an error at its end.
-    result.assert_outcomes(failed=4, passed=1, errors=1)
+    result.assert_outcomes(failed=6, passed=1, errors=1)
     told = re.sub(r"^E +", "", result.stdout.str(), flags=re.MULTILINE)
     table = """script 'one' (server, seed 1) failed at step 1: expect PING: \
 got TEXT fin 5 bytes b'hello'
@@ -222,6 +231,9 @@ got TEXT fin 5 bytes b'hello'
     assert "no client has connected" in told
     assert told.count("scripted peers") >= 3
     assert "chaos --seed 5 --drop client:text" in told
+    assert "AttributeError: 'url' is there once this is awaited" in told
+    assert "RuntimeError: the fixture has another event loop than the test: enter this by" in told
+    assert "script 'six' (server, seed " in told
     assert "#1 client frame 1: drop: TEXT fin 4 bytes b'lost'" in told
 
 
