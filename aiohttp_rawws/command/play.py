@@ -18,7 +18,7 @@ from ..testing.playing import MAX_CONNECTIONS, play_client, script_server
 from ..testing.preset import Preset
 from ..testing.presets import PRESETS, preset
 from ..testing.script import Script
-from ..testing.script_file import load_script
+from ..testing.script_file import ScriptFileError, load_script
 from .addresses import (
     Destination,
     ListenAddress,
@@ -49,8 +49,8 @@ examples:
 FILE is a script (.toml, .json, .jsonl) or the name of a preset; --presets lists those.
 With --listen the command ends after --connections connections, with several FILEs the first
 connection plays the first one, and so on.
-Exit status: 0 if all went as written, 1 if it did not or nobody connected, 2 for a usage error, a
-file that is no script, and a server that cannot be reached.
+Exit status: 0 if all went as written, 1 if something did not or a connection is missing, 2 for a
+usage error, a file that is no script, and a server that cannot be reached.
 """
 
 
@@ -129,13 +129,15 @@ def run(options: Options) -> int:
             script.timeout = options.timeout
     if options.seed is None:
         options.seed = secrets.randbits(32)
+    count = len(scripts) if options.connections is None else options.connections
     playing = serve if options.connect is None else connect
     try:
         with contextlib.ExitStack() as stack:
             recorder = None
             if options.capture is not None:
                 recorder = stack.enter_context(opened(options.capture, options.show_secrets))
-            return report(options, run_loop(playing(options, scripts, recorder)))
+            played = run_loop(playing(options, scripts, count, recorder))
+            return report(options, played, count)
     except Failure as failure:
         # 1 is for a script that did not go as written.
         raise Failure(str(failure), 2) from None
@@ -149,11 +151,12 @@ def opened(path: str, show_secrets: bool) -> Recorder:
         raise Failure(f"cannot write {path}: {reason_of(error)}") from None
 
 
-async def serve(options: Options, scripts: list[Script], recorder: Recorder | None) -> list[Played]:
+async def serve(
+    options: Options, scripts: list[Script], count: int, recorder: Recorder | None
+) -> list[Played]:
     """Play for so many connections, or until a signal."""
     assert options.listen is not None
     context = listen_context(options.listen_cert, options.listen_key, None)
-    count = len(scripts) if options.connections is None else options.connections
     stop = Stop()
     with listen(options.listen, None) as listener:
         stop_on_signals(stop)
@@ -177,14 +180,13 @@ async def serve(options: Options, scripts: list[Script], recorder: Recorder | No
 
 
 async def connect(
-    options: Options, scripts: list[Script], recorder: Recorder | None
+    options: Options, scripts: list[Script], count: int, recorder: Recorder | None
 ) -> list[Played]:
     """Play one connection after the other. Raises Failure if there is none."""
     assert options.connect is not None
     assert options.seed is not None
     tls = upstream_context(options.ca, options.secure, None, None)
-    count = len(scripts) if options.connections is None else options.connections
-    played = []
+    played: list[Played] = []
     for number in range(count):
         script = scripts[min(number, len(scripts) - 1)]
         try:
@@ -199,18 +201,26 @@ async def connect(
                 )
             )
         except (OSError, PeerError) as error:
+            if played:
+                # The server may have gone because of these.
+                report(options, played, count)
             raise Failure(f"cannot connect to {options.connect.text}: {reason_of(error)}") from None
     return played
 
 
-def report(options: Options, played: list[Played]) -> int:
-    """Tell how the connections went, and return the exit status."""
-    ok = bool(played) and all(each.ok for each in played)
+def report(options: Options, played: list[Played], count: int) -> int:
+    """Tell how `count` connections went, and return the exit status."""
+    ok = bool(played) and len(played) >= count and all(each.ok for each in played)
     whole = {"ok": ok, "seed": options.seed, "played": [each.as_json() for each in played]}
     if options.report == "-":
         tell(json.dumps(whole, indent=1))
     else:
-        tell("\n".join(str(each) for each in played) or "no connection was played")
+        lines = [str(each) for each in played]
+        if not played:
+            lines.append("no connection was played")
+        elif len(played) < count:
+            lines.append(f"{len(played)} of {count} connections were played")
+        tell("\n".join(lines))
     if options.report not in (None, "-"):
         try:
             Path(str(options.report)).write_text(json.dumps(whole, indent=1) + "\n")
@@ -220,15 +230,18 @@ def report(options: Options, played: list[Played]) -> int:
 
 
 def script_named(name: str, role: str) -> Script:
-    """Return the script of a file, or of a preset. Raises ArgumentTypeError."""
+    """Return the script of a file, or of a preset. Raises Failure and ArgumentTypeError."""
     try:
         if "." in name or "/" in name:
             return load_script(name)
         return preset(name).script(role)
+    except ScriptFileError as error:
+        # Of a file one line is enough: the usage of the command is no help.
+        raise Failure(str(error), 2) from None
     except OSError as error:
-        raise argparse.ArgumentTypeError(f"cannot read {name}: {reason_of(error)}") from None
-    except (ValueError, KeyError) as error:
-        raise argparse.ArgumentTypeError(str(error.args[0])) from None
+        raise Failure(f"cannot read {name}: {reason_of(error)}", 2) from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def described(each: Preset) -> str:
@@ -239,9 +252,10 @@ def described(each: Preset) -> str:
 
 
 def tell(text: str) -> None:
-    """Write to standard output, which a reader may have left."""
+    """Write to standard output, which may lack characters, and which a reader may have left."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
-        print(text, flush=True)
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except BrokenPipeError:
         # Python would try again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
