@@ -30,7 +30,7 @@ from .arguments import Commands
 from .ending import Failure, Stop, stop_on_signals
 from .listening import listen, name_of
 from .loop import run_loop
-from .output import reason_of
+from .output import fill_standard_files, reason_of
 from .tls import add_certificate, add_trust, listen_context, upstream_context
 from .values import seconds
 
@@ -113,6 +113,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: Options) -> int:
     """Play, report, and return the exit status. Raises ArgumentTypeError for a usage error."""
+    fill_standard_files()
     if options.presets:
         tell("\n".join(described(each) for each in PRESETS.values()))
         return 0
@@ -120,8 +121,7 @@ def run(options: Options) -> int:
         raise argparse.ArgumentTypeError("a FILE is needed, or --presets")
     if options.listen is None and options.connect is None:
         raise argparse.ArgumentTypeError("--listen or --connect is needed")
-    if options.connections == 0 and options.listen is None:
-        raise argparse.ArgumentTypeError("--connections 0 is for --listen")
+    check_role(options)
     role = "server" if options.connect is None else "client"
     scripts = [script_named(name, role) for name in options.files]
     if options.timeout is not None:
@@ -141,6 +141,20 @@ def run(options: Options) -> int:
     except Failure as failure:
         # 1 is for a script that did not go as written.
         raise Failure(str(failure), 2) from None
+
+
+def check_role(options: Options) -> None:
+    """Raise ArgumentTypeError for an option of the other role."""
+    for option, given in (
+        ("--connections 0", options.connections == 0),
+        ("--listen-cert", options.listen_cert is not None),
+        ("--listen-key", options.listen_key is not None),
+    ):
+        if given and options.listen is None:
+            raise argparse.ArgumentTypeError(f"{option} is for --listen")
+    for option, given in (("--ca", options.ca is not None), ("--insecure", not options.secure)):
+        if given and options.connect is None:
+            raise argparse.ArgumentTypeError(f"{option} is for --connect")
 
 
 def opened(path: str, show_secrets: bool) -> Recorder:
@@ -169,7 +183,9 @@ async def serve(
             recorder=recorder,
         ) as server:
             where = name_of(listener, tls=context is not None)
-            print(f"Listening on {where}, seed {options.seed}", file=sys.stderr, flush=True)
+            # Without a standard error, print would take standard output.
+            if sys.stderr is not None:
+                print(f"Listening on {where}, seed {options.seed}", file=sys.stderr, flush=True)
             waits: list[asyncio.Future[object]] = [asyncio.ensure_future(stop.wait())]
             ended = server.ended(count or MAX_CONNECTIONS, timeout=None)
             waits.append(asyncio.ensure_future(ended))
@@ -256,9 +272,11 @@ def tell(text: str) -> None:
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
-    except BrokenPipeError:
+    except OSError as error:
         # Python would try again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise Failure(f"cannot write the report: {reason_of(error)}", 2) from None
 
 
 def count(text: str) -> int:
@@ -272,4 +290,7 @@ def server_url(text: str) -> Destination:
     """Return a URL with its query, or a Unix socket."""
     if "unix:" in text:
         return destination(text)
-    return Destination(text, websocket_url(text, or_else=", nor unix:PATH"))
+    url = websocket_url(text, or_else=", nor unix:PATH")
+    if url.user is not None or url.password is not None:
+        raise argparse.ArgumentTypeError("no user or password here: a request has headers")
+    return Destination(text, url)

@@ -328,6 +328,25 @@ async def test_a_report_that_cannot_be_written(greeting: Path, tmp_path: Path) -
     assert (status, errors) == (2, f"aiohttp-rawws: cannot write {tmp_path}: Is a directory\n")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+@pytest.mark.parametrize(
+    ("shell", "ended"),
+    [
+        ("> /dev/full", (2, b"aiohttp-rawws: cannot write the report: No space left on device\n")),
+        (">&-", (0, b"")),
+    ],
+)
+def test_an_output_that_takes_nothing(shell: str, ended: tuple[int, bytes]) -> None:
+    command = f"{sys.executable} -m aiohttp_rawws play --presets {shell}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        timeout=PATIENCE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert (done.returncode, done.stderr) == ended
+
+
 @ONE_LOOP
 async def test_a_capture(greeting: Path, tmp_path: Path) -> None:
     capture = tmp_path / "frames.jsonl"
