@@ -27,7 +27,9 @@ class FrameLike:
     """A frame with these attributes. None is any value.
 
     `opcode` is a number, a name as "ping", or "any", "data" (also continuations), "control".
-    `contains` is a part of the payload. `masked` tells whether the frame is masked on the wire.
+    `payload` is all of it, `contains` a part, `length` its size in bytes. `fin`, `rsv1`, `rsv2` and
+    `rsv3` are bits of the header. `masked` tells whether the frame is masked on the wire.
+    `close_code` is that of a Close.
     """
 
     opcode: int | str = "any"
