@@ -10,6 +10,7 @@ __all__ = (
     "check_flag",
     "check_octets",
     "check_seconds",
+    "check_seed",
     "check_text",
     "split_of",
 )
@@ -39,6 +40,12 @@ def check_count(
     if not least <= value <= most:
         limits = f"from {least}" if most == 2**63 else f"from {least} to {most}"
         raise ValueError(f"{name} is a whole number {limits}, got {value}")
+
+
+def check_seed(seed: object) -> None:
+    """Raise TypeError for anything but a whole number, or None."""
+    if seed is not None and not isinstance(seed, int):
+        raise TypeError(f"seed is a whole number, got {seed!r}")
 
 
 def check_flag(name: str, value: object, *, optional: bool = False) -> None:

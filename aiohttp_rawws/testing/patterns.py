@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from inspect import iscoroutinefunction
 from pathlib import Path
 
 from ..wire.frames import Frame
@@ -88,8 +89,8 @@ def pattern_of(pattern: Pattern) -> Callable[[Frame], object]:
         return FrameLike(pattern)
     if isinstance(pattern, FrameLike):
         return pattern
-    # A class, as Frame itself, would make something true of any frame.
-    if callable(pattern) and not isinstance(pattern, type):
+    # A class, as Frame itself, makes something true of any frame, as a coroutine function does.
+    if callable(pattern) and not isinstance(pattern, type) and not iscoroutinefunction(pattern):
         return Predicate(pattern)
     raise TypeError(
         f"a pattern is a frame, an opcode, a FrameLike or a function of a frame, got {pattern!r}"

@@ -13,7 +13,7 @@ from typing import Any
 from yarl import URL
 
 from ..captures.recorder import Recorder
-from .arguments import check_count
+from .arguments import check_count, check_seed
 from .deadline import in_time
 from .dialling import dial, host_of, target_of
 from .openings import Answer, Request
@@ -31,6 +31,8 @@ Scripts = Script | Sequence[Script] | Callable[[int], Script]
 
 #: How many connections a server plays by default.
 MAX_CONNECTIONS = 10_000
+#: How many connections may wait to be accepted: in a burst of more, some are a second late.
+BACKLOG = 1024
 #: How long a connection may be silent before it counts, in seconds.
 LOOK = 0.5
 #: How long a client may take for its TLS, in seconds.
@@ -50,6 +52,7 @@ async def play_client(
 
     A script without a `request`, and one with the default path or host, asks for those of the URL.
     """
+    check_seed(seed)
     wire = await dial(url, ssl=ssl, unix_socket=unix_socket, timeout=script.timeout)
     return await play(
         script, wire, seed=seed, opening=lambda step: aimed(step, url), recorder=recorder
@@ -79,6 +82,7 @@ class ScriptServer:
         self._scripts = checked(scripts)
         self._recorder = recorder
         check_count("limit", limit, optional=True)
+        check_seed(seed)
         #: The seed of the first connection. Each later one has the next.
         self.seed = secrets.randbits(32) if seed is None else seed
         self._limit = MAX_CONNECTIONS if limit is None else limit
@@ -233,7 +237,7 @@ async def script_server(
     connections. It raises nothing for scripts that failed: `ScriptServer.check()` does.
     """
     scripted = ScriptServer(scripts, seed=seed, limit=limit, recorder=recorder)
-    options: dict[str, Any] = {"ssl": ssl}
+    options: dict[str, Any] = {"ssl": ssl, "backlog": BACKLOG}
     if ssl is not None:
         options["ssl_handshake_timeout"] = TLS_TIMEOUT
     if sock is not None:

@@ -7,13 +7,20 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import Frame
-from aiohttp_rawws.testing import FrameLike, Script, ScriptServer
+from aiohttp_rawws.testing import FrameLike, Script, ScriptServer, presets
 
 #: No type checker looks: so are most tests written.
 script: Any = Script()
 a_script: Any = Script
 a_frame_like: Any = FrameLike
 a_server: Any = ScriptServer
+a_preset: Any = presets.preset("no-pong")
+
+
+async def is_short(frame: Frame) -> bool:
+    return len(frame.payload) < 5
+
+
 WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: a_script(5), TypeError, "the name of a script is a str, got 5"),
     (lambda: a_script(timeout=-1), ValueError, "timeout is a finite number of seconds from 0"),
@@ -26,6 +33,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: script.expect(True), TypeError, "an opcode is a whole number, got True"),
     (lambda: script.expect(b"x"), TypeError, "a pattern is a frame, an opcode, a FrameLike"),
     (lambda: script.expect(Frame), TypeError, "a pattern is a frame"),
+    (lambda: script.expect(is_short), TypeError, "a pattern is a frame"),
     (lambda: script.expect("text", within=-1), ValueError, "within is a finite number"),
     (
         lambda: a_frame_like("text", payload="x"),
@@ -81,6 +89,8 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: a_server("x.toml"), TypeError, "scripts are a Script, a list, or a function"),
     (lambda: a_server([1]), TypeError, "a Script is needed, got 1"),
     (lambda: a_server(script, limit=-1), ValueError, "limit is a whole number"),
+    (lambda: a_server(script, seed="7"), TypeError, "seed is a whole number, got '7'"),
+    (lambda: a_preset.script("server", timeout="7"), TypeError, "timeout is a number of seconds"),
 ]
 
 

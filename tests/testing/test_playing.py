@@ -275,6 +275,21 @@ async def test_a_script_that_speaks_first() -> None:
         assert server.connections == 1
 
 
+SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
+
+
+@pytest.mark.skipif(
+    not SOMAXCONN.exists() or int(SOMAXCONN.read_text()) < 1024, reason="a short queue"
+)
+async def test_a_burst() -> None:
+    """No connection has to be tried again, a second later, because the queue is full."""
+    async with script_server(says(0)) as server:
+        address = (address_of(server).host, address_of(server).port)
+        with contextlib.ExitStack() as stack:
+            for _ in range(300):
+                stack.enter_context(socket.create_connection(address, timeout=5))
+
+
 # -- its end -------------------------------------------------------------------------------
 
 
