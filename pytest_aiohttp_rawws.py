@@ -137,7 +137,8 @@ async def raw_websocket_server(
     """
     from aiohttp_rawws.testing import script_server
 
-    servers = request.node.stash.setdefault(SERVERS, [])
+    # A test that runs once more has a stash with those before.
+    servers = request.node.stash[SERVERS] = []
 
     @contextlib.asynccontextmanager
     async def serve(scripts: Scripts, **options: Any) -> AsyncIterator[ScriptServer]:
@@ -163,7 +164,7 @@ async def raw_websocket_chaos(
     """
     from aiohttp_rawws.testing import chaos
 
-    proxies = request.node.stash.setdefault(PROXIES, [])
+    proxies = request.node.stash[PROXIES] = []
 
     @contextlib.asynccontextmanager
     async def inject(upstream: str | URL, **options: Any) -> AsyncIterator[ChaosProxy]:
@@ -195,6 +196,7 @@ def check(servers: list[ScriptServer]) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Fail a test that passed and whose scripts did not."""
     __tracebackhide__ = True
+    item.stash[TOLD] = False
     try:
         yield
     except BaseException:

@@ -237,6 +237,37 @@ got TEXT fin 5 bytes b'hello'
     assert "#1 client frame 1: drop: TEXT fin 4 bytes b'lost'" in told
 
 
+TWICE = """
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for _ in range(2):
+        item._initrequest()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
+"""
+
+
+def test_a_test_that_runs_once_more(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeconftest(TWICE)
+    head, _, _ = FAILING.partition("async def test_seen")
+    pytester.makepyfile(f"""{head}
+runs = []
+
+async def test_late(raw_websocket_server):
+    runs.append(len(runs))
+    server = await raw_websocket_server(Script().expect("text" if runs[1:] else "ping"))
+    await visit(server, "hello")
+    await server.ended()
+""")
+    run(pytester, monkeypatch, ini="asyncio_mode = auto").assert_outcomes(passed=1)
+
+
 @pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_the_fixtures_are_used_here(raw_websocket_pair: object) -> None:
     assert isinstance(raw_websocket_pair, tuple)
