@@ -185,6 +185,17 @@ TOLD = pytest.StashKey[bool]()
 MAX_TOLD = 20
 
 
+def hook_wrapper(function: T) -> T | None:
+    """Make a hook, or none where pluggy is older than 1.2: the package breaks no pytest.
+
+    There a script that did not go as written is an error at the end of its test.
+    """
+    try:
+        return pytest.hookimpl(wrapper=True)(function)  # type: ignore[type-var]
+    except TypeError:
+        return None
+
+
 def check(servers: list[ScriptServer]) -> None:
     """Raise ScriptFailed for the first script that did not go as written."""
     __tracebackhide__ = True
@@ -192,7 +203,7 @@ def check(servers: list[ScriptServer]) -> None:
         server.check()
 
 
-@pytest.hookimpl(wrapper=True)
+@hook_wrapper
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Fail a test that passed and whose scripts did not."""
     __tracebackhide__ = True
@@ -209,7 +220,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         raise
 
 
-@pytest.hookimpl(wrapper=True)
+@hook_wrapper
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """Show the scripts, and the faults of the network, of a test that failed."""
     report = yield

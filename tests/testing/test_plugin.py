@@ -1,5 +1,6 @@
 """The fixtures, as a project of somebody else has them: in a process of its own."""
 
+import importlib.util
 import os
 import re
 from pathlib import Path
@@ -266,6 +267,21 @@ async def test_late(raw_websocket_server):
     await server.ended()
 """)
     run(pytester, monkeypatch, ini="asyncio_mode = auto").assert_outcomes(passed=1)
+
+
+def test_an_old_pluggy_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pytest that does not know such hooks runs, too."""
+
+    def hookimpl(**options: object) -> None:
+        raise TypeError("HookimplMarker.__call__() got an unexpected keyword argument")
+
+    monkeypatch.setattr(pytest, "hookimpl", hookimpl)
+    spec = importlib.util.spec_from_file_location("plugin", HERE / "pytest_aiohttp_rawws.py")
+    assert spec is not None
+    assert spec.loader is not None
+    plugin = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(plugin)
+    assert plugin.pytest_runtest_call is plugin.pytest_runtest_makereport is None
 
 
 @pytest.mark.asyncio(loop_factories=["asyncio"])
