@@ -12,6 +12,7 @@ import textwrap
 from pathlib import Path
 
 from ..captures.recorder import Recorder
+from ..testing.deadline import end_tasks
 from ..testing.errors import PeerError
 from ..testing.player import Played
 from ..testing.playing import MAX_CONNECTIONS, play_client, script_server
@@ -198,30 +199,46 @@ async def serve(
 async def connect(
     options: Options, scripts: list[Script], count: int, recorder: Recorder | None
 ) -> list[Played]:
-    """Play one connection after the other. Raises Failure if there is none."""
+    """Play one connection after the other, or until a signal. Raises Failure if there is none."""
+    stop = Stop()
+    stop_on_signals(stop)
+    played: list[Played] = []
+    playing = asyncio.ensure_future(play_each(options, scripts, count, recorder, played))
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await end_tasks([playing, stopping])
+    if not playing.cancelled():
+        playing.result()
+    return played
+
+
+async def play_each(
+    options: Options,
+    scripts: list[Script],
+    count: int,
+    recorder: Recorder | None,
+    played: list[Played],
+) -> None:
+    """Play as a client, and add each connection to those played when it begins."""
     assert options.connect is not None
     assert options.seed is not None
     tls = upstream_context(options.ca, options.secure, None, None)
-    played: list[Played] = []
     for number in range(count):
-        script = scripts[min(number, len(scripts) - 1)]
         try:
-            played.append(
-                await play_client(
-                    script,
-                    options.connect.url,
-                    ssl=tls,
-                    unix_socket=options.connect.path or None,
-                    seed=options.seed + number,
-                    recorder=recorder,
-                )
+            await play_client(
+                scripts[min(number, len(scripts) - 1)],
+                options.connect.url,
+                ssl=tls,
+                unix_socket=options.connect.path or None,
+                seed=options.seed + number,
+                on_start=played.append,
+                recorder=recorder,
             )
         except (OSError, PeerError) as error:
             if played:
                 # The server may have gone because of these.
                 report(options, played, count)
             raise Failure(f"cannot connect to {options.connect.text}: {reason_of(error)}") from None
-    return played
 
 
 def report(options: Options, played: list[Played], count: int) -> int:

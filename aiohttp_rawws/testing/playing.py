@@ -46,6 +46,7 @@ async def play_client(
     ssl: ssl_module.SSLContext | bool = True,
     unix_socket: str | None = None,
     seed: int | None = None,
+    on_start: Callable[[Played], None] | None = None,
     recorder: Recorder | None = None,
 ) -> Played:
     """Connect to a server and play a script as its client. See `play`, and `dial` for the rest.
@@ -55,7 +56,12 @@ async def play_client(
     check_seed(seed)
     wire = await dial(url, ssl=ssl, unix_socket=unix_socket, timeout=script.timeout)
     return await play(
-        script, wire, seed=seed, opening=lambda step: aimed(step, url), recorder=recorder
+        script,
+        wire,
+        seed=seed,
+        opening=lambda step: aimed(step, url),
+        on_start=on_start,
+        recorder=recorder,
     )
 
 

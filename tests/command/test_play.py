@@ -23,7 +23,7 @@ from aiohttp_rawws.testing.presets import PRESETS
 from tests.support.command import End, complaint
 from tests.support.loops import ONE_LOOP
 from tests.support.octets import CLOSE, masked
-from tests.support.waiting import PATIENCE, patience
+from tests.support.waiting import PATIENCE, patience, until
 from tests.support.wire import Address, Wire
 
 GREETING = """
@@ -288,6 +288,19 @@ async def test_a_server_that_goes_away(ask: Path, tmp_path: Path) -> None:
     assert errors == f"aiohttp-rawws: cannot connect to {url}: Connection refused\n"
     told = json.loads(report.read_text())
     assert (told["ok"], len(told["played"])) == (False, 1)
+
+
+@ONE_LOOP
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_client_until_a_signal(ask: Path, number: int) -> None:
+    async with (
+        script_server(Script(timeout=60).expect("text").stall()) as server,
+        playing(ask, "--connect", server.url, "--seed", 3) as play,
+    ):
+        await until(lambda: bool(server.started and server.started[0].step == 2))
+        status, out, errors = await play.end(number)
+    failed = "script 'ask' (client, seed 3) failed at step 2: expect TEXT: it was still waited for"
+    assert (status, out.startswith(failed), errors) == (1, True, "")
 
 
 @ONE_LOOP
