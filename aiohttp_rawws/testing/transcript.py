@@ -62,6 +62,13 @@ class Entry:
         return said
 
 
+def printable(text: str) -> str:
+    """Escape what a peer may have sent to a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
 def names_of(violations: Violation) -> list[str]:
     # Python 3.10 cannot iterate over the members of a flag.
     single = [each for each in Violation if each.value.bit_count() == 1]
@@ -126,7 +133,7 @@ class Transcript:
 
     def side_by_side(self, last: int = 20, *, marked: bool = True) -> str:
         """Return the last expectations as two columns, with a mark before the last one."""
-        rows = self.expected[-last:]
+        rows = [(printable(wanted), printable(seen)) for wanted, seen in self.expected[-last:]]
         width = max([len(wanted) for wanted, _ in rows] + [len("expected")])
         lines = [f"    {'expected':{width}}  seen"]
         for number, (wanted, seen) in enumerate(rows, 1):

@@ -60,6 +60,12 @@ def test_the_side_by_side() -> None:
     assert len(kept.side_by_side().splitlines()) == 21
 
 
+def test_what_a_peer_sends_to_a_terminal() -> None:
+    kept = Transcript()
+    kept.compare("status 101", "HTTP/1.1 200 \x1b[2J\r\u2028é")
+    assert kept.side_by_side().splitlines()[1] == (r"  > status 101  HTTP/1.1 200 \x1b[2J\r\u2028é")
+
+
 def test_of_many_the_first_and_the_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transcript, "MAX_ENTRIES", 4)
     kept = Transcript()
