@@ -18,6 +18,7 @@ from .deadline import in_time
 from .dialling import dial, host_of, target_of
 from .openings import Answer, Request
 from .player import Played, play
+from .preset import Preset
 from .script import Script
 from .steps import Step
 from .transcript import Transcript
@@ -211,7 +212,7 @@ def checked(scripts: Scripts) -> Scripts:
         return scripts
     given: object = scripts
     if not isinstance(given, (list, tuple)):
-        raise TypeError(f"scripts are a Script, a list, or a function, got {given!r}")
+        raise TypeError(f"scripts are a Script, a list, or a function, got {named(given)}")
     if not scripts:
         raise ValueError("a list of scripts needs one at least")
     return [checked_script(script) for script in scripts]
@@ -219,8 +220,17 @@ def checked(scripts: Scripts) -> Scripts:
 
 def checked_script(script: object) -> Script:
     if not isinstance(script, Script):
-        raise TypeError(f"a Script is needed, got {script!r}")
+        raise TypeError(f"a Script is needed, got {named(script)}")
     return script
+
+
+def named(given: object) -> str:
+    """Return what was given in place of a script, and what makes a script of it."""
+    if isinstance(given, Preset):
+        return f"the preset {given.name!r}: use its script('server')"
+    if isinstance(given, (str, os.PathLike)):
+        return f"{str(given)!r}: use load_script(path), or preset(name).script('server')"
+    return repr(given)
 
 
 @contextlib.asynccontextmanager
