@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
 from ..wire.names import Opcode
 from .arguments import check_choice, check_count, check_flag, check_seconds, check_text
@@ -200,7 +201,8 @@ async def awaited(
 ) -> T:
     """Wait for the peer for `within` seconds, by default the script's timeout.
 
-    Raises Unexpected, with the pair noted, if it ends its stream or nothing comes.
+    Raises Unexpected, with the pair noted, if it ends its stream or nothing comes, and ProtocolError
+    for what cannot be read as a frame.
     """
     seconds = player.wire.timeout if within is None else within
     try:
@@ -208,6 +210,9 @@ async def awaited(
     except PeerEnded as end:
         player.transcript.compare(str(wanted), "RST" if end.reset else "FIN")
         raise Unexpected(str(end)) from None
+    except ProtocolError as error:
+        player.transcript.compare(str(wanted), f"no frame: {error}")
+        raise
     except TimeoutError:
         player.transcript.compare(str(wanted), "nothing")
         raise Unexpected(f"it did not come within {seconds:g} s") from None
