@@ -201,7 +201,7 @@ async def awaited(
 ) -> T:
     """Wait for the peer for `within` seconds, by default the script's timeout.
 
-    Raises Unexpected, with the pair noted, if it ends its stream or nothing comes, and ProtocolError
+    Raises Unexpected, with the pair noted, if it ends its stream or nothing comes, ProtocolError
     for what cannot be read as a frame.
     """
     seconds = player.wire.timeout if within is None else within
