@@ -85,7 +85,8 @@ def size_of(what: Frame | HttpHead | bytes | str) -> int:
 class Transcript:
     """The entries of one connection, and the pairs of what was expected and what was seen.
 
-    Of a very long conversation the first entries and the last ones are kept, and the last pairs.
+    Of a very long conversation the first half of the entries is kept, and at least four fifths as
+    many of the last ones; and the last pairs.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -106,10 +107,14 @@ class Transcript:
         while len(self.entries) > MAX_ENTRIES or self._size > MAX_BYTES:
             if self._first is None:
                 self._first = self._half()
-            if self._first >= len(self.entries) - 1:
+            # Some at once: in a flood each entry would move half of them.
+            end = min(self._first + MAX_ENTRIES // 10 + 1, len(self.entries) - 1)
+            gone = self.entries[self._first : end]
+            if not gone:
                 return
-            self._size -= size_of(self.entries.pop(self._first).what)
-            self.left_out += 1
+            del self.entries[self._first : end]
+            self._size -= sum(size_of(entry.what) for entry in gone)
+            self.left_out += len(gone)
 
     def _half(self) -> int:
         """Return how many entries have half of the room."""
@@ -121,7 +126,7 @@ class Transcript:
         self.compared += 1
         self.expected.append((expected, seen))
         if len(self.expected) > MAX_ENTRIES:
-            del self.expected[0]
+            del self.expected[: MAX_ENTRIES // 10 + 1]
 
     def frames(self, direction: str = "seen") -> list[Frame]:
         """Return the frames of one direction."""

@@ -166,7 +166,7 @@ async def test_until_a_signal(greeting: Path) -> None:
         assert await play.end(signal.SIGTERM) == (1, "no connection was played\n", "")
     async with playing(greeting, "--listen", 0, "--connections", 2) as play:
         # It looks whether the port is open.
-        await (await Wire.open(play.address)).close()
+        socket.create_connection((play.address.host, play.address.port)).close()
         await greet(play.address)
         status, out, _ = await play.end(signal.SIGTERM)
     ok = f"script 'greeting' (server, seed {play.seed}): ok\n"

@@ -141,7 +141,9 @@ async def test_a_flood_is_kept_in_bounds(monkeypatch: pytest.MonkeyPatch) -> Non
     played = await played_by_server(Script().until("close"), says(data + masked(0x88)))
     played.check()
     kept = played.transcript
-    assert (len(kept.entries), kept.left_out, len(kept.expected)) == (100, 904, 100)
+    assert 90 <= len(kept.entries) <= 100
+    assert len(kept.entries) + kept.left_out == 1004
+    assert 90 <= len(kept.expected) <= 100
     # The last ones are there.
     assert [frame.opcode for frame in kept.frames()[-2:]] == [Opcode.PING, Opcode.CLOSE]
 

@@ -237,7 +237,8 @@ async def test_a_limit() -> None:
         assert server.connections == len(await server.ended()) == 1
 
 
-async def test_a_look_whether_the_port_is_open() -> None:
+async def test_a_look_whether_the_port_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiohttp_rawws.testing.playing.LOOK", 60)
     asked = []
 
     def choose(number: int) -> Script:

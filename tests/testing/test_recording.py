@@ -86,7 +86,7 @@ async def test_a_refusal(tmp_path: Path) -> None:
 
 
 async def test_without_a_handshake_nothing_is_kept(tmp_path: Path) -> None:
-    script = Script(handshake=False).send_octets(bytes(2**21)).half_close()
+    script = Script(handshake=False).send(Frame.binary(bytes(2**21))).half_close()
     with Recorder(tmp_path / "capture") as recorder:
         async with script_server(Script(handshake=False).stall()) as server:
             port = int(server.url.rpartition(":")[2].strip("/"))
