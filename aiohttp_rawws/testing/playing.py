@@ -203,7 +203,7 @@ class ScriptServer:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _waits(self, number: int | None) -> bool:
-        return number is None or self.started[number].waits
+        return not self._is_full() if number is None else self.started[number].waits
 
 
 def checked(scripts: Scripts) -> Scripts:
