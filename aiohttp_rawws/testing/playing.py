@@ -14,7 +14,7 @@ from yarl import URL
 
 from ..captures.recorder import Recorder
 from .arguments import check_count, check_seed
-from .deadline import in_time
+from .deadline import end_tasks, in_time
 from .dialling import dial, host_of, target_of
 from .openings import Answer, Request
 from .player import Played, play
@@ -197,10 +197,7 @@ class ScriptServer:
             if waiting := [task for task, n in self._tasks.items() if self._waits(n)]:
                 await asyncio.wait(waiting, timeout=grace)
         finally:
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(self._tasks)
 
     def _waits(self, number: int | None) -> bool:
         return not self._is_full() if number is None else self.started[number].waits
