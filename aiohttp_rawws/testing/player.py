@@ -170,6 +170,8 @@ class Played:
     def __str__(self) -> str:
         who = f"script {self.name!r} ({self.role}, seed {self.seed})"
         place = f"step {self.step}" if self.step else "the handshake"
+        if self.step is None:
+            place = "the end"
         table = ""
         if self.transcript.expected:
             table = "\n" + self.transcript.side_by_side(marked=self.marked)
@@ -228,6 +230,9 @@ async def play(
         wire.transport.abort()
         if recording is not None:
             recording.ended(player.ended_first, player.end)
+            if recording.error is not None:
+                played.at = "the capture"
+                played.fail(str(recording.error))
         played.finished = True
         played.head = player.head
         if player.end is not None:

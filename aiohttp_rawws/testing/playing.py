@@ -155,6 +155,7 @@ class ScriptServer:
             script = checked_script(self.script_for(number))
         except Exception as error:
             played = Played("script", "server", seed, Transcript(), finished=True, error=error)
+            played.step = 0
             played.failure = f"no script for connection {number}: {error!r}"
             self.started.append(played)
         else:
