@@ -287,7 +287,7 @@ async def test_a_burst() -> None:
     async with script_server(says(0)) as server:
         address = (address_of(server).host, address_of(server).port)
         with contextlib.ExitStack() as stack:
-            for _ in range(300):
+            for _ in range(150):
                 stack.enter_context(socket.create_connection(address, timeout=5))
 
 
