@@ -1,5 +1,8 @@
 """Scripted connections in captures."""
 
+import contextlib
+from collections.abc import Iterator
+
 from ..captures.recorder import Recorder
 from .errors import PeerEnded
 from .http import HttpHead
@@ -15,7 +18,8 @@ MAX_WAITING = 2**20
 class WireRecording:
     """Keeps one connection in a capture, octet by octet, from its handshake on.
 
-    A connection without a whole handshake is not kept.
+    A connection without a whole handshake is not kept. What cannot be written does not disturb the
+    connection: `error` tells, and nothing more is kept.
     """
 
     def __init__(self, recorder: Recorder, wire: Wire) -> None:
@@ -27,9 +31,22 @@ class WireRecording:
         self._waiting = {"client": bytearray(), "upstream": bytearray()}
         self._is_open = False
         self._is_refused = False
+        self.error: OSError | None = None
         wire.on_octets = self._octets
 
     def _octets(self, direction: str, data: bytes) -> None:
+        with self._kept():
+            self._keep(direction, data)
+
+    @contextlib.contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._is_open, self._is_refused = False, True
+            self.error = error
+
+    def _keep(self, direction: str, data: bytes) -> None:
         side = self._sides[direction]
         if self._is_refused:
             return
@@ -63,8 +80,11 @@ class WireRecording:
 
     def ended(self, ours: str | None, theirs: PeerEnded | None) -> None:
         """Note how the connection ended: by a "FIN" or "RST" of ours, or by the peer."""
-        if not self._is_open:
-            return
+        if self._is_open:
+            with self._kept():
+                self._end(ours, theirs)
+
+    def _end(self, ours: str | None, theirs: PeerEnded | None) -> None:
         if self._recording.first_close is not None:
             self._recording.end(self._recording.first_close, "close")
         elif ours is None and theirs is not None:

@@ -1,13 +1,15 @@
 """Captures of scripted peers, as both sides keep them."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from aiohttp_rawws import Frame
+from aiohttp_rawws import Frame, Opcode
 from aiohttp_rawws.captures import End, FrameLine, Opening, Recorder, read_capture
 from aiohttp_rawws.testing import Script, Wire, play, play_client, script_server
+from tests.support.waiting import soon
 
 PING = Frame.ping(b"1")
 Lines = Sequence[object]
@@ -86,10 +88,28 @@ async def test_a_refusal(tmp_path: Path) -> None:
 
 
 async def test_without_a_handshake_nothing_is_kept(tmp_path: Path) -> None:
-    script = Script(handshake=False).send_octets(bytes(2**21)).half_close()
+    script = Script(handshake=False).send(Frame.binary(bytes(2**21))).half_close()
     with Recorder(tmp_path / "capture") as recorder:
         async with script_server(Script(handshake=False).stall()) as server:
             port = int(server.url.rpartition(":")[2].strip("/"))
             wire = await Wire.connect(port=port)
             await play(script, wire, recorder=recorder)
     assert len(list(read_capture(tmp_path / "capture"))) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+async def test_a_file_that_takes_no_more(tmp_path: Path) -> None:
+    """The connection goes on, and the script has failed: the capture lacks something."""
+    path = tmp_path / "capture"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with Recorder(path) as recorder:
+        os.close(reader)
+        script = Script("one").expect("text").close()
+        async with script_server(script, recorder=recorder) as server:
+            script = Script().send(Frame.text("x")).expect("close").send(Frame.close())
+            (await soon(play_client(script, server.url))).check()
+            (played,) = await server.ended()
+    assert [frame.opcode for frame in played.frames] == [Opcode.TEXT, Opcode.CLOSE]
+    assert played.failure == "the capture: [Errno 32] Broken pipe"
+    assert "failed at the end: the capture" in str(played)
