@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ...wire.frames import Frame
+from ..http import HttpHead
 from .case import Event, Events, Part, describe
 
 __all__ = ("MAX_LOG", "NO_DEFLATE", "Seen")
@@ -28,6 +29,8 @@ class Seen:
     faults: list[str] = field(default_factory=list)
     #: What came of the opening: `101`, `400`, `end`, "" for nothing.
     status: str = ""
+    #: The head of the answer, if one came.
+    answer: HttpHead | None = None
     #: Why the case could not be run; "" if it was.
     skipped: str = ""
     #: The peer answered a Ping when it had done nothing else; None if it was not asked.
