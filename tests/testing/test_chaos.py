@@ -154,3 +154,4 @@ async def test_each_connection_has_its_number_and_its_faults() -> None:
                 assert await octets(server, len(expected)) == expected
                 await client.close()
             assert [each[:4] for each in proxy.faults] == [(2, "client", 1, "drop")]
+            assert proxy.connections == 2
