@@ -77,6 +77,7 @@ class Options(argparse.Namespace):
     listen_key: str | None
     ca: str | None
     secure: bool
+    no_extensions: bool
     cert: str | None
     key: str | None
 
@@ -102,6 +103,11 @@ def add_parser(commands: Commands) -> None:
             default=[],
             help=fault.effect,
         )
+    parser.add_argument(
+        "--no-extensions",
+        action="store_true",
+        help="offer no extension to the upstream: no message is compressed then",
+    )
     add = parser.add_argument_group("what was done").add_argument
     add("--seed", metavar="N", type=int, help="the number that all chances follow from")
     add(
@@ -160,6 +166,7 @@ async def serve(options: Options, listen_tls: ssl.SSLContext | None, upstream: U
             upstream,
             in_order(options.rules),
             seed=options.seed,
+            extensions=not options.no_extensions,
             on_fault=tell,
             on_event=tell,
         )

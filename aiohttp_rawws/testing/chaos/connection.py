@@ -47,8 +47,11 @@ class ChaosConnection:
         self._injectors: list[Injector] = []
         self._ended = {"client": asyncio.Event(), "upstream": asyncio.Event()}
 
-    async def run(self, dial: Dial, *, base: str, host: str) -> None:
-        """Return once both connections are closed. A cancellation closes them at once."""
+    async def run(self, dial: Dial, *, base: str, host: str, extensions: bool) -> None:
+        """Return once both connections are closed. A cancellation closes them at once.
+
+        The rest is for `Opening`.
+        """
         upstream: Side | None = None
         end = ConnectionEvent("end", 0, reason="stopped")
         try:
@@ -57,7 +60,14 @@ class ChaosConnection:
             except OSError as error:
                 await self._refuse(error)
                 return
-            opening = Opening(self._client, upstream, self._answered, base=base, host=host)
+            opening = Opening(
+                self._client,
+                upstream,
+                self._answered,
+                base=base,
+                host=host,
+                extensions=extensions,
+            )
             try:
                 await self._join(opening, self._client, upstream)
                 end = self._end(upstream)

@@ -17,6 +17,7 @@ HEAD_END = re.compile(rb"\r?\n\r?\n")
 REQUEST = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+ )(/\S*)( HTTP/1\.\d\r?\n)")
 UPGRADE = re.compile(rb"^upgrade:[ \t]*websocket\b", re.IGNORECASE | re.MULTILINE)
 HOST = re.compile(rb"^host:[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+EXTENSIONS = re.compile(rb"^sec-websocket-extensions:[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 CONNECTION = re.compile(rb"^(?:connection|keep-alive):[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 STATUS = re.compile(rb"HTTP/1\.\d (\d{3})\b")
 
@@ -36,7 +37,8 @@ class Opening:
     """Passes requests and answers on until an answer is a 101.
 
     Heads pass as they came, but for what `base` and `host` change in those of requests: the
-    beginning of the paths at the upstream, and the Host. `on_answer` is called with each request
+    beginning of the paths at the upstream, and the Host; without `extensions` the offer of those is
+    left out. `on_answer` is called with each request
     for an upgrade and the status of its answer, 0 for what is no answer of HTTP.
     """
 
@@ -48,11 +50,13 @@ class Opening:
         *,
         base: str = "",
         host: str = "",
+        extensions: bool = True,
     ) -> None:
         self._client = client
         self._upstream = upstream
         self._base = base.encode("latin-1")
         self._host = host.encode("latin-1")
+        self._extensions = extensions
         self._on_answer = on_answer
         #: The last request for an upgrade: "GET /chat".
         self.request = ""
@@ -93,6 +97,8 @@ class Opening:
             head = line[1] + self._base + line[2] + line[3] + head[line.end() :]
         if self._host:
             head = HOST.sub(b"Host: " + self._host, head, count=1)
+        if not self._extensions:
+            head = EXTENSIONS.sub(b"", head)
         if line is not None and not is_upgrade:
             # So each further request has a connection of its own, and its head is seen.
             head = CONNECTION.sub(b"", head)

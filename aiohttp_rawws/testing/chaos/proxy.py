@@ -106,6 +106,7 @@ class ChaosProxy:
         *,
         seed: int | None = None,
         target: str = "/",
+        extensions: bool = True,
         on_fault: Callable[[FaultRecord], object] | None = None,
         on_event: Callable[[ConnectionEvent], object] | None = None,
     ) -> None:
@@ -115,6 +116,7 @@ class ChaosProxy:
         self._listen = listen
         self._upstream = upstream
         self._target = target
+        self._extensions = extensions
         self._on_fault = on_fault
         self._on_event = on_event
         self._records: deque[FaultRecord] = deque(maxlen=MAX_RECORDS)
@@ -197,7 +199,12 @@ class ChaosProxy:
         upstream = self._upstream
         try:
             connection = ChaosConnection(client, self._next_number, self._injector, self._tell)
-            await connection.run(upstream.dial, base=upstream.base, host=upstream.host_header)
+            await connection.run(
+                upstream.dial,
+                base=upstream.base,
+                host=upstream.host_header,
+                extensions=self._extensions,
+            )
         except Exception:
             logger.exception("seed %d: a connection failed", self.seed)
 
@@ -243,6 +250,7 @@ def chaos(
     server_ssl: ssl_module.SSLContext | None = None,
     upstream_unix_socket: str | None = None,
     ssl: ssl_module.SSLContext | bool = True,
+    extensions: bool = True,
     on_fault: Callable[[FaultRecord], object] | None = None,
 ) -> ChaosProxy:
     """Return a proxy to a WebSocket server, for `async with`. It injects faults frame by frame.
@@ -254,8 +262,9 @@ def chaos(
     The proxy listens on `host` and `port`, by default any free one, or on the Unix socket at the
     path `unix_socket`, with TLS if there is a `server_ssl`. `upstream` is a ws, wss, http or https
     URL, `upstream_unix_socket` the path of its Unix socket. `ssl` is for an upstream with TLS: a
-    context, True for the system's authorities, False to check nothing. `on_fault` is called with
-    each FaultRecord.
+    context, True for the system's authorities, False to check nothing. With `extensions=False` no
+    client can offer one, so that no message is compressed. `on_fault` is called with each
+    FaultRecord.
 
     Raises ValueError for a text or a URL that is none. Entering raises OSError if the address
     cannot be listened on.
@@ -281,6 +290,7 @@ def chaos(
         rules_of(given),
         seed=seed,
         target=url.raw_path_qs,
+        extensions=extensions,
         on_fault=on_fault,
     )
 
