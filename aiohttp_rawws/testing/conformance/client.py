@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import ssl as tls
 import sys
@@ -92,8 +93,10 @@ async def check_client(
         running = (
             Started(command, url, client, patience).run() if command else client.wait(patience)
         )
-        with contextlib.suppress(TimeoutError):
+        try:
             await in_time(running, limit)
+        except TimeoutError:
+            client.missing = f"the run was over before its turn, after {limit:g} s"
     finally:
         listener.close()
         await client.stop()
@@ -303,14 +306,31 @@ class Started:
             if self._client.done == before:
                 return
 
-    async def _run_once(self) -> None:
-        # What it prints is not to stand among our results.
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            env=self._environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=sys.stderr.fileno() if has_number(sys.stderr) else asyncio.subprocess.DEVNULL,
+    async def _start(self) -> asyncio.subprocess.Process:
+        """Start the client. A cancellation ends it."""
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *self._command,
+                env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                # What it prints is not to stand among our results.
+                stdout=sys.stderr.fileno()
+                if has_number(sys.stderr)
+                else asyncio.subprocess.DEVNULL,
+                # So that those which it starts itself end with it.
+                start_new_session=True,
+            )
         )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            process = await starting
+            kill(process.pid)
+            await process.wait()
+            raise
+
+    async def _run_once(self) -> None:
+        process = await self._start()
         self._client.last = time.monotonic()
         ended = asyncio.ensure_future(process.wait())
         try:
@@ -324,9 +344,18 @@ class Started:
                 self._client.missing = "the client was silent, and stopped"
         finally:
             ended.cancel()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            if process.returncode is None:
+                kill(process.pid)
             await process.wait()
+
+
+def kill(process: int) -> None:
+    """End a process, and all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        if hasattr(os, "killpg"):
+            os.killpg(process, signal.SIGKILL)
+        else:  # pragma: no cover - Windows
+            os.kill(process, signal.SIGTERM)
 
 
 def has_number(stream: object) -> bool:

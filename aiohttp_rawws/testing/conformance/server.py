@@ -77,7 +77,7 @@ async def check(
     await server.is_there(echoes=any(map(needs_echo, chosen)))
     if limit is None:
         limit = LONG_LIMIT if performance or any(case.performance for case in chosen) else LIMIT
-    results = await run_all(server, chosen, parallel, start + limit, on_result)
+    results = await run_all(server, chosen, parallel, limit, on_result)
     return Report("server", str(target), results, time.monotonic() - start)
 
 
@@ -85,13 +85,14 @@ async def run_all(
     server: "Server",
     cases: Sequence[Case],
     parallel: int,
-    end: float,
+    limit: float,
     on_result: Callable[[Result], None] | None,
 ) -> list[Result]:
     """Run cases, so many at a time. Those that do not begin in time are not run."""
     results: dict[str, Result] = {}
     waiting = iter(cases)
     start = time.monotonic()
+    end = start + limit
     has_hung = False
 
     async def work() -> None:
@@ -100,7 +101,8 @@ async def run_all(
             if has_hung:
                 result = Result(case, Grade.NOT_RUN, "the server hangs in all cases so far")
             elif time.monotonic() >= end:
-                result = Result(case, Grade.NOT_RUN, "the run was over before its turn")
+                over = f"the run was over before its turn, after {limit:g} s"
+                result = Result(case, Grade.NOT_RUN, over)
             else:
                 left = end + 10 * server.timeout - time.monotonic()
                 try:

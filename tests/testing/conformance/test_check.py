@@ -152,6 +152,7 @@ async def test_a_server_that_hangs_ends_the_check_soon() -> None:
     assert "cases: the server hangs in all cases so far" in report.text()
 
 
+@ONE_LOOP
 async def test_a_path_without_a_websocket(serve: Serve) -> None:
     address = await serve(application(echo_all))
     url = address.url("/elsewhere")
@@ -406,6 +407,31 @@ def test_what_did_not_run_is_no_success(capsys: pytest.CaptureFixture[str]) -> N
     status, out, _ = complaint(capsys, "check", "--as-server", "--cases", "1.1.1", "--", *client)
     assert status == 1
     assert "NOT RUN       1 cases: the client ended with status 3 before it" in out
+
+
+@ONE_LOOP
+async def test_what_a_client_has_started_ends_with_it() -> None:
+    came: asyncio.Queue[Wire] = asyncio.Queue()
+    server, url = await listening(lambda *streams: came.put_nowait(Wire(*streams)))
+    port = url.split(":")[2].strip("/")
+    code = f"import socket as s; c = s.create_connection(('127.0.0.1', {port})); c.recv(1)"
+    # Its shell does not take its own place.
+    command = ["sh", "-c", '"$0" -c "$1"; true', sys.executable, code]
+    checking = asyncio.ensure_future(check_client(command, cases="1.1.1"))
+    async with patience():
+        wire = await came.get()
+        checking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await checking
+        assert await wire.read_to_end() == b""
+    await wire.close()
+    server.close()
+
+
+@ONE_LOOP
+async def test_the_limit_is_told() -> None:
+    report = await check_client(cases="1.1.1", limit=0.01)
+    assert "NOT RUN       1 cases: the run was over before its turn, after 0.01 s" in report.text()
 
 
 @ONE_LOOP
