@@ -81,7 +81,7 @@ def add_parser(commands: Commands) -> None:
         metavar="LISTEN",
         nargs="?",
         const="0",
-        type=listen_address,
+        type=listen_or_command,
         help="check a client: that which COMMAND starts, or who comes to PORT, HOST:PORT, "
         "[IPV6]:PORT or unix:PATH (a free port of 127.0.0.1)",
     )
@@ -98,6 +98,14 @@ def add_parser(commands: Commands) -> None:
     add_trust(group)
     add_own_certificate(group)
     add_certificate(group)
+
+
+def listen_or_command(text: str) -> ListenAddress:
+    """Return where to listen. An error tells where a command stands."""
+    try:
+        return listen_address(text)
+    except ArgumentTypeError as error:
+        raise ArgumentTypeError(f"{error}; a COMMAND stands behind --") from None
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:

@@ -77,7 +77,7 @@ async def check(
     await server.is_there(echoes=any(map(needs_echo, chosen)))
     if limit is None:
         limit = LONG_LIMIT if performance or any(case.performance for case in chosen) else LIMIT
-    results = await run_all(server, chosen, parallel, limit, on_result)
+    results = await run_all(server, chosen, parallel, start, limit, on_result)
     return Report("server", str(target), results, time.monotonic() - start)
 
 
@@ -85,13 +85,13 @@ async def run_all(
     server: "Server",
     cases: Sequence[Case],
     parallel: int,
+    start: float,
     limit: float,
     on_result: Callable[[Result], None] | None,
 ) -> list[Result]:
-    """Run cases, so many at a time. Those that do not begin in time are not run."""
+    """Run cases, so many at a time. Those that do not begin within `limit` are not run."""
     results: dict[str, Result] = {}
     waiting = iter(cases)
-    start = time.monotonic()
     end = start + limit
     has_hung = False
 

@@ -364,6 +364,7 @@ def test_a_pattern_without_a_case_is_an_error() -> None:
         ("ws://h --key /none", "--key needs --cert"),
         ("ws://h --listen-cert /none", "--listen-cert and --listen-key are for --as-server"),
         ("ws://h --json /no/such/folder/a", "cannot write /no/such/folder/a: "),
+        ("--as-server node client.js", "nor unix:PATH: 'node'; a COMMAND stands behind --"),
         ("--as-server --header a:b", "--header, --ca, --insecure, --cert and --key are for a ser"),
         ("ws://h --cases 99.*", "no case for a server is called '99.*'"),
         ("ws://h --timeout 0", "not a number of seconds above 0"),
