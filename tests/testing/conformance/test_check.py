@@ -246,6 +246,19 @@ async def test_a_server_that_does_not_echo(script: Attend, said: str, by_hand: B
 
 
 @ONE_LOOP
+async def test_what_a_server_sends_reaches_no_terminal_as_it_came(by_hand: ByHand) -> None:
+    async def paints(wire: Wire, opening: Opening) -> None:
+        wire.send(b"HTTP/1.1 101 \x1b[31m\x9b" + b"x" * 999 + answer(opening)[32:])
+        await wire.read_to_end()
+
+    address = await by_hand(paints)
+    report = await check(address.url(""), cases=["opening.no-upgrade"], timeout=0.1)
+    line = next(line for line in report.results[0].log if line.startswith("<- HTTP"))
+    assert line.startswith(r"<- HTTP/1.1 101 \x1b[31m\x9bxxx")
+    assert len(line) < 220
+
+
+@ONE_LOOP
 async def test_what_needs_no_echo_is_checked_without_one(by_hand: ByHand) -> None:
     address = await by_hand(pongs)
     report = await check(address.url(""), cases=["opening.no-upgrade"], timeout=0.3)
