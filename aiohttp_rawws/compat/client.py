@@ -68,7 +68,7 @@ class ClientWebSocketResponse(Interface, ClientBase[DecodeText]):
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        await self.close()
+        await self._conversation.close()
 
 
 class ConnectOptions(TypedDict, total=False):
