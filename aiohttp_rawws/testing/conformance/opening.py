@@ -25,6 +25,7 @@ __all__ = (
 )
 
 
+PROTOCOL = "Sec-WebSocket-Protocol"
 #: The headers that a case sets, or leaves out: nobody else can.
 OWN_HEADERS = (
     "connection",
@@ -80,9 +81,6 @@ class Asked(NamedTuple):
     data: bytes
     key: str
     protocols: set[str]
-
-
-PROTOCOL = "Sec-WebSocket-Protocol"
 
 
 def request_of(case: Case, target: Target) -> Asked:

@@ -241,18 +241,19 @@ async def redirects(wire: Wire, opening: Opening) -> None:
 )
 async def test_a_server_that_does_not_echo(script: Attend, said: str, by_hand: ByHand) -> None:
     address = await by_hand(script)
+    # One that answers Pings alone is waited for.
+    timeout = 1.5 if script is pongs else PATIENCE
     with pytest.raises(Unexpected, match=said):
-        await check(address.url(""), cases=["1.1.1"], timeout=0.3)
+        await check(address.url(""), cases=["1.1.1"], timeout=timeout)
 
 
 @ONE_LOOP
 async def test_what_a_server_sends_reaches_no_terminal_as_it_came(by_hand: ByHand) -> None:
     async def paints(wire: Wire, opening: Opening) -> None:
         wire.send(b"HTTP/1.1 101 \x1b[31m\x9b" + b"x" * 999 + answer(opening)[32:])
-        await wire.read_to_end()
 
     address = await by_hand(paints)
-    report = await check(address.url(""), cases=["opening.no-upgrade"], timeout=0.1)
+    report = await check(address.url(""), cases=["opening.no-upgrade"], timeout=PATIENCE)
     line = next(line for line in report.results[0].log if line.startswith("<- HTTP"))
     assert line.startswith(r"<- HTTP/1.1 101 \x1b[31m\x9bxxx")
     assert len(line) < 220
@@ -260,8 +261,8 @@ async def test_what_a_server_sends_reaches_no_terminal_as_it_came(by_hand: ByHan
 
 @ONE_LOOP
 async def test_what_needs_no_echo_is_checked_without_one(by_hand: ByHand) -> None:
-    address = await by_hand(pongs)
-    report = await check(address.url(""), cases=["opening.no-upgrade"], timeout=0.3)
+    address = await by_hand(leaves)
+    report = await check(address.url(""), cases=["opening.no-upgrade"], timeout=PATIENCE)
     assert report.counts == {Grade.FAILED: 1}, report.text()
 
 
