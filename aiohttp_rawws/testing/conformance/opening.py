@@ -65,7 +65,8 @@ class Target:
         for name, value in found.items():
             if name.lower() in OWN_HEADERS:
                 raise ValueError(f"{name} is set by the check")
-            if not (NAME.fullmatch(name) and VALUE.fullmatch(value)):
+            is_text = isinstance(value, str)
+            if not (is_text and NAME.fullmatch(name) and VALUE.fullmatch(value)):
                 raise ValueError(f"not a header: {name!r}: {value!r}")
         return cls(url, found, unix_socket)
 

@@ -193,6 +193,9 @@ async def test_headers_for_a_server_that_needs_some() -> None:
         # One name or pattern alone is no list of letters.
         report = await check(url, cases="1.1.2", headers=headers, timeout=PATIENCE)
         assert report.counts == {Grade.OK: 1}, report.text()
+        wrong: Any = {"a": 1}
+        with pytest.raises(ValueError, match="not a header: 'a': 1"):
+            await check(url, headers=wrong)
         with pytest.raises(Unexpected, match=r"answers 401 .*: it needs a header, Authorization"):
             await check(url, cases=names)
 
