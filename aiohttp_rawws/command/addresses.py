@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 from yarl import URL
 
-__all__ = ("Destination", "ListenAddress", "destination", "listen_address", "websocket_url")
+__all__ = (
+    "Destination",
+    "ListenAddress",
+    "destination",
+    "listen_address",
+    "server_url",
+    "websocket_url",
+)
 
 #: Plain schemes may stand before a Unix socket, as nginx has it. aiohttp speaks no TLS there.
 UNIX_UPSTREAM = re.compile(r"(?:(ws|http|wss|https)://)?unix:([^\0]+?)(?::(/[^\0]*))?")
@@ -49,13 +56,28 @@ def listen_address(text: str) -> ListenAddress:
 
 def destination(text: str) -> Destination:
     """Return an upstream. Its URL has no query, fragment, user and password."""
+    url, path = url_and_socket(text)
+    return Destination(text, upstream_url(url), path)
+
+
+def server_url(text: str) -> Destination:
+    """Return a server to connect to. Its URL may have a query, but no user and password."""
+    address, path = url_and_socket(text)
+    url = websocket_url(address, or_else=", nor unix:PATH")
+    if url.user is not None or url.password is not None:
+        raise ArgumentTypeError("no user or password in the URL: give a header, Authorization")
+    return Destination(text, url, path)
+
+
+def url_and_socket(text: str) -> tuple[str, str]:
+    """Return a URL, and the path of the Unix socket that unix:PATH:/BASE names, else ""."""
     found = UNIX_UPSTREAM.fullmatch(text)
     if found is None:
-        return Destination(text, upstream_url(text))
+        return text, ""
     scheme, path, base = found.groups()
     if scheme in ("wss", "https"):
         raise ArgumentTypeError(f"there is no TLS to a Unix socket: {text!r}")
-    return Destination(text, upstream_url(f"http://localhost{base or ''}"), unix_path(path))
+    return f"http://localhost{base or ''}", unix_path(path)
 
 
 def upstream_url(text: str) -> URL:

@@ -11,7 +11,7 @@ from functools import partial
 from .._version import __version__
 from ..captures.format import timestamp
 from ..testing.chaos.proxy import ChaosProxy, Listen, Upstream, option_of
-from ..testing.chaos.records import FaultRecord
+from ..testing.chaos.records import ConnectionEvent, FaultRecord
 from ..testing.chaos.rules import FAULTS, Fault, Rule, parse_rule
 from .addresses import Destination, ListenAddress
 from .arguments import Commands
@@ -22,13 +22,20 @@ from .loop import run_loop
 from .output import Output, fill_standard_files, output_to
 from .proxy_arguments import add_addresses
 from .text import escaped
-from .tls import add_certificate, add_trust, listen_context, upstream_context
+from .tls import (
+    add_certificate,
+    add_own_certificate,
+    add_trust,
+    listen_context,
+    upstream_context,
+)
 
 __all__ = ("add_parser", "run")
 
 DESCRIPTION = """\
 Listen on an address, and pass WebSocket connections on to another server as a bad network would:
-late, cut, corrupted, reset. Each fault that is injected is a line on standard output.
+late, cut, corrupted, reset. Each connection and its end, and each fault that is injected, is a line
+on standard output.
 """
 
 EPILOG = """\
@@ -70,6 +77,9 @@ class Options(argparse.Namespace):
     listen_key: str | None
     ca: str | None
     secure: bool
+    no_extensions: bool
+    cert: str | None
+    key: str | None
 
 
 def add_parser(commands: Commands) -> None:
@@ -93,16 +103,22 @@ def add_parser(commands: Commands) -> None:
             default=[],
             help=fault.effect,
         )
+    parser.add_argument(
+        "--no-extensions",
+        action="store_true",
+        help="offer no extension to the upstream: no message is compressed then",
+    )
     add = parser.add_argument_group("what was done").add_argument
     add("--seed", metavar="N", type=int, help="the number that all chances follow from")
     add(
         "--json",
         metavar="FILE",
-        help="append each fault as JSON; - for standard output, in place of the lines",
+        help="append each line as JSON; - for standard output, in place of the lines",
     )
     group = parser.add_argument_group("TLS")
     add_certificate(group)
     add_trust(group, "upstream")
+    add_own_certificate(group)
 
 
 def rule(fault: Fault, text: str) -> Rule:
@@ -126,7 +142,7 @@ def run(options: Options) -> int:
 def upstream_of(options: Options) -> Upstream:
     """Return the upstream, its TLS included. Raises ArgumentTypeError."""
     url = options.upstream.url
-    tls = upstream_context(options.ca, options.secure, None, None)
+    tls = upstream_context(options.ca, options.secure, options.cert, options.key)
     return Upstream.of(url, tls, options.upstream.path, url.raw_path.rstrip("/"))
 
 
@@ -138,9 +154,9 @@ async def serve(options: Options, listen_tls: ssl.SSLContext | None, upstream: U
         outputs: list[tuple[Output, bool]] = []
         count = 0
 
-        def tell(record: FaultRecord) -> None:
+        def tell(record: FaultRecord | ConnectionEvent) -> None:
             nonlocal count
-            count += 1
+            count += isinstance(record, FaultRecord)
             for output, is_json in outputs:
                 line = json_line if is_json else text_line
                 output.write(line(proxy.seed, record))
@@ -150,7 +166,9 @@ async def serve(options: Options, listen_tls: ssl.SSLContext | None, upstream: U
             upstream,
             in_order(options.rules),
             seed=options.seed,
+            extensions=not options.no_extensions,
             on_fault=tell,
+            on_event=tell,
         )
         if options.json != "-":
             notice = partial(text_left_out, proxy.seed)
@@ -183,7 +201,7 @@ def counted(number: int) -> str:
 # -- lines -----------------------------------------------------------------------------------------
 
 
-def text_line(seed: int, record: FaultRecord) -> bytes:
+def text_line(seed: int, record: FaultRecord | ConnectionEvent) -> bytes:
     return f"{datetime.now():%H:%M:%S.%f} seed {seed} {record}\n".encode()
 
 
@@ -193,7 +211,9 @@ def text_left_out(seed: int, count: int) -> bytes:
     ).encode()
 
 
-def json_line(seed: int, record: FaultRecord) -> bytes:
+def json_line(seed: int, record: FaultRecord | ConnectionEvent) -> bytes:
+    if isinstance(record, ConnectionEvent):
+        return line_of(seed, **event_fields(record))
     return line_of(
         seed,
         connection=record.connection,
@@ -203,6 +223,22 @@ def json_line(seed: int, record: FaultRecord) -> bytes:
         detail=record.detail,
         frame=record.frame,
     )
+
+
+def event_fields(event: ConnectionEvent) -> dict[str, object]:
+    """Return what an event has to tell, with the names of captures."""
+    if event.event == "end":
+        return {
+            "event": "end",
+            "connection": event.connection,
+            "first": event.first or None,
+            "reason": event.reason,
+        }
+    method, _, path = event.request.partition(" ")
+    fields = {"event": event.event, "method": method, "path": path, "address": event.address}
+    if event.event == "open":
+        return {**fields, "connection": event.connection}
+    return {**fields, "status": event.status or None, "error": event.error or None}
 
 
 def start_line(seed: int, options: Options) -> bytes:

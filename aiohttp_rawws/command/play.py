@@ -23,9 +23,8 @@ from ..testing.script_file import ScriptFileError, load_script
 from .addresses import (
     Destination,
     ListenAddress,
-    destination,
     listen_address,
-    websocket_url,
+    server_url,
 )
 from .arguments import Commands
 from .ending import Failure, Stop, stop_on_signals
@@ -301,13 +300,3 @@ def count(text: str) -> int:
     if not re.fullmatch("[0-9]{1,5}", text) or int(text) > MAX_CONNECTIONS:
         raise argparse.ArgumentTypeError(f"not a number of connections: {text!r}")
     return int(text)
-
-
-def server_url(text: str) -> Destination:
-    """Return a URL with its query, or a Unix socket."""
-    if "unix:" in text:
-        return destination(text)
-    url = websocket_url(text, or_else=", nor unix:PATH")
-    if url.user is not None or url.password is not None:
-        raise argparse.ArgumentTypeError("no user or password here: a request has headers")
-    return Destination(text, url)

@@ -8,7 +8,14 @@ from multidict import CIMultiDict
 from .addresses import Destination, ListenAddress, destination, listen_address
 from .arguments import Commands
 from .loop import EVENT_LOOP
-from .tls import add_certificate, add_trust, authorities, listen_context, upstream_context
+from .tls import (
+    add_certificate,
+    add_own_certificate,
+    add_trust,
+    authorities,
+    listen_context,
+    upstream_context,
+)
 from .values import header, header_name, host, mode, peer, prefix, seconds, size
 
 __all__ = ("Options", "complete", "make_parser")
@@ -179,8 +186,7 @@ def add_upstream_options(proxy: argparse.ArgumentParser) -> None:
         default="30",
         help="how long the upstream may take to answer a request (%(default)s)",
     )
-    group.add_argument("--cert", metavar="FILE", help="a certificate of our own to show, as PEM")
-    group.add_argument("--key", metavar="FILE", help="its key, unless that is in the same file")
+    add_own_certificate(group)
     add_trust(group, "upstream")
 
 

@@ -7,6 +7,7 @@ from typing import NoReturn, TypeAlias
 
 __all__ = (
     "add_certificate",
+    "add_own_certificate",
     "add_trust",
     "authorities",
     "listen_context",
@@ -22,6 +23,13 @@ def add_certificate(group: ActionsContainer) -> None:
     add = group.add_argument
     add("--listen-cert", metavar="FILE", help="listen with TLS, and this PEM certificate")
     add("--listen-key", metavar="FILE", help="its key, unless that is in the same file")
+
+
+def add_own_certificate(group: ActionsContainer) -> None:
+    """Add the options of a client with a certificate: `cert` and `key`."""
+    add = group.add_argument
+    add("--cert", metavar="FILE", help="a certificate of our own to show, as PEM")
+    add("--key", metavar="FILE", help="its key, unless that is in the same file")
 
 
 def add_trust(group: ActionsContainer, whose: str = "server") -> None:

@@ -9,6 +9,7 @@ from ..proxy.forwarded import peers_of
 from ..proxy.headers import NOT_SET, check_header, header_rules
 
 __all__ = (
+    "any_header",
     "header",
     "header_name",
     "host",
@@ -35,11 +36,17 @@ def size(text: str) -> int:
 
 def header(text: str) -> tuple[str, str]:
     """Return the name and the value of a header that the proxy does not set itself."""
+    name, value = any_header(text)
+    if name.lower() in NOT_SET:
+        raise ArgumentTypeError(f"{name} is set by the proxy")
+    return name, value
+
+
+def any_header(text: str) -> tuple[str, str]:
+    """Return the name and the value of a header."""
     found = HEADER.fullmatch(text)
     if found is None:
         raise ArgumentTypeError(f"not NAME:VALUE: {text!r}")
-    if found[1].lower() in NOT_SET:
-        raise ArgumentTypeError(f"{found[1]} is set by the proxy")
     return found[1], found[2].rstrip(" \t")
 
 

@@ -24,7 +24,7 @@ from .steps import Step
 from .transcript import Transcript
 from .wire import Wire
 
-__all__ = ("ScriptServer", "Scripts", "play_client", "script_server")
+__all__ = ("ScriptServer", "Scripts", "play_client", "script_server", "url_of")
 
 #: What the connections of a server play: each the same script; the first the first of a list and
 #: so on, where the last stays; or what a function says of the number of the connection, from 0.

@@ -259,7 +259,8 @@ def reset(transport: asyncio.Transport) -> None:
     """Send a RST. A Unix socket has none, and is closed."""
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family != getattr(socket, "AF_UNIX", None):
-        with contextlib.suppress(OSError):
+        # uvloop has a ValueError for a socket that is closed.
+        with contextlib.suppress(OSError, ValueError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     transport.abort()
 

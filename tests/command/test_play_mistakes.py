@@ -25,7 +25,10 @@ from tests.support.command import complaint
         ("no-pong --connect ws://h --connections 0", "--connections 0 is for --listen"),
         ("no-pong --connect ws://h --listen-cert x", "--listen-cert is for --listen"),
         ("no-pong --listen 0 --insecure", "--insecure is for --connect"),
-        ("no-pong --connect ws://me:secret@h", "no user or password here: a request has headers"),
+        (
+            "no-pong --connect ws://me:secret@h",
+            "no user or password in the URL: give a header, Authorization",
+        ),
         ("no-pong --listen 0 --timeout 0", "argument --timeout: not a number of seconds above 0"),
         ("no-pong --listen 0 --seed x", "argument --seed: invalid int value: 'x'"),
         ("no-pong --listen 0 --listen-key x", "--listen-key needs --listen-cert"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from aiohttp_rawws.command.addresses import destination
+from aiohttp_rawws.command.addresses import destination, server_url
 from tests.command.test_requests import application as telling
 from tests.command.test_requests import told
 from tests.command.test_usage import command_fails
@@ -74,6 +74,18 @@ def test_a_file_that_is_no_socket_stays(tmp_path: Path) -> None:
 def test_upstreams_on_unix_sockets(text: str, path: str, url: str) -> None:
     found = destination(text)
     assert (found.path, str(found.url)) == (path, url)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "url"),
+    [
+        ("unix:/s:/a?x=1", "/s", "http://localhost/a?x=1"),
+        ("ws://h/?x=unix:/s", "", "ws://h/?x=unix:/s"),
+    ],
+)
+def test_a_server_may_have_a_query(text: str, path: str, url: str) -> None:
+    server = server_url(text)
+    assert (server.path, str(server.url)) == (path, url)
 
 
 # -- TLS -------------------------------------------------------------------------------------------

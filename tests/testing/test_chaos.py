@@ -1,10 +1,11 @@
 """The faults of the chaos proxy, seen on the wire between two peers."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from aiohttp_rawws.testing import PeerSilent, chaos
+from aiohttp_rawws.testing import PeerSilent, Wire, chaos
 from tests.support.chaos import (
     ANSWER,
     HELLO,
@@ -154,3 +155,48 @@ async def test_each_connection_has_its_number_and_its_faults() -> None:
                 assert await octets(server, len(expected)) == expected
                 await client.close()
             assert [each[:4] for each in proxy.faults] == [(2, "client", 1, "drop")]
+            assert proxy.connections == 2
+
+
+async def ends_by_a_fault(client: Wire, server: Wire) -> None:
+    await client.write(TEXTS[0] + TEXTS[1])
+    await server.read_end()
+
+
+async def ends_by_the_client(client: Wire, server: Wire) -> None:
+    client.reset()
+    await server.read_end()
+
+
+async def ends_by_the_upstream(client: Wire, server: Wire) -> None:
+    server.half_close()
+    await client.read_end()
+    client.half_close()
+    await server.read_end()
+
+
+async def ends_with_the_proxy(client: Wire, server: Wire) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("talk", "said"),
+    [
+        (ends_by_a_fault, "by a fault"),
+        (ends_by_the_client, "client first, lost"),
+        (ends_by_the_upstream, "upstream first, end of stream"),
+        (ends_with_the_proxy, "the proxy was stopped"),
+    ],
+)
+async def test_the_log_tells_of_each_connection(
+    talk: Callable[[Wire, Wire], Awaitable[None]], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "aiohttp_rawws.testing.chaos")
+    async with between(reset="client:#2") as (client, server, _):
+        host, port = client.transport.get_extra_info("sockname")
+        await talk(client, server)
+        if talk is not ends_with_the_proxy:
+            await until(lambda: "end: " in caplog.text)
+    told = [each.getMessage() for each in caplog.records if ": #1 " in each.getMessage()]
+    assert told[0] == f"seed 1: #1 open: GET /chat?x=%2F from {host}:{port}"
+    assert told[-1] == f"seed 1: #1 end: {said}"

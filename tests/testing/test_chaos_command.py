@@ -11,8 +11,8 @@ import trustme
 
 from aiohttp_rawws.__main__ import main
 from tests.support import ROOT
-from tests.support.command import CLOSE, proxying
-from tests.support.handshakes import Opening, answer
+from tests.support.command import CLOSE, name, proxying
+from tests.support.handshakes import Opening, answer, request
 from tests.support.loops import ONE_LOOP
 from tests.support.octets import masked
 from tests.support.servers import application, echo, running
@@ -37,13 +37,18 @@ async def test_each_fault_is_a_line_with_the_seed(tmp_path: Path) -> None:
             await wire.close()
             duplicate = "#1 client frame 2: duplicate: TEXT fin 1 bytes b'1'"
             drop = f"#1 upstream frame 4: {DROPPED}"
-            assert await command.lines(2) == [f"seed 7 {duplicate}", f"seed 7 {drop}"]
+            begin = f"#1 open: GET / from {name(wire)}"
+            end = "#1 end: upstream first, end of stream"
+            wanted = [f"seed 7 {each}" for each in (begin, duplicate, drop, end)]
+            assert await command.lines(4) == wanted
             ended = (0, "", "2 faults; the same again: --seed 7\n")
             assert await command.stop() == ended
-    start, *faults = [json.loads(line) for line in path.read_text().splitlines()]
+    start, begun, *faults, over = [json.loads(line) for line in path.read_text().splitlines()]
     assert (start["event"], start["upstream"]) == ("start", upstream.url(""))
     assert start["rules"] == [["drop", "upstream:text:#4"], ["duplicate", "client:text:#2"]]
-    assert {each.pop("seed") for each in [start, *faults]} == {7}
+    assert (begun["event"], begun["connection"], begun["path"]) == ("open", 1, "/")
+    assert (over["event"], over["first"], over["reason"]) == ("end", "upstream", "end of stream")
+    assert {each.pop("seed") for each in [start, begun, *faults, over]} == {7}
     assert all(re.fullmatch(r"[\d-]+T[\d:.]+Z", each.pop("time")) for each in faults)
     assert faults[0] == {
         "connection": 1,
@@ -81,9 +86,54 @@ async def test_tls_on_both_sides_and_the_host_of_the_upstream(
         seed = int(command.told.split()[-1])
         assert heard[0].line == "GET /base/a?b HTTP/1.1"
         assert heard[0].headers["Host"] == f"127.0.0.1:{upstream.port}"
-        lines = [json.loads(each) for each in await command.lines(2)]
-        assert [each["seed"] for each in lines] == [seed] * 2
+        lines = [json.loads(each) for each in await command.lines(4)]
+        assert [each["seed"] for each in lines] == [seed] * 4
+        assert lines[3]["event"] == "end"
         assert await command.stop() == (0, "", f"1 fault; the same again: --seed {seed}\n")
+
+
+@ONE_LOOP
+async def test_what_does_not_open_is_a_line_too(by_hand: ByHand) -> None:
+    async def refuse(wire: Wire, opening: Opening) -> None:
+        if opening.line.startswith("GET /no?token="):
+            wire.send(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
+
+    upstream = await by_hand(refuse)
+    async with proxying(upstream, "--seed", "7", subcommand="chaos") as command:
+        for path in ("/no?token=a", "/\x1b"):
+            wire = await Wire.open(command.address)
+            wire.send(request(path))
+            await wire.read_to_end()
+            await wire.close()
+        first, second = [re.sub(r":\d+:", ":", each) for each in await command.lines(2)]
+        assert first == "seed 7 refused: GET /no?token=[redacted] from 127.0.0.1: 401"
+        assert second.startswith(r"seed 7 refused: GET /\x1b from 127.0.0.1: no answer, upstream f")
+    async with proxying("ws://127.0.0.1:1", "--seed", "7", subcommand="chaos") as command:
+        wire = await Wire.open(command.address)
+        wire.send(request("/"))
+        assert b"502 Bad Gateway" in await wire.read_to_end()
+        await wire.close()
+        assert re.match(r"seed 7 refused: GET / from [^ ]+: 502, .*refused", await command.line())
+
+
+@ONE_LOOP
+async def test_a_client_certificate_towards_the_upstream(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    ca, own = tmp_path / "ca.pem", tmp_path / "own.pem"
+    authority.cert_pem.write_to_path(str(ca))
+    authority.issue_cert("me@example.com").private_key_and_cert_chain_pem.write_to_path(str(own))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    async with running(application(echo), (context, context)) as (_, upstream):
+        options = ["--ca", ca, "--cert", own]
+        async with proxying(upstream, *options, subcommand="chaos") as command:
+            wire = await Wire.upgrade(command.address)
+            wire.send(TEXTS)
+            assert await wire.read_frame() == (0x81, b"0")
+            await wire.close()
 
 
 @pytest.mark.parametrize(
@@ -94,6 +144,7 @@ async def test_tls_on_both_sides_and_the_host_of_the_upstream(
         ("0 ws://h --corrupt-header ping:x", "argument --corrupt-header: cannot read 'x' in 'ping"),
         ("0 ws://h --seed x", "argument --seed: invalid int value: 'x'"),
         ("0 ws://h --listen-key /none", "--listen-key needs --listen-cert"),
+        ("0 ws://h --key /none", "--key needs --cert"),
         ("0 ftp://h", "argument UPSTREAM: not a ws, wss, http or https URL"),
     ],
 )

@@ -1,9 +1,11 @@
 """The text that tells which frames get a fault."""
 
 import math
+from typing import Any
 
 import pytest
 
+from aiohttp_rawws.testing import chaos
 from aiohttp_rawws.testing.chaos.proxy import rules_of
 from aiohttp_rawws.testing.chaos.rules import FAULTS, Rule, parse_rule
 from aiohttp_rawws.wire.header import read_header
@@ -91,3 +93,14 @@ def test_the_kinds_of_a_frame(head: int, kinds: set[str]) -> None:
     assert header is not None
     words = ["text", "binary", "continuation", "close", "ping", "pong", "data", "control", "all"]
     assert {word for word in words if parse_rule("drop", word).means(header)} == kinds | {"all"}
+
+
+def test_seconds_that_were_computed_are_a_rule() -> None:
+    report = chaos("ws://h", latency=[0.1 + 0.2, 1e-5, 1], seed=1).report()
+    assert report == "chaos --seed 1 --latency 0.3 --latency 0.00001 --latency 1: 0 faults"
+
+
+@pytest.mark.parametrize("rule", [None, b"5%"])
+def test_what_is_no_text_is_no_rule(rule: Any) -> None:
+    with pytest.raises(TypeError, match=r"^drop is a rule like 'ping:5%', or a list of rules, got"):
+        chaos("ws://h", drop=rule)

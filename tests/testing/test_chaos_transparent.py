@@ -39,6 +39,15 @@ ODD = (
 )
 
 
+async def test_without_extensions_nothing_is_compressed() -> None:
+    async with toward_an_upstream(extensions=False) as (upstream, proxy):
+        client = await reach(proxy)
+        offer = {"Sec_WebSocket_Extensions": "permessage-deflate"}
+        await client.write(request(**offer))
+        assert (await (await upstream.accept()).read_head()).raw == request()
+        await client.close()
+
+
 async def talk_of_odd_frames(client: Wire, server: Wire) -> object:
     await client.write(ODD)
     await server.write(ODD)

@@ -76,6 +76,11 @@ class Injector:
         #: A fault has stopped it for ever.
         self.is_stalled = False
 
+    @property
+    def is_cut(self) -> bool:
+        """True once a fault has ended the stream, with a FIN or a RST."""
+        return self.is_over and not self.is_stalled
+
     def feed(self, data: bytes) -> list[Delivery]:
         """Return what passes once `data` has come."""
         if self.is_over:

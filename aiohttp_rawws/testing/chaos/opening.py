@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ...captures.redaction import redact_query
 from .side import Side
 
 __all__ = ("Opening", "Rest")
@@ -15,6 +17,7 @@ HEAD_END = re.compile(rb"\r?\n\r?\n")
 REQUEST = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+ )(/\S*)( HTTP/1\.\d\r?\n)")
 UPGRADE = re.compile(rb"^upgrade:[ \t]*websocket\b", re.IGNORECASE | re.MULTILINE)
 HOST = re.compile(rb"^host:[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+EXTENSIONS = re.compile(rb"^sec-websocket-extensions:[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 CONNECTION = re.compile(rb"^(?:connection|keep-alive):[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 STATUS = re.compile(rb"HTTP/1\.\d (\d{3})\b")
 
@@ -34,14 +37,29 @@ class Opening:
     """Passes requests and answers on until an answer is a 101.
 
     Heads pass as they came, but for what `base` and `host` change in those of requests: the
-    beginning of the paths at the upstream, and the Host.
+    beginning of the paths at the upstream, and the Host; without `extensions` the offer of those is
+    left out. `on_answer` is called with each request
+    for an upgrade and the status of its answer, 0 for what is no answer of HTTP.
     """
 
-    def __init__(self, client: Side, upstream: Side, *, base: str = "", host: str = "") -> None:
+    def __init__(
+        self,
+        client: Side,
+        upstream: Side,
+        on_answer: Callable[[str, int], object],
+        *,
+        base: str = "",
+        host: str = "",
+        extensions: bool = True,
+    ) -> None:
         self._client = client
         self._upstream = upstream
         self._base = base.encode("latin-1")
         self._host = host.encode("latin-1")
+        self._extensions = extensions
+        self._on_answer = on_answer
+        #: The last request for an upgrade: "GET /chat".
+        self.request = ""
         # The head of the answer so far, None while no answer to an upgrade is due.
         self._head: bytearray | None = None
         self._answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -60,6 +78,7 @@ class Opening:
                 head, data = data[: found.end()], data[found.end() :]
                 is_upgrade = UPGRADE.search(head) is not None
                 if is_upgrade:
+                    self.request = request_of(head)
                     self._head = bytearray()
                     self._answered = asyncio.get_running_loop().create_future()
                 await self._upstream.write(self._adapted(head, is_upgrade))
@@ -78,6 +97,8 @@ class Opening:
             head = line[1] + self._base + line[2] + line[3] + head[line.end() :]
         if self._host:
             head = HOST.sub(b"Host: " + self._host, head, count=1)
+        if not self._extensions:
+            head = EXTENSIONS.sub(b"", head)
         if line is not None and not is_upgrade:
             # So each further request has a connection of its own, and its head is seen.
             head = CONNECTION.sub(b"", head)
@@ -117,19 +138,32 @@ class Opening:
         while found := HEAD_END.search(self._head):
             status = STATUS.match(self._head)
             if status is None or int(status[1]) >= 200:
-                self._over(False)
+                self._over(0 if status is None else int(status[1]))
                 return None
             if status[1] == b"101":
-                self._over(True)
+                self._over(101)
                 return found.end() - before
             # 100 or 103: the answer itself follows.
             del self._head[: found.end()]
             before -= found.end()
         if len(self._head) > MAX_HEAD:
-            self._over(False)
+            self._over(0)
         return None
 
-    def _over(self, is_upgraded: bool) -> None:
+    def _over(self, status: int) -> None:
         self._head = None
+        self._on_answer(self.request, status)
         if not self._answered.done():
-            self._answered.set_result(is_upgraded)
+            self._answered.set_result(status == 101)
+
+    @property
+    def is_unanswered(self) -> bool:
+        """True if there is a request for an upgrade without an answer."""
+        return self._head is not None
+
+
+def request_of(head: bytes) -> str:
+    """Return a request line without its version, as it may be shown."""
+    words = head[: head.find(b"\n")].decode("latin-1").split()
+    shown = redact_query(" ".join(words[:2]))
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in shown)

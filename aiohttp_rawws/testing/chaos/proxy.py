@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import os
 import random
@@ -12,14 +11,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 from yarl import URL
 
+from ..deadline import end_tasks
 from ..dialling import TLS_SCHEMES, default_context, host_of
 from .connection import ChaosConnection
 from .injector import Injector
 from .plan import Planner
-from .records import FaultRecord
+from .records import ConnectionEvent, FaultRecord
 from .rules import FAULTS, Rule, parse_rule
 from .side import Side
 
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 MAX_RECORDS = 10_000
 
 #: One text or several; for a latency also a number of seconds.
-Where = str | float | Sequence[str]
+Where = str | float | Sequence[str | float]
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ class ChaosProxy:
         *,
         seed: int | None = None,
         target: str = "/",
+        extensions: bool = True,
         on_fault: Callable[[FaultRecord], object] | None = None,
+        on_event: Callable[[ConnectionEvent], object] | None = None,
     ) -> None:
         #: The number that all chances follow from.
         self.seed = random.SystemRandom().randrange(2**32) if seed is None else seed
@@ -113,9 +116,11 @@ class ChaosProxy:
         self._listen = listen
         self._upstream = upstream
         self._target = target
+        self._extensions = extensions
         self._on_fault = on_fault
+        self._on_event = on_event
         self._records: deque[FaultRecord] = deque(maxlen=MAX_RECORDS)
-        self._numbers = itertools.count(1)
+        self._connections = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.AbstractServer | None = None
         self._port = 0
@@ -133,6 +138,11 @@ class ChaosProxy:
     def unix_socket(self) -> str | None:
         """The path of the Unix socket that the proxy listens on, None on TCP."""
         return self._listen.path or None
+
+    @property
+    def connections(self) -> int:
+        """How many WebSocket connections were opened."""
+        return self._connections
 
     @property
     def faults(self) -> list[FaultRecord]:
@@ -168,14 +178,11 @@ class ChaosProxy:
         self._is_over = True
         if self._server is not None:
             self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
         if self._listen.path:
             # asyncio removes it from Python 3.13 on.
             with contextlib.suppress(OSError):
                 os.unlink(self._listen.path)
+        await end_tasks(self._tasks)
 
     def _accept(self, client: Side) -> None:
         if self._is_over:
@@ -191,19 +198,29 @@ class ChaosProxy:
     async def _serve(self, client: Side) -> None:
         upstream = self._upstream
         try:
-            await ChaosConnection(client, self._injector).run(
-                upstream.dial, base=upstream.base, host=upstream.host_header
+            connection = ChaosConnection(client, self._next_number, self._injector, self._tell)
+            await connection.run(
+                upstream.dial,
+                base=upstream.base,
+                host=upstream.host_header,
+                extensions=self._extensions,
             )
         except Exception:
             logger.exception("seed %d: a connection failed", self.seed)
 
     # -- faults ----------------------------------------------------------------------------
 
-    def _injector(self, connection: ChaosConnection, direction: str) -> Injector | None:
-        connection.number = connection.number or next(self._numbers)
-        planner = Planner(
-            self._rules, seed=self.seed, connection=connection.number, direction=direction
-        )
+    def _next_number(self) -> int:
+        self._connections += 1
+        return self._connections
+
+    def _tell(self, event: ConnectionEvent) -> None:
+        logger.info("seed %d: %s", self.seed, event)
+        if self._on_event is not None:
+            self._on_event(event)
+
+    def _injector(self, connection: int, direction: str) -> Injector | None:
+        planner = Planner(self._rules, seed=self.seed, connection=connection, direction=direction)
         return Injector(planner, self._record) if planner.has_rules else None
 
     def _record(self, record: FaultRecord) -> None:
@@ -233,6 +250,7 @@ def chaos(
     server_ssl: ssl_module.SSLContext | None = None,
     upstream_unix_socket: str | None = None,
     ssl: ssl_module.SSLContext | bool = True,
+    extensions: bool = True,
     on_fault: Callable[[FaultRecord], object] | None = None,
 ) -> ChaosProxy:
     """Return a proxy to a WebSocket server, for `async with`. It injects faults frame by frame.
@@ -244,8 +262,9 @@ def chaos(
     The proxy listens on `host` and `port`, by default any free one, or on the Unix socket at the
     path `unix_socket`, with TLS if there is a `server_ssl`. `upstream` is a ws, wss, http or https
     URL, `upstream_unix_socket` the path of its Unix socket. `ssl` is for an upstream with TLS: a
-    context, True for the system's authorities, False to check nothing. `on_fault` is called with
-    each FaultRecord.
+    context, True for the system's authorities, False to check nothing. With `extensions=False` no
+    client can offer one, so that no message is compressed. `on_fault` is called with each
+    FaultRecord.
 
     Raises ValueError for a text or a URL that is none. Entering raises OSError if the address
     cannot be listened on.
@@ -271,21 +290,35 @@ def chaos(
         rules_of(given),
         seed=seed,
         target=url.raw_path_qs,
+        extensions=extensions,
         on_fault=on_fault,
     )
 
 
 def rules_of(given: dict[str, Where]) -> list[Rule]:
-    """Return the rules of the faults, each with one text or several. Raises ValueError."""
+    """Return the rules of the faults, each with one text or several.
+
+    Raises ValueError, and TypeError for what is no text.
+    """
     rules = []
     for name in FAULTS:
-        texts = given[name]
-        for text in [texts] if isinstance(texts, str | int | float) else texts:
+        texts: Any = given[name]
+        if texts is None or isinstance(texts, bytes):
+            raise TypeError(f"{name} is a rule like 'ping:5%', or a list of rules, got {texts!r}")
+        several = [texts] if isinstance(texts, str | int | float) else texts
+        for text in several:
             try:
-                rules.append(parse_rule(name, str(text)))
+                rules.append(parse_rule(name, text_of(text)))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
     return rules
+
+
+def text_of(rule: str | float) -> str:
+    """Return a rule as text: a number of seconds has nine digits behind the point at most."""
+    if isinstance(rule, float):
+        return f"{rule:.9f}".rstrip("0").rstrip(".")
+    return str(rule)
 
 
 def option_of(fault: str) -> str:

@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import math
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import cast
 
+from ...captures.addresses import address_of
+from ...session.kernel import is_unix
 from ..wire import reset
 
 __all__ = ("Side",)
@@ -33,6 +37,8 @@ class Side(asyncio.Protocol):
         self._is_lost = False
         #: Set once the peer has ended its stream, in whatever way.
         self.ended = asyncio.Event()
+        #: When that was.
+        self.ended_at = math.inf
         #: Set once the connection is closed.
         self.closed = asyncio.Event()
 
@@ -70,6 +76,9 @@ class Side(asyncio.Protocol):
         self._writable.set()
 
     def _end(self) -> None:
+        if not self.ended.is_set():
+            # The clock of uvloop has milliseconds alone.
+            self.ended_at = time.monotonic()
         self.ended.set()
         self._changed.set()
 
@@ -80,6 +89,18 @@ class Side(asyncio.Protocol):
         if self._transport is None:
             raise RuntimeError("there is no connection yet")
         return self._transport
+
+    @property
+    def address(self) -> str:
+        """The address of the peer, "unix" on a Unix socket."""
+        if is_unix(self.transport.get_extra_info("socket")):
+            return "unix"
+        return address_of(self.transport.get_extra_info("peername"))
+
+    @property
+    def ending(self) -> str:
+        """How the peer has ended its stream: "lost" by a RST, else "end of stream"."""
+        return "lost" if self._is_lost else "end of stream"
 
     async def read(self) -> bytes:
         """Return what one read has brought, b"" at the end. ConnectionResetError behind a RST."""

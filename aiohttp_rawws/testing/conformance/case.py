@@ -10,6 +10,7 @@ from ...wire.frames import Frame
 from ...wire.names import Opcode
 
 __all__ = (
+    "CONTROLS",
     "Answer",
     "Case",
     "CutAt",
@@ -31,6 +32,7 @@ __all__ = (
     "binary",
     "close",
     "describe",
+    "hexadecimal",
     "message",
     "more",
     "ping",
@@ -42,7 +44,7 @@ __all__ = (
 
 #: How many bytes of a payload a report shows.
 SHOWN = 24
-CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Grade(enum.Enum):

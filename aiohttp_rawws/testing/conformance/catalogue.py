@@ -26,12 +26,13 @@ def all_cases() -> tuple[Case, ...]:
     return tuple(sorted(found, key=lambda case: case.answer.refused))
 
 
-def select(peer: str, patterns: Sequence[str] = (), performance: bool = False) -> list[Case]:
+def select(peer: str, patterns: str | Sequence[str] = (), performance: bool = False) -> list[Case]:
     """Return the cases for a `server` or a `client`, those of some patterns alone.
 
     ValueError for a pattern that selects none. Without patterns `performance` adds group 9.
     """
     cases = [case for case in all_cases() if peer in case.peers]
+    patterns = (patterns,) if isinstance(patterns, str) else patterns
     if not patterns:
         return [case for case in cases if performance or not case.performance]
     for pattern in patterns:

@@ -4,16 +4,21 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import signal
+import socket
 import ssl as tls
 import sys
 import time
 from collections.abc import Callable, Sequence
+from urllib.parse import parse_qsl
 
-from yarl import URL
-
-from ..deadline import end_tasks
-from ..errors import NotHttp, PeerError
+from ...wire.errors import ProtocolError
+from ..arguments import check_seconds
+from ..deadline import end_tasks, in_time
+from ..errors import PeerError
 from ..http import HttpHead
+from ..playing import url_of
 from ..wire import Wire
 from .case import Case, Grade, Part, Send, close, text
 from .catalogue import select
@@ -23,14 +28,18 @@ from .judge import judge
 from .opening import answer_bytes, faults_of_request, write_chopped
 from .report import Report, Result, is_hopeless
 from .seen import NO_DEFLATE, Seen
-from .server import LIMIT, TIMEOUT
+from .server import TIMEOUT
 
 __all__ = ("check_client",)
 
 #: The name of a client that the check starts.
 AGENT = "client"
-#: How long a client may take to ask for the next case, in seconds.
+#: How long a client may take to ask for the next case, in seconds, and with large messages.
 NEXT = 10.0
+LONG_NEXT = 60.0
+#: How long all cases of a client that the check starts may take, and with large messages.
+LIMIT = 300.0
+LONG_LIMIT = 3600.0
 
 
 async def check_client(
@@ -38,7 +47,9 @@ async def check_client(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    cases: Sequence[str] = (),
+    unix_socket: str | None = None,
+    sock: socket.socket | None = None,
+    cases: str | Sequence[str] = (),
     performance: bool = False,
     timeout: float = TIMEOUT,
     limit: float | None = None,
@@ -52,36 +63,65 @@ async def check_client(
     messages at `URL/runCase?case=N&agent=NAME`, N from 1, until each connection ends. It is started
     by `command`, with URL and NAME in its environment as AUTOBAHN_URL and AUTOBAHN_AGENT. It is
     started again for the cases that are left if it ends before the last one. Without a command
-    somebody else starts it: `on_url` gets the URL.
+    somebody else starts it: `on_url` gets the URL. A client that offers subprotocols gets the
+    first one.
+
+    The check listens on `host` and `port` (0: any free one), on the Unix socket at the path
+    `unix_socket`, or on `sock`; with TLS if there is an `ssl`. On a Unix socket the URL is
+    `ws://localhost`: the client has to know the path.
 
     `limit` bounds the run, in seconds: 5 minutes if there is a command, an hour with `performance`.
     A client that is silent for 10 s (60 with `performance`) is stopped. The rest is as with
     `check`. Raises OSError if the address cannot be listened on, or the command is not there.
     """
+    if isinstance(command, str):
+        raise TypeError(f"the command is a list of words, got {command!r}")
+    check_seconds("timeout", timeout)
+    check_seconds("limit", limit, optional=True)
     chosen = select("client", cases, performance)
     long = performance or any(case.performance for case in chosen)
     if limit is None and command:
-        limit = 60 * LIMIT if long else 5 * LIMIT
+        limit = LONG_LIMIT if long else LIMIT
     client = Client(chosen, timeout, on_result)
     start = time.monotonic()
-    listener = await asyncio.start_server(client.attend, host, port, ssl=ssl)
+    listener = await start_listening(client, host, port, unix_socket, sock, ssl)
     try:
-        address = listener.sockets[0].getsockname()
-        shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-        url = f"{'wss' if ssl else 'ws'}://{shown}:{address[1]}"
+        url = url_of(listener.sockets[0].getsockname(), tls=ssl is not None).rstrip("/")
         if on_url is not None:
             on_url(url)
-        patience = 60.0 if long else max(NEXT, 5 * timeout)
+        patience = LONG_NEXT if long else max(NEXT, 5 * timeout)
         running = (
             Started(command, url, client, patience).run() if command else client.wait(patience)
         )
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(running, limit)
+        try:
+            await in_time(running, limit)
+        except TimeoutError:
+            client.missing = f"the run was over before its turn, after {limit:g} s"
     finally:
         listener.close()
         await client.stop()
+        if unix_socket is not None:
+            # Python 3.13 does so itself.
+            with contextlib.suppress(OSError):
+                os.unlink(unix_socket)
     target = " ".join(command) or f"the client at {url}"
     return Report("client", target, client.results(), time.monotonic() - start)
+
+
+async def start_listening(
+    client: "Client",
+    host: str,
+    port: int,
+    unix_socket: str | None,
+    sock: socket.socket | None,
+    ssl: tls.SSLContext | None,
+) -> asyncio.Server:
+    is_unix = sock is not None and sock.family == getattr(socket, "AF_UNIX", None)
+    if is_unix or (unix_socket is not None and sock is None):
+        return await asyncio.start_unix_server(client.attend, unix_socket, sock=sock, ssl=ssl)
+    if sock is not None:
+        return await asyncio.start_server(client.attend, sock=sock, ssl=ssl)
+    return await asyncio.start_server(client.attend, host, port, ssl=ssl)
 
 
 class Client:
@@ -99,7 +139,8 @@ class Client:
         self._tasks: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
         self.last = time.monotonic()
-        self.has_come = False
+        # When the first connection came.
+        self._start: float | None = None
         #: Why the cases that are left did not run.
         self.missing = "the client did not ask for it"
 
@@ -111,10 +152,16 @@ class Client:
     @property
     def is_done(self) -> bool:
         """True once all cases have run, or the client hangs in each of many."""
-        if is_hopeless(self._results.values()):
+        seconds = 0.0 if self._start is None else time.monotonic() - self._start
+        if is_hopeless(self._results.values(), seconds):
             self.missing = "the client hangs in all cases so far"
             return True
         return self.done == len(self._cases)
+
+    @property
+    def has_come(self) -> bool:
+        """True once there was a connection that asked for something."""
+        return self._start is not None
 
     @property
     def silence(self) -> float:
@@ -132,8 +179,8 @@ class Client:
         """Wait for a client that somebody starts: until all is done, or it is silent."""
         while not self.is_done and not (self.has_come and self.silence > patience):
             self._moved.clear()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), 0.1)
+            with contextlib.suppress(TimeoutError):
+                await in_time(self._moved.wait(), 0.1)
         # It may say good-bye.
         await asyncio.sleep(min(0.5, patience))
 
@@ -154,9 +201,9 @@ class Client:
         wire = Wire(reader, writer, is_client=False, timeout=self._timeout)
         try:
             request = await wire.read_head()
-            self.has_come = True
+            self._start = self._start or time.monotonic()
             await self._answer(wire, request)
-        except (PeerError, NotHttp, ConnectionError):
+        except (PeerError, ProtocolError, ConnectionError):
             pass
         except asyncio.CancelledError:
             # The run is over.
@@ -169,28 +216,30 @@ class Client:
             self._moved.set()
 
     async def _answer(self, wire: Wire, request: HttpHead) -> None:
-        url = URL(request.path, encoded=True)
-        number = url.query.get("case", "")
-        case = self._case(int(number)) if number.isascii() and number.isdigit() else None
-        if url.path.endswith("/runCase") and case is not None:
+        # A path alone: URL would take the host of "//host/path".
+        path, _, query = request.path.partition("?")
+        case = self._case(dict(parse_qsl(query)).get("case", ""))
+        if path.endswith("/runCase") and case is not None:
             await self._run(wire, case, request)
-        elif url.path.endswith("/getCaseCount"):
+        elif path.endswith("/getCaseCount"):
             self._counted = [each for each in self._cases if each.id not in self._results]
             await self._tell(wire, request, str(len(self._counted)))
-        elif url.path.endswith("/getCaseInfo") and case is not None:
+        elif path.endswith("/getCaseInfo") and case is not None:
             found = {"id": case.id, "description": case.sentence}
             await self._tell(wire, request, json.dumps(found))
-        elif url.path.endswith("/getCaseStatus") and case is not None:
+        elif path.endswith("/getCaseStatus") and case is not None:
             result = self._results.get(case.id)
             grade = Grade.NOT_RUN if result is None else result.grade
             await self._tell(wire, request, json.dumps({"behavior": grade.value}))
-        elif url.path.endswith("/updateReports"):
+        elif path.endswith("/updateReports"):
             await self._tell(wire, request, None)
         else:
             await wire.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
-    def _case(self, number: int) -> Case | None:
-        return self._counted[number - 1] if 1 <= number <= len(self._counted) else None
+    def _case(self, number: str) -> Case | None:
+        if not re.fullmatch("[0-9]{1,6}", number):
+            return None
+        return self._counted[int(number) - 1] if 1 <= int(number) <= len(self._counted) else None
 
     async def _tell(self, wire: Wire, request: HttpHead, words: str | None) -> None:
         """Open a connection for one message at most."""
@@ -257,14 +306,31 @@ class Started:
             if self._client.done == before:
                 return
 
-    async def _run_once(self) -> None:
-        # What it prints is not to stand among our results.
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            env=self._environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=sys.stderr.fileno() if has_number(sys.stderr) else asyncio.subprocess.DEVNULL,
+    async def _start(self) -> asyncio.subprocess.Process:
+        """Start the client. A cancellation ends it."""
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *self._command,
+                env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                # What it prints is not to stand among our results.
+                stdout=sys.stderr.fileno()
+                if has_number(sys.stderr)
+                else asyncio.subprocess.DEVNULL,
+                # So that those which it starts itself end with it.
+                start_new_session=True,
+            )
         )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            process = await starting
+            kill(process.pid)
+            await process.wait()
+            raise
+
+    async def _run_once(self) -> None:
+        process = await self._start()
         self._client.last = time.monotonic()
         ended = asyncio.ensure_future(process.wait())
         try:
@@ -278,9 +344,18 @@ class Started:
                 self._client.missing = "the client was silent, and stopped"
         finally:
             ended.cancel()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            if process.returncode is None:
+                kill(process.pid)
             await process.wait()
+
+
+def kill(process: int) -> None:
+    """End a process, and all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        if hasattr(os, "killpg"):
+            os.killpg(process, signal.SIGKILL)
+        else:  # pragma: no cover - Windows
+            os.kill(process, signal.SIGTERM)
 
 
 def has_number(stream: object) -> bool:

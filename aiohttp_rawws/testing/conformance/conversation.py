@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ...wire.errors import ProtocolError
 from ...wire.frames import Frame
 from ...wire.names import Opcode, Violation
-from ..deadline import end_tasks
+from ..deadline import end_tasks, in_time
 from ..errors import PeerEnded, PeerSilent
 from ..wire import Wire
 from .case import (
@@ -250,8 +250,8 @@ class Conversation:
             self._changed.clear()
             if left <= 0:
                 return
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left)
+            with contextlib.suppress(TimeoutError):
+                await in_time(self._changed.wait(), left)
 
     # -- receiving -------------------------------------------------------------------------
 

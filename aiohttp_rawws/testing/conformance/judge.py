@@ -42,7 +42,7 @@ def judge_opening(case: Case, seen: Seen, peer: str) -> Verdict:
         if seen.status in allowed or f"{seen.status[0]}xx" in allowed:
             if request.needs and seen.status != "end" and seen.faults:
                 return Grade.FAILED, seen.faults[0]
-            return grade, f"the answer: {seen.status}"
+            return grade, answered_with(seen)
     return no_opening(seen)
 
 
@@ -51,7 +51,13 @@ def no_opening(seen: Seen) -> Verdict:
         return Grade.FAILED, seen.faults[0]
     if not seen.status:
         return Grade.HUNG, "no opening handshake"
-    return Grade.FAILED, f"the opening handshake failed: {seen.status}"
+    return Grade.FAILED, f"the opening handshake failed: {answered_with(seen)}"
+
+
+def answered_with(seen: Seen) -> str:
+    if seen.status == "end":
+        return "TCP was ended in place of an answer"
+    return f"the answer: {seen.status}"
 
 
 def judge_refused_answer(seen: Seen) -> Verdict:

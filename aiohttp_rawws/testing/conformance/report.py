@@ -63,14 +63,16 @@ class Result:
         }
 
 
-#: After so many cases that all HUNG the others are not run.
+#: After so many cases, or seconds, that all HUNG the others are not run.
 HOPELESS = 24
+HOPELESS_SECONDS = 20.0
 
 
-def is_hopeless(results: Iterable[Result]) -> bool:
-    """Tell whether the peer hangs whatever it is sent: all cases so far HUNG, and they are many."""
+def is_hopeless(results: Iterable[Result], seconds: float) -> bool:
+    """Tell whether the peer hangs whatever it is sent: all cases so far HUNG, and it took long."""
     so_far = list(results)
-    return len(so_far) >= HOPELESS and all(result.grade is Grade.HUNG for result in so_far)
+    is_long = len(so_far) >= HOPELESS or (len(so_far) > 1 and seconds > HOPELESS_SECONDS)
+    return is_long and all(result.grade is Grade.HUNG for result in so_far)
 
 
 @dataclass(frozen=True)

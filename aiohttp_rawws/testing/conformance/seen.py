@@ -1,15 +1,19 @@
 """What was seen of a peer in one case."""
 
+import re
 from dataclasses import dataclass, field
 
 from ...wire.frames import Frame
-from .case import Event, Events, Part, describe
+from ..http import HttpHead
+from .case import CONTROLS, Event, Events, Part, describe, hexadecimal
 
 __all__ = ("MAX_LOG", "NO_DEFLATE", "Seen")
 
 NO_DEFLATE = "the peer does not have permessage-deflate, or not with these terms"
 #: How many frames a report shows of a case.
 MAX_LOG = 40
+#: How many characters a line of it has.
+MAX_LINE = 200
 
 
 @dataclass
@@ -28,6 +32,8 @@ class Seen:
     faults: list[str] = field(default_factory=list)
     #: What came of the opening: `101`, `400`, `end`, "" for nothing.
     status: str = ""
+    #: The head of the answer, if one came.
+    answer: HttpHead | None = None
     #: Why the case could not be run; "" if it was.
     skipped: str = ""
     #: The peer answered a Ping when it had done nothing else; None if it was not asked.
@@ -42,8 +48,9 @@ class Seen:
     log: list[str] = field(default_factory=list)
 
     def note(self, line: str) -> None:
-        """Log a line for the report."""
-        self.log.append(line)
+        """Log a line for the report. What a peer sends does not reach a terminal as it came."""
+        shown = re.sub(CONTROLS, hexadecimal, line[:MAX_LINE])
+        self.log.append(shown + ("..." if len(line) > MAX_LINE else ""))
         if len(self.log) > 2 * MAX_LOG:
             middle = MAX_LOG // 2
             del self.log[middle : len(self.log) - middle]

@@ -8,17 +8,19 @@ from collections.abc import Callable, Sequence
 
 from yarl import URL
 
-from ..deadline import end_tasks
+from ..arguments import check_count, check_seconds
+from ..deadline import end_tasks, in_time
 from ..dialling import TLS_SCHEMES, default_context, dial
 from ..errors import NotHttp, PeerEnded, PeerSilent, Unexpected
-from ..http import HttpHead
+from ..http import HeaderLines, HttpHead
 from ..wire import Wire
 from .case import Case, Grade
 from .catalogue import select
 from .codec import Codec, Terms, TermsError
 from .conversation import Conversation
 from .judge import judge
-from .opening import faults_of_answer, request_bytes, write_chopped
+from .opening import Target, faults_of_answer, request_of, write_chopped
+from .probe import PROBE, fault_of, needs_echo
 from .report import Report, Result, is_hopeless
 from .seen import NO_DEFLATE, Seen
 
@@ -30,8 +32,9 @@ TIMEOUT = 2.0
 CONNECT = 10.0
 #: How many connections to a server are open at a time.
 PARALLEL = 16
-#: After how many seconds the cases that wait are not run any more.
-LIMIT = 60.0
+#: After how many seconds the cases that wait are not run any more. Those that run may take ten
+#: times `TIMEOUT` then, so that all ends within a minute.
+LIMIT = 40.0
 #: The same with the cases of `--performance`.
 LONG_LIMIT = 600.0
 
@@ -39,49 +42,57 @@ LONG_LIMIT = 600.0
 async def check(
     url: str | URL,
     *,
-    cases: Sequence[str] = (),
+    cases: str | Sequence[str] = (),
     performance: bool = False,
+    headers: HeaderLines = (),
     timeout: float = TIMEOUT,
     parallel: int = PARALLEL,
     limit: float | None = None,
-    ssl: tls.SSLContext | None = None,
+    ssl: tls.SSLContext | bool = True,
+    unix_socket: str | None = None,
     on_result: Callable[[Result], None] | None = None,
 ) -> Report:
     """Check a WebSocket server that echoes messages, and return what it did.
 
     `cases` are patterns as `6.*` or `opening.*`, all if there are none; `performance` adds group 9.
-    `timeout` is how long the server may take to do what it has to, in seconds: then a case is HUNG.
-    `limit` bounds the run: after so many seconds (60, with `performance` 600) no case begins, and
-    those that run are stopped `10 * timeout` later. `ssl` is the context for a wss URL.
+    `headers` are added to each request: `{"Authorization": ...}`, or `Sec-WebSocket-Protocol` for a
+    server that needs a subprotocol. `timeout` is how long the server may take to do what it has to,
+    in seconds: then a case is HUNG. `limit` bounds the run: after so many seconds (40, with
+    `performance` 600) no case begins, and those that run are stopped `10 * timeout` later.
 
-    Raises OSError or PeerError if the server cannot be connected to at first, or answers a right
-    handshake by anything but a 101, and ValueError for a URL that is
-    none of ws or wss, or a pattern that no case has.
+    `ssl` is for a wss URL: a context, True for the system's authorities, False to check nothing.
+    `unix_socket` is the path of the socket to connect to in place of the URL's host.
+
+    Raises OSError or PeerError if the server cannot be connected to at first, answers a right
+    handshake by anything but a 101, or does not echo where a case needs that. Raises ValueError for
+    a URL that is none of ws or wss, a header that the check sets, or a pattern that no case has.
     """
-    url = URL(url)
-    if url.scheme not in ("ws", "wss", "http", "https") or not url.host:
-        raise ValueError(f"not a ws or wss URL: {str(url)!r}")
+    check_seconds("timeout", timeout)
+    check_seconds("limit", limit, optional=True)
+    check_count("parallel", parallel, 1)
+    target = Target.of(url, headers, unix_socket)
     chosen = select("server", cases, performance)
-    server = Server(url, timeout, ssl)
+    server = Server(target, timeout, ssl)
     start = time.monotonic()
-    await server.is_there()
+    await server.is_there(echoes=any(map(needs_echo, chosen)))
     if limit is None:
         limit = LONG_LIMIT if performance or any(case.performance for case in chosen) else LIMIT
-    results = await run_all(server, chosen, parallel, start + limit, on_result)
-    return Report("server", str(url), results, time.monotonic() - start)
+    results = await run_all(server, chosen, parallel, start, limit, on_result)
+    return Report("server", str(target), results, time.monotonic() - start)
 
 
 async def run_all(
     server: "Server",
     cases: Sequence[Case],
     parallel: int,
-    end: float,
+    start: float,
+    limit: float,
     on_result: Callable[[Result], None] | None,
 ) -> list[Result]:
-    """Run cases, so many at a time. Those that do not begin in time are not run."""
+    """Run cases, so many at a time. Those that do not begin within `limit` are not run."""
     results: dict[str, Result] = {}
     waiting = iter(cases)
-
+    end = start + limit
     has_hung = False
 
     async def work() -> None:
@@ -90,15 +101,16 @@ async def run_all(
             if has_hung:
                 result = Result(case, Grade.NOT_RUN, "the server hangs in all cases so far")
             elif time.monotonic() >= end:
-                result = Result(case, Grade.NOT_RUN, "the run was over before its turn")
+                over = f"the run was over before its turn, after {limit:g} s"
+                result = Result(case, Grade.NOT_RUN, over)
             else:
                 left = end + 10 * server.timeout - time.monotonic()
                 try:
-                    result = await asyncio.wait_for(server.run(case), left)
-                except asyncio.TimeoutError:
+                    result = await in_time(server.run(case), left)
+                except TimeoutError:
                     result = Result(case, Grade.HUNG, "the run was over before its end")
             results[case.id] = result
-            has_hung = has_hung or is_hopeless(results.values())
+            has_hung = has_hung or is_hopeless(results.values(), time.monotonic() - start)
             if on_result is not None:
                 on_result(result)
 
@@ -113,31 +125,41 @@ async def run_all(
 class Server:
     """The server that is checked."""
 
-    def __init__(self, url: URL, timeout: float, ssl: tls.SSLContext | None) -> None:
+    def __init__(self, target: Target, timeout: float, ssl: tls.SSLContext | bool) -> None:
         self.timeout = timeout
-        self._url = url
+        self._target = target
         # Made once: it reads all certificates of the system.
-        self._ssl: tls.SSLContext | bool = ssl or True
-        if ssl is None and url.scheme in TLS_SCHEMES:
-            self._ssl = default_context(check=True)
+        self._ssl = ssl
+        if isinstance(ssl, bool) and target.url.scheme in TLS_SCHEMES:
+            self._ssl = default_context(check=ssl)
 
     async def connect(self) -> Wire:
         """Open a connection, and send nothing. Raises OSError and PeerSilent."""
-        return await dial(self._url, ssl=self._ssl, timeout=max(self.timeout, CONNECT))
+        return await dial(
+            self._target.url,
+            ssl=self._ssl,
+            unix_socket=self._target.unix_socket,
+            timeout=max(self.timeout, CONNECT),
+        )
 
-    async def is_there(self) -> None:
-        """Open a connection and end it. Raises OSError, PeerSilent, and Unexpected for a refusal.
+    async def is_there(self, *, echoes: bool) -> None:
+        """Open a connection, see whether a message comes back, and end it.
 
-        A server that does not answer at all is one to be checked.
+        Raises OSError, PeerSilent, and Unexpected for a refusal, and for a server that `echoes`
+        nothing. One that does not answer at all is one to be checked.
         """
         wire = await self.connect()
         wire.timeout = self.timeout
-        status = await self._status(wire)
-        if status.isdecimal() and status != "101":
-            raise Unexpected(
-                f"the server answers {status} to a right opening handshake: is there a "
-                f"WebSocket at {self._url.path}?"
-            )
+        seen = Seen()
+        try:
+            await self._open(wire, PROBE, seen)
+            if seen.status == "101" and echoes:
+                await Conversation(wire, PROBE, seen, self.timeout).run()
+        finally:
+            await end(wire)
+        fault = fault_of(seen, self._target.url, self.timeout, echoes=echoes)
+        if fault:
+            raise Unexpected(fault)
 
     async def run(self, case: Case) -> Result:
         """Run a case, and return the verdict."""
@@ -163,11 +185,11 @@ class Server:
 
     async def _open(self, wire: Wire, case: Case, seen: Seen) -> Codec | None:
         """Send the request of a case, and look at the answer."""
-        data, key = request_bytes(case, self._url)
-        seen.note(f"-> {data.split(b' HTTP/', 1)[0].decode('latin-1')}")
+        asked = request_of(case, self._target)
+        seen.note(f"-> {asked.data.split(b' HTTP/', 1)[0].decode('latin-1')}")
         try:
             with contextlib.suppress(ConnectionError):
-                await write_chopped(wire, data, case.request.chop)
+                await write_chopped(wire, asked.data, case.request.chop)
             answer = await wire.read_head()
         except PeerEnded as how:
             seen.status = "end"
@@ -181,11 +203,12 @@ class Server:
             return None
         seen.note(f"<- {answer.line}")
         seen.status = str(answer.status)
+        seen.answer = answer
         if answer.status != 101:
             if case.request.needs and case.request.needs not in answer.headers:
                 seen.faults.append(f"the answer {answer.status} has no {case.request.needs}")
             return None
-        seen.faults += faults_of_answer(answer, key, case)
+        seen.faults += faults_of_answer(answer, asked, case)
         return codec_of(answer, case, seen)
 
     async def _fault_of_new_connection(self) -> str:
@@ -194,17 +217,12 @@ class Server:
             wire = await self.connect()
         except (OSError, PeerSilent) as error:
             return str(error)
-        status = await self._status(wire)
-        return "" if status == "101" else f"the answer is {status or 'missing'}"
-
-    async def _status(self, wire: Wire) -> str:
-        """Make a right handshake, end the connection, and return the status of the answer."""
         seen = Seen()
         try:
-            await self._open(wire, Case("", "", "", ""), seen)
+            await self._open(wire, PROBE, seen)
         finally:
             await end(wire)
-        return seen.status
+        return "" if seen.status == "101" else f"the answer is {seen.status or 'missing'}"
 
 
 def codec_of(answer: HttpHead, case: Case, seen: Seen) -> Codec | None:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import sys
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,18 @@ import pytest
 from aiohttp import web
 
 import aiohttp_rawws
-from aiohttp_rawws import Opcode, RawWebSocketSession, Violation
+from aiohttp_rawws import Frame, Opcode, RawWebSocketSession, Violation
+from aiohttp_rawws.layers import reply
 from aiohttp_rawws.testing import Grade, Report, Unexpected, check, check_client
 from aiohttp_rawws.testing.conformance.catalogue import all_cases, select
 from demo.conforming import echo_client, make_app
 from tests.autobahn.peers import command
 from tests.support.command import complaint
+from tests.support.handshakes import Opening, answer
 from tests.support.loops import ONE_LOOP
 from tests.support.servers import Contexts, Serve, application, running
 from tests.support.waiting import PATIENCE, patience
-from tests.support.wire import Address
+from tests.support.wire import Address, ByHand, Wire
 
 #: All that does not take long: of compression two sizes of each kind.
 QUICK = ("[1-7].*", "10.*", "[a-z]*", "12.?.5", "13.?.5")
@@ -48,7 +51,7 @@ async def test_our_server_is_ok_over_tls(contexts: Contexts) -> None:
     patterns = ("1.*", "7.*", "end.*", "12.1.1")
     async with running(make_app(), contexts) as (_, address):
         url, context = address.url(""), address.ssl
-        report = await check(url, cases=patterns, timeout=PATIENCE, ssl=context)
+        report = await check(url, cases=patterns, timeout=PATIENCE, ssl=context or True)
     skipped = {result.case.id for result in report.results if result.grade is Grade.SKIPPED}
     assert skipped
     assert all(name.startswith("end.fin") for name in skipped)
@@ -150,6 +153,7 @@ async def test_a_server_that_hangs_ends_the_check_soon() -> None:
     assert "cases: the server hangs in all cases so far" in report.text()
 
 
+@ONE_LOOP
 async def test_a_path_without_a_websocket(serve: Serve) -> None:
     address = await serve(application(echo_all))
     url = address.url("/elsewhere")
@@ -160,7 +164,152 @@ async def test_a_path_without_a_websocket(serve: Serve) -> None:
     async with patience():
         _, errors = await process.communicate()
     assert process.returncode == 2
-    assert f"cannot connect to {url}: the server answers 404" in errors.decode()
+    assert f"cannot check {url}: the server answers 404" in errors.decode()
+
+
+def needing(header: str) -> web.Application:
+    """Return an echo that refuses requests without a header, and offers a subprotocol."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if header not in request.headers:
+            raise web.HTTPUnauthorized
+        websocket = web.WebSocketResponse(protocols=["b"], compress=False)
+        await websocket.prepare(request)
+        async for message in websocket:
+            await websocket.send_str(message.data)
+        return websocket
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    return app
+
+
+async def test_headers_for_a_server_that_needs_some() -> None:
+    names = ["1.1.2", "opening.unknown-protocol", "opening.small-letters"]
+    headers = {"Authorization": "a", "Sec-WebSocket-Protocol": "a, b"}
+    async with running(needing("Authorization")) as (_, address):
+        url = address.url("")
+        report = await check(url, cases=names, headers=headers, timeout=PATIENCE)
+        assert report.counts == {Grade.OK: 3}, report.text()
+        # One name or pattern alone is no list of letters.
+        report = await check(url, cases="1.1.2", headers=headers, timeout=PATIENCE)
+        assert report.counts == {Grade.OK: 1}, report.text()
+        wrong: Any = {"a": 1}
+        with pytest.raises(ValueError, match="not a header: 'a': 1"):
+            await check(url, headers=wrong)
+        with pytest.raises(Unexpected, match=r"answers 401 .*: it needs a header, Authorization"):
+            await check(url, cases=names)
+
+
+Attend = Callable[[Wire, Opening], Awaitable[None]]
+
+
+async def greets(wire: Wire, opening: Opening) -> None:
+    wire.send(answer(opening) + b"\x81\x02hi")
+    await wire.read_to_end()
+
+
+async def closes(wire: Wire, opening: Opening) -> None:
+    wire.send(answer(opening) + b"\x88\x02\x03\xf0")
+    await wire.read_to_end()
+
+
+async def pongs(wire: Wire, opening: Opening) -> None:
+    wire.send(answer(opening) + b"\x8a\x05probe")
+    await wire.read_to_end()
+
+
+async def leaves(wire: Wire, opening: Opening) -> None:
+    wire.send(answer(opening))
+
+
+async def answers_nothing(wire: Wire, opening: Opening) -> None:
+    pass
+
+
+async def redirects(wire: Wire, opening: Opening) -> None:
+    wire.send(b"HTTP/1.1 301 Gone\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n")
+
+
+@ONE_LOOP
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (greets, r"the server does not echo: text 'hi' came back for text 'Is this an echo\?'"),
+        (closes, "the server does not echo: it closes with 1008"),
+        (pongs, "the server does not echo: it answers a Ping, and no message came back within"),
+        (leaves, "the server does not echo: it ends the connection"),
+        (answers_nothing, r"ends the connection in place of an answer to the hand.*with wss\."),
+        (redirects, "the server answers 301 to a right .*: it redirects to '/there'"),
+    ],
+)
+async def test_a_server_that_does_not_echo(script: Attend, said: str, by_hand: ByHand) -> None:
+    address = await by_hand(script)
+    # One that answers Pings alone is waited for.
+    timeout = 1.5 if script is pongs else PATIENCE
+    with pytest.raises(Unexpected, match=said):
+        await check(address.url(""), cases=["1.1.1"], timeout=timeout)
+
+
+@ONE_LOOP
+async def test_an_echo_of_the_wrong_kind_is_a_fault(serve: Serve) -> None:
+    async def as_binary(session: RawWebSocketSession) -> None:
+        async for frame in session:
+            is_text = frame.opcode == Opcode.TEXT
+            answer = Frame.binary(frame.payload) if is_text else reply(frame)
+            assert answer is not None
+            await session.send(answer)
+
+    address = await serve(application(as_binary))
+    report = await check(address.url(""), cases="1.1.2", timeout=PATIENCE)
+    assert report.counts == {Grade.FAILED: 1}, report.text()
+
+
+@ONE_LOOP
+async def test_what_a_server_sends_reaches_no_terminal_as_it_came(by_hand: ByHand) -> None:
+    async def paints(wire: Wire, opening: Opening) -> None:
+        wire.send(b"HTTP/1.1 101 \x1b[31m\x9b" + b"x" * 999 + answer(opening)[32:])
+
+    address = await by_hand(paints)
+    report = await check(address.url(""), cases=["opening.no-upgrade"], timeout=PATIENCE)
+    line = next(line for line in report.results[0].log if line.startswith("<- HTTP"))
+    assert line.startswith(r"<- HTTP/1.1 101 \x1b[31m\x9bxxx")
+    assert len(line) < 220
+
+
+@ONE_LOOP
+async def test_what_needs_no_echo_is_checked_without_one(by_hand: ByHand) -> None:
+    address = await by_hand(leaves)
+    report = await check(address.url(""), cases=["opening.no-upgrade"], timeout=PATIENCE)
+    assert report.counts == {Grade.FAILED: 1}, report.text()
+
+
+@ONE_LOOP
+async def test_unix_sockets(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    async with running(make_app(), path=str(path)):
+        report = await check("ws://h/", unix_socket=str(path), cases="1.1.1", timeout=PATIENCE)
+        assert report.counts == {Grade.OK: 1}, report.text()
+        assert report.target == f"unix:{path}:/"
+        run = [sys.executable, "-m", "aiohttp_rawws", "check", f"unix:{path}:/", "--cases", "1.1.1"]
+        process = await asyncio.create_subprocess_exec(*run, stdout=asyncio.subprocess.PIPE)
+        async with patience():
+            out, _ = await process.communicate()
+        assert b"1 case in " in out
+        assert process.returncode == 0
+
+    async def visit_both(url: str) -> None:
+        async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as client:
+            await echo_client(client, f"{url}/runCase?case=1&agent=a")
+
+    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    checking = asyncio.ensure_future(
+        check_client(cases="1.1.1", unix_socket=str(path), timeout=PATIENCE, on_url=url.set_result)
+    )
+    await visit_both(await url)
+    report = await checking
+    assert report.counts == {Grade.OK: 1}, report.text()
+    assert not path.exists()
 
 
 async def test_a_server_that_is_silent_once_open_hangs() -> None:
@@ -239,10 +388,20 @@ def test_a_pattern_without_a_case_is_an_error() -> None:
     [
         ("", "give the URL of a server, or --as-server"),
         ("ws://h ws://i", "give the URL of a server, or --as-server"),
-        ("ftp://h", "not a ws or wss URL: 'ftp://h'"),
+        ("--cases 1.* ws://h", "give the URL of a server, ahead of --cases, or --as-server"),
+        ("ftp://h", "not a ws, wss, http or https URL, nor unix:PATH: 'ftp://h'"),
+        ("ws://a:b@h", "no user or password in the URL: give a header, Authorization"),
+        ("ws://h --header a", "argument --header: not NAME:VALUE: 'a'"),
+        ("ws://h --header upgrade:a", "upgrade is set by the check"),
+        ("ws://h --key /none", "--key needs --cert"),
+        ("ws://h --listen-cert /none", "--listen-cert and --listen-key are for --as-server"),
+        ("ws://h --json /no/such/folder/a", "cannot write /no/such/folder/a: "),
+        ("--as-server node client.js", "nor unix:PATH: 'node'; a COMMAND stands behind --"),
+        ("--as-server --header a:b", "--header, --ca, --insecure, --cert and --key are for a ser"),
         ("ws://h --cases 99.*", "no case for a server is called '99.*'"),
         ("ws://h --timeout 0", "not a number of seconds above 0"),
-        ("--as-server unix:/a", "--as-server takes no Unix socket"),
+        ("--as-server unix:/no/such/folder/a", "cannot listen on unix:/no/such/folder/a: "),
+        ("unix:/no/such/folder/a", "cannot connect to unix:/no/such/folder/a: "),
         ("ws://127.0.0.1:1", "cannot connect to ws://127.0.0.1:1: "),
         ("--as-server -- /no/such/client", "cannot run /no/such/client: "),
     ],
@@ -281,6 +440,31 @@ def test_what_did_not_run_is_no_success(capsys: pytest.CaptureFixture[str]) -> N
     status, out, _ = complaint(capsys, "check", "--as-server", "--cases", "1.1.1", "--", *client)
     assert status == 1
     assert "NOT RUN       1 cases: the client ended with status 3 before it" in out
+
+
+@ONE_LOOP
+async def test_what_a_client_has_started_ends_with_it() -> None:
+    came: asyncio.Queue[Wire] = asyncio.Queue()
+    server, url = await listening(lambda *streams: came.put_nowait(Wire(*streams)))
+    port = url.split(":")[2].strip("/")
+    code = f"import socket as s; c = s.create_connection(('127.0.0.1', {port})); c.recv(1)"
+    # Its shell does not take its own place.
+    command = ["sh", "-c", '"$0" -c "$1"; true', sys.executable, code]
+    checking = asyncio.ensure_future(check_client(command, cases="1.1.1"))
+    async with patience():
+        wire = await came.get()
+        checking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await checking
+        assert await wire.read_to_end() == b""
+    await wire.close()
+    server.close()
+
+
+@ONE_LOOP
+async def test_the_limit_is_told() -> None:
+    report = await check_client(cases="1.1.1", limit=0.01)
+    assert "NOT RUN       1 cases: the run was over before its turn, after 0.01 s" in report.text()
 
 
 @ONE_LOOP
