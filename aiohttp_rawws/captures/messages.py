@@ -53,6 +53,13 @@ class Messages:
         self._notes.append("the message has no end")
         return [self._take()]
 
+    def lose(self, reason: str) -> None:
+        """Note that frames may be missing here."""
+        if self._opcode is not None:
+            self._notes.append(reason)
+        if self._inflater is not None:
+            self._inflater.lose(reason)
+
     def _add(self, line: FrameLine) -> None:
         payload = line.frame.payload
         if self._inflater is not None:

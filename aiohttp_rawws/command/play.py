@@ -122,6 +122,8 @@ def run(options: Options) -> int:
         raise argparse.ArgumentTypeError("--listen or --connect is needed")
     if options.connections == 0 and options.listen is None:
         raise argparse.ArgumentTypeError("--connections 0 is for --listen")
+    if options.capture == "-":
+        raise argparse.ArgumentTypeError("--capture needs a file: standard output has the report")
     role = "server" if options.connect is None else "client"
     scripts = [script_named(name, role) for name in options.files]
     if options.timeout is not None:

@@ -287,6 +287,7 @@ async def test_nobody_is_there(ask: Path) -> None:
         ("no-pong --listen 0 --connections x", "not a number of connections: 'x'"),
         ("no-pong --listen 0 --connections 10001", "not a number of connections: '10001'"),
         ("no-pong --connect ws://h --connections 0", "--connections 0 is for --listen"),
+        ("no-pong --listen 0 --capture -", "--capture needs a file: standard output has the rep"),
         ("no-pong --listen 0 --timeout 0", "argument --timeout: not a number of seconds above 0"),
         ("no-pong --listen 0 --seed x", "argument --seed: invalid int value: 'x'"),
         ("no-pong --listen 0 --listen-key x", "--listen-key needs --listen-cert"),
