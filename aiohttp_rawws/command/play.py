@@ -137,7 +137,12 @@ def run(options: Options) -> int:
             recorder = None
             if options.capture is not None:
                 recorder = stack.enter_context(opened(options.capture, options.show_secrets))
-            return report(options, run_loop(playing(options, scripts, recorder)))
+            played = run_loop(playing(options, scripts, recorder))
+            status = report(options, played)
+        for each in played:
+            if isinstance(each.error, OSError):
+                raise Failure(f"cannot write {options.capture}: {reason_of(each.error)}")
+        return status
     except Failure as failure:
         # 1 is for a script that did not go as written.
         raise Failure(str(failure), 2) from None

@@ -165,7 +165,7 @@ class Played:
 
     def __str__(self) -> str:
         who = f"script {self.name!r} ({self.role}, seed {self.seed})"
-        place = f"step {self.step}" if self.step else "the handshake"
+        place = {None: "its end", 0: "the handshake"}.get(self.step, f"step {self.step}")
         table = ""
         if self.transcript.expected:
             table = "\n" + self.transcript.side_by_side(marked=self.marked)
@@ -224,6 +224,10 @@ async def play(
         wire.transport.abort()
         if recording is not None:
             recording.ended(player.ended_first, player.end)
+            if recording.error is not None:
+                said = f"the capture cannot be written: {recording.error}"
+                played.failure = played.failure or said
+                played.error = played.error or recording.error
         played.finished = True
         played.head = player.head
         if player.end is not None:

@@ -1,5 +1,8 @@
 """Scripted connections in captures."""
 
+import contextlib
+from collections.abc import Iterator
+
 from ..captures.recorder import Recorder
 from .errors import PeerEnded
 from .http import HttpHead
@@ -15,7 +18,8 @@ MAX_WAITING = 2**20
 class WireRecording:
     """Keeps one connection in a capture, octet by octet, from its handshake on.
 
-    A connection without a whole handshake is not kept.
+    A connection without a whole handshake is not kept. A capture that cannot be written stops
+    nothing: `error` tells it.
     """
 
     def __init__(self, recorder: Recorder, wire: Wire) -> None:
@@ -27,11 +31,24 @@ class WireRecording:
         self._waiting = {"client": bytearray(), "upstream": bytearray()}
         self._is_open = False
         self._is_refused = False
+        self.error: OSError | None = None
         wire.on_octets = self._octets
 
     def _octets(self, direction: str, data: bytes) -> None:
+        with self._noting_errors():
+            self._record(direction, data)
+
+    @contextlib.contextmanager
+    def _noting_errors(self) -> Iterator[None]:
+        """Note an error of the file, which is none of the peer."""
+        try:
+            yield
+        except OSError as error:
+            self.error = error
+
+    def _record(self, direction: str, data: bytes) -> None:
         side = self._sides[direction]
-        if self._is_refused:
+        if self._is_refused or self.error is not None:
             return
         if self._is_open:
             self._recording.octets(side, data)
@@ -63,11 +80,12 @@ class WireRecording:
 
     def ended(self, ours: str | None, theirs: PeerEnded | None) -> None:
         """Note how the connection ended: by a "FIN" or "RST" of ours, or by the peer."""
-        if not self._is_open:
+        if not self._is_open or self.error is not None:
             return
-        if self._recording.first_close is not None:
-            self._recording.end(self._recording.first_close, "close")
-        elif ours is None and theirs is not None:
-            self._recording.end(self._sides["seen"], "lost" if theirs.reset else "end of stream")
-        else:
-            self._recording.end(self._sides["sent"], "lost" if ours == "RST" else "end of stream")
+        first, reason = self._recording.first_close, "close"
+        if first is None and ours is None and theirs is not None:
+            first, reason = self._sides["seen"], "lost" if theirs.reset else "end of stream"
+        elif first is None:
+            first, reason = self._sides["sent"], "lost" if ours == "RST" else "end of stream"
+        with self._noting_errors():
+            self._recording.end(first, reason)

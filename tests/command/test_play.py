@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import signal
 import ssl
 import subprocess
@@ -367,3 +368,16 @@ async def test_a_capture(greeting: Path, tmp_path: Path) -> None:
         2,
         f"aiohttp-rawws: cannot write {tmp_path}: Is a directory\n",
     )
+
+
+@ONE_LOOP
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="no limit of another process here")
+async def test_a_capture_that_finds_no_room(greeting: Path, tmp_path: Path) -> None:
+    """The connection is played and reported all the same."""
+    capture = tmp_path / "frames.jsonl"
+    async with playing(greeting, "--listen", 0, "--capture", capture) as play:
+        resource.prlimit(play.process.pid, resource.RLIMIT_FSIZE, (300, 300))
+        await greet(play.address)
+        status, out, errors = await play.end()
+    assert (status, errors) == (2, f"aiohttp-rawws: cannot write {capture}: File too large\n")
+    assert "failed at its end: the capture cannot be written" in out

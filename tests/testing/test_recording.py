@@ -1,7 +1,11 @@
 """Captures of scripted peers, as both sides keep them."""
 
+import errno
+import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,3 +97,26 @@ async def test_without_a_handshake_nothing_is_kept(tmp_path: Path) -> None:
             wire = await Wire.connect(port=port)
             await play(script, wire, recorder=recorder)
     assert len(list(read_capture(tmp_path / "capture"))) == 1
+
+
+class FullDisk(io.BytesIO):
+    """A file that takes three lines: the start, the opening and a frame."""
+
+    def write(self, data: Any) -> int:
+        if self.getvalue().count(b"\n") == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(data)
+
+
+async def test_a_disk_that_is_full() -> None:
+    """The connection is played to its end, and the failure tells of the disk alone."""
+    script = Script().expect("TEXT").send(Frame.text("a")).expect("CLOSE")
+    async with script_server(script, recorder=Recorder(FullDisk())) as server:
+        client = Script().send(Frame.text("a")).expect("TEXT").send(Frame.close())
+        assert (await play_client(client, server.url)).failure is None
+        (played,) = await server.ended()
+    assert str(played).startswith(
+        f"script 'script' (server, seed {played.seed}) failed at its end: the capture cannot be "
+        f"written: [Errno {errno.ENOSPC}] No space left on device"
+    )
+    assert isinstance(played.error, OSError)
