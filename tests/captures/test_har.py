@@ -4,13 +4,16 @@ import base64
 import io
 import json
 import re
+import tracemalloc
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aiohttp_rawws import Frame
-from aiohttp_rawws.captures import Recorder, to_har
+from aiohttp_rawws.captures import FrameLine, Recorder, to_har
+from aiohttp_rawws.captures.messages import Messages
 from aiohttp_rawws.layers import PermessageDeflate
 from tests.support.browser import chromium
 from tests.support.captures import TEXTS, ZEROS, record_octets, record_talk
@@ -182,6 +185,28 @@ def test_a_connection_that_opens_again_loses_nothing(tmp_path: Path) -> None:
     start, *once, _end = capture.read_text().splitlines(keepends=True)
     capture.write_text("".join([start, *once, *once]))
     assert [len(entry["_webSocketMessages"]) for entry in converted(capture)] == [1, 1]
+
+
+def test_a_message_of_fragments_without_end() -> None:
+    """Memory does not grow with their number, whatever they hold."""
+    messages = Messages(None, 3)
+    time = datetime.now(timezone.utc)
+    frames = [Frame.text("start", fin=False), *[Frame.continuation(b"", fin=False)] * 10_000]
+    before = [line_of(frame, time) for frame in frames]
+    tracemalloc.start()
+    try:
+        for line in before:
+            assert messages.feed(line) == []
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 10_000
+    (message,) = messages.rest()
+    assert message == (1, b"sta", "only 3 bytes are shown; the message has no end")
+
+
+def line_of(frame: Frame, time: datetime) -> FrameLine:
+    return FrameLine(1, time, 1, "client", frame, len(frame.payload))
 
 
 def test_a_host_that_is_none(tmp_path: Path) -> None:
