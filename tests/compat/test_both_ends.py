@@ -68,7 +68,7 @@ async def test_every_method(serve: Serve, http: aiohttp.ClientSession, tls: bool
 
 async def test_a_heartbeat_that_is_answered(held: Held) -> None:
     """A second Ping shows that the first answer counted."""
-    async with held(heartbeat=0.1) as (websocket, wire):
+    async with held(heartbeat=1.0) as (websocket, wire):
         receiving = asyncio.ensure_future(websocket.receive())
         assert await wire.read_frame() == (0x89, b"")
         wire.send(masked(0x8A))

@@ -103,7 +103,7 @@ async def test_the_heartbeat_of_aiohttp_finds_a_peer_that_is_stalled() -> None:
     app.router.add_get("/", handler)
     async with serving(app) as url, chaos(f"{url}/", stall="upstream:#3") as proxy:
         http = aiohttp.ClientSession()
-        async with http, http.ws_connect(proxy.url, heartbeat=0.1, autoping=True) as session:
+        async with http, http.ws_connect(proxy.url, heartbeat=1.0, autoping=True) as session:
             await session.send_str("hello")
             assert await session.receive_str() == "hello"
             assert (await session.receive(PATIENCE)).type is aiohttp.WSMsgType.ERROR
