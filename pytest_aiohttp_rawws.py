@@ -6,6 +6,7 @@ once a fixture is used.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -29,23 +30,41 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Blocks(contextlib.AsyncExitStack):
+    """The blocks of a test, which its fixture leaves in the event loop of the fixture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.get_running_loop()
+
+
 class Entering(Generic[T]):
     """A block that a test enters by `async with`, or by `await`: then the fixture leaves it."""
 
-    def __init__(
-        self, block: contextlib.AbstractAsyncContextManager[T], stack: contextlib.AsyncExitStack
-    ) -> None:
+    def __init__(self, block: contextlib.AbstractAsyncContextManager[T], blocks: Blocks) -> None:
         self._block = block
-        self._stack = stack
+        self._blocks = blocks
 
     def __await__(self) -> Generator[Any, None, T]:
-        return self._stack.enter_async_context(self._block).__await__()
+        if asyncio.get_running_loop() is not self._blocks.loop:
+            raise RuntimeError(OTHER_LOOP)
+        return self._blocks.enter_async_context(self._block).__await__()
 
     async def __aenter__(self) -> T:
         return await self._block.__aenter__()
 
     async def __aexit__(self, *error: Any) -> bool | None:
         return await self._block.__aexit__(*error)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{name!r} is there once this is awaited, or entered by `async with`")
+
+
+#: It would hang, or fail in other words, when the fixture leaves the block.
+OTHER_LOOP = (
+    "the fixture has another event loop than the test: enter this by `async with`, or give the "
+    "fixtures the loop of the tests (asyncio_default_fixture_loop_scope for pytest-asyncio)"
+)
 
 
 @async_fixture
@@ -59,10 +78,10 @@ async def raw_websocket_pair() -> AsyncIterator[RawWebSocketPair]:
 
     class Pair(RawWebSocketPair):
         def __call__(self, **options: Any) -> Entering[RawWebSocketPair]:
-            return Entering(raw_pair(**options), stack)
+            return Entering(raw_pair(**options), blocks)
 
-    async with contextlib.AsyncExitStack() as stack:
-        yield Pair(*await stack.enter_async_context(raw_pair()))
+    async with Blocks() as blocks:
+        yield Pair(*await blocks.enter_async_context(raw_pair()))
 
 
 @async_fixture
@@ -84,7 +103,7 @@ async def raw_websocket_client() -> AsyncIterator[Callable[..., Entering[RawClie
         for known, url in served:
             if known is app:
                 return url
-        url = await stack.enter_async_context(serving(app, **options))
+        url = await blocks.enter_async_context(serving(app, **options))
         served.append((app, url))
         return url
 
@@ -103,8 +122,8 @@ async def raw_websocket_client() -> AsyncIterator[Callable[..., Entering[RawClie
         async with raw_client(target, unix_socket=unix_socket, **options) as session:
             yield session
 
-    async with contextlib.AsyncExitStack() as stack:
-        yield lambda *args, **options: Entering(client(*args, **options), stack)
+    async with Blocks() as blocks:
+        yield lambda *args, **options: Entering(client(*args, **options), blocks)
 
 
 @async_fixture
@@ -118,7 +137,8 @@ async def raw_websocket_server(
     """
     from aiohttp_rawws.testing import script_server
 
-    servers = request.node.stash.setdefault(SERVERS, [])
+    # A test that runs once more has a stash with those before.
+    servers = request.node.stash[SERVERS] = []
 
     @contextlib.asynccontextmanager
     async def serve(scripts: Scripts, **options: Any) -> AsyncIterator[ScriptServer]:
@@ -126,8 +146,8 @@ async def raw_websocket_server(
             servers.append(server)
             yield server
 
-    async with contextlib.AsyncExitStack() as stack:
-        yield lambda *args, **options: Entering(serve(*args, **options), stack)
+    async with Blocks() as blocks:
+        yield lambda *args, **options: Entering(serve(*args, **options), blocks)
     # What was still waited for is told here; what failed before was told by the test.
     if not request.node.stash.get(TOLD, False):
         check(servers)
@@ -144,7 +164,7 @@ async def raw_websocket_chaos(
     """
     from aiohttp_rawws.testing import chaos
 
-    proxies = request.node.stash.setdefault(PROXIES, [])
+    proxies = request.node.stash[PROXIES] = []
 
     @contextlib.asynccontextmanager
     async def inject(upstream: str | URL, **options: Any) -> AsyncIterator[ChaosProxy]:
@@ -152,8 +172,8 @@ async def raw_websocket_chaos(
             proxies.append(proxy)
             yield proxy
 
-    async with contextlib.AsyncExitStack() as stack:
-        yield lambda *args, **options: Entering(inject(*args, **options), stack)
+    async with Blocks() as blocks:
+        yield lambda *args, **options: Entering(inject(*args, **options), blocks)
 
 
 #: The chaos proxies of a test.
@@ -165,6 +185,17 @@ TOLD = pytest.StashKey[bool]()
 MAX_TOLD = 20
 
 
+def hook_wrapper(function: T) -> T | None:
+    """Make a hook, or none where pluggy is older than 1.2: the package breaks no pytest.
+
+    There a script that did not go as written is an error at the end of its test.
+    """
+    try:
+        return pytest.hookimpl(wrapper=True)(function)  # type: ignore[type-var]
+    except TypeError:
+        return None
+
+
 def check(servers: list[ScriptServer]) -> None:
     """Raise ScriptFailed for the first script that did not go as written."""
     __tracebackhide__ = True
@@ -172,10 +203,11 @@ def check(servers: list[ScriptServer]) -> None:
         server.check()
 
 
-@pytest.hookimpl(wrapper=True)
+@hook_wrapper
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Fail a test that passed and whose scripts did not."""
     __tracebackhide__ = True
+    item.stash[TOLD] = False
     try:
         yield
     except BaseException:
@@ -188,7 +220,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         raise
 
 
-@pytest.hookimpl(wrapper=True)
+@hook_wrapper
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """Show the scripts, and the faults of the network, of a test that failed."""
     report = yield

@@ -136,6 +136,7 @@ class FrameLine:
 
     @property
     def is_cut(self) -> bool:
+        """True if only the start of the payload was kept."""
         return len(self.frame.payload) < self.length
 
     @property

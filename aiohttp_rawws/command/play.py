@@ -12,13 +12,14 @@ import textwrap
 from pathlib import Path
 
 from ..captures.recorder import Recorder
+from ..testing.deadline import end_tasks
 from ..testing.errors import PeerError
 from ..testing.player import Played
 from ..testing.playing import MAX_CONNECTIONS, play_client, script_server
 from ..testing.preset import Preset
 from ..testing.presets import PRESETS, preset
 from ..testing.script import Script
-from ..testing.script_file import load_script
+from ..testing.script_file import ScriptFileError, load_script
 from .addresses import (
     Destination,
     ListenAddress,
@@ -30,7 +31,7 @@ from .arguments import Commands
 from .ending import Failure, Stop, stop_on_signals
 from .listening import listen, name_of
 from .loop import run_loop
-from .output import reason_of
+from .output import fill_standard_files, reason_of
 from .tls import add_certificate, add_trust, listen_context, upstream_context
 from .values import seconds
 
@@ -49,8 +50,8 @@ examples:
 FILE is a script (.toml, .json, .jsonl) or the name of a preset; --presets lists those.
 With --listen the command ends after --connections connections, with several FILEs the first
 connection plays the first one, and so on.
-Exit status: 0 if all went as written, 1 if it did not or nobody connected, 2 for a usage error, a
-file that is no script, and a server that cannot be reached.
+Exit status: 0 if all went as written, 1 if something did not or a connection is missing, 2 for a
+usage error, a file that is no script, and a server that cannot be reached.
 """
 
 
@@ -113,6 +114,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: Options) -> int:
     """Play, report, and return the exit status. Raises ArgumentTypeError for a usage error."""
+    fill_standard_files()
     if options.presets:
         tell("\n".join(described(each) for each in PRESETS.values()))
         return 0
@@ -120,10 +122,9 @@ def run(options: Options) -> int:
         raise argparse.ArgumentTypeError("a FILE is needed, or --presets")
     if options.listen is None and options.connect is None:
         raise argparse.ArgumentTypeError("--listen or --connect is needed")
-    if options.connections == 0 and options.listen is None:
-        raise argparse.ArgumentTypeError("--connections 0 is for --listen")
     if options.capture == "-":
         raise argparse.ArgumentTypeError("--capture needs a file: standard output has the report")
+    check_role(options)
     role = "server" if options.connect is None else "client"
     scripts = [script_named(name, role) for name in options.files]
     if options.timeout is not None:
@@ -131,21 +132,32 @@ def run(options: Options) -> int:
             script.timeout = options.timeout
     if options.seed is None:
         options.seed = secrets.randbits(32)
+    count = len(scripts) if options.connections is None else options.connections
     playing = serve if options.connect is None else connect
     try:
         with contextlib.ExitStack() as stack:
             recorder = None
             if options.capture is not None:
                 recorder = stack.enter_context(opened(options.capture, options.show_secrets))
-            played = run_loop(playing(options, scripts, recorder))
-            status = report(options, played)
-        for each in played:
-            if isinstance(each.error, OSError):
-                raise Failure(f"cannot write {options.capture}: {reason_of(each.error)}")
-        return status
+            played = run_loop(playing(options, scripts, count, recorder))
+            return report(options, played, count)
     except Failure as failure:
         # 1 is for a script that did not go as written.
         raise Failure(str(failure), 2) from None
+
+
+def check_role(options: Options) -> None:
+    """Raise ArgumentTypeError for an option of the other role."""
+    for option, given in (
+        ("--connections 0", options.connections == 0),
+        ("--listen-cert", options.listen_cert is not None),
+        ("--listen-key", options.listen_key is not None),
+    ):
+        if given and options.listen is None:
+            raise argparse.ArgumentTypeError(f"{option} is for --listen")
+    for option, given in (("--ca", options.ca is not None), ("--insecure", not options.secure)):
+        if given and options.connect is None:
+            raise argparse.ArgumentTypeError(f"{option} is for --connect")
 
 
 def opened(path: str, show_secrets: bool) -> Recorder:
@@ -156,11 +168,12 @@ def opened(path: str, show_secrets: bool) -> Recorder:
         raise Failure(f"cannot write {path}: {reason_of(error)}") from None
 
 
-async def serve(options: Options, scripts: list[Script], recorder: Recorder | None) -> list[Played]:
+async def serve(
+    options: Options, scripts: list[Script], count: int, recorder: Recorder | None
+) -> list[Played]:
     """Play for so many connections, or until a signal."""
     assert options.listen is not None
     context = listen_context(options.listen_cert, options.listen_key, None)
-    count = len(scripts) if options.connections is None else options.connections
     stop = Stop()
     with listen(options.listen, None) as listener:
         stop_on_signals(stop)
@@ -173,7 +186,9 @@ async def serve(options: Options, scripts: list[Script], recorder: Recorder | No
             recorder=recorder,
         ) as server:
             where = name_of(listener, tls=context is not None)
-            print(f"Listening on {where}, seed {options.seed}", file=sys.stderr, flush=True)
+            # Without a standard error, print would take standard output.
+            if sys.stderr is not None:
+                print(f"Listening on {where}, seed {options.seed}", file=sys.stderr, flush=True)
             waits: list[asyncio.Future[object]] = [asyncio.ensure_future(stop.wait())]
             ended = server.ended(count or MAX_CONNECTIONS, timeout=None)
             waits.append(asyncio.ensure_future(ended))
@@ -184,40 +199,63 @@ async def serve(options: Options, scripts: list[Script], recorder: Recorder | No
 
 
 async def connect(
-    options: Options, scripts: list[Script], recorder: Recorder | None
+    options: Options, scripts: list[Script], count: int, recorder: Recorder | None
 ) -> list[Played]:
-    """Play one connection after the other. Raises Failure if there is none."""
-    assert options.connect is not None
-    assert options.seed is not None
-    tls = upstream_context(options.ca, options.secure, None, None)
-    count = len(scripts) if options.connections is None else options.connections
-    played = []
-    for number in range(count):
-        script = scripts[min(number, len(scripts) - 1)]
-        try:
-            played.append(
-                await play_client(
-                    script,
-                    options.connect.url,
-                    ssl=tls,
-                    unix_socket=options.connect.path or None,
-                    seed=options.seed + number,
-                    recorder=recorder,
-                )
-            )
-        except (OSError, PeerError) as error:
-            raise Failure(f"cannot connect to {options.connect.text}: {reason_of(error)}") from None
+    """Play one connection after the other, or until a signal. Raises Failure if there is none."""
+    stop = Stop()
+    stop_on_signals(stop)
+    played: list[Played] = []
+    playing = asyncio.ensure_future(play_each(options, scripts, count, recorder, played))
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await end_tasks([playing, stopping])
+    if not playing.cancelled():
+        playing.result()
     return played
 
 
-def report(options: Options, played: list[Played]) -> int:
-    """Tell how the connections went, and return the exit status."""
-    ok = bool(played) and all(each.ok for each in played)
+async def play_each(
+    options: Options,
+    scripts: list[Script],
+    count: int,
+    recorder: Recorder | None,
+    played: list[Played],
+) -> None:
+    """Play as a client, and add each connection to those played when it begins."""
+    assert options.connect is not None
+    assert options.seed is not None
+    tls = upstream_context(options.ca, options.secure, None, None)
+    for number in range(count):
+        try:
+            await play_client(
+                scripts[min(number, len(scripts) - 1)],
+                options.connect.url,
+                ssl=tls,
+                unix_socket=options.connect.path or None,
+                seed=options.seed + number,
+                on_start=played.append,
+                recorder=recorder,
+            )
+        except (OSError, PeerError) as error:
+            if played:
+                # The server may have gone because of these.
+                report(options, played, count)
+            raise Failure(f"cannot connect to {options.connect.text}: {reason_of(error)}") from None
+
+
+def report(options: Options, played: list[Played], count: int) -> int:
+    """Tell how `count` connections went, and return the exit status."""
+    ok = bool(played) and len(played) >= count and all(each.ok for each in played)
     whole = {"ok": ok, "seed": options.seed, "played": [each.as_json() for each in played]}
     if options.report == "-":
         tell(json.dumps(whole, indent=1))
     else:
-        tell("\n".join(str(each) for each in played) or "no connection was played")
+        lines = [str(each) for each in played]
+        if not played:
+            lines.append("no connection was played")
+        elif len(played) < count:
+            lines.append(f"{len(played)} of {count} connections were played")
+        tell("\n".join(lines))
     if options.report not in (None, "-"):
         try:
             Path(str(options.report)).write_text(json.dumps(whole, indent=1) + "\n")
@@ -227,15 +265,18 @@ def report(options: Options, played: list[Played]) -> int:
 
 
 def script_named(name: str, role: str) -> Script:
-    """Return the script of a file, or of a preset. Raises ArgumentTypeError."""
+    """Return the script of a file, or of a preset. Raises Failure and ArgumentTypeError."""
     try:
         if "." in name or "/" in name:
             return load_script(name)
         return preset(name).script(role)
+    except ScriptFileError as error:
+        # Of a file one line is enough: the usage of the command is no help.
+        raise Failure(str(error), 2) from None
     except OSError as error:
-        raise argparse.ArgumentTypeError(f"cannot read {name}: {reason_of(error)}") from None
-    except (ValueError, KeyError) as error:
-        raise argparse.ArgumentTypeError(str(error.args[0])) from None
+        raise Failure(f"cannot read {name}: {reason_of(error)}", 2) from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def described(each: Preset) -> str:
@@ -246,12 +287,15 @@ def described(each: Preset) -> str:
 
 
 def tell(text: str) -> None:
-    """Write to standard output, which a reader may have left."""
+    """Write to standard output, which may lack characters, and which a reader may have left."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
-        print(text, flush=True)
-    except BrokenPipeError:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except OSError as error:
         # Python would try again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise Failure(f"cannot write the report: {reason_of(error)}", 2) from None
 
 
 def count(text: str) -> int:
@@ -265,4 +309,7 @@ def server_url(text: str) -> Destination:
     """Return a URL with its query, or a Unix socket."""
     if "unix:" in text:
         return destination(text)
-    return Destination(text, websocket_url(text, or_else=", nor unix:PATH"))
+    url = websocket_url(text, or_else=", nor unix:PATH")
+    if url.user is not None or url.password is not None:
+        raise argparse.ArgumentTypeError("no user or password here: a request has headers")
+    return Destination(text, url)

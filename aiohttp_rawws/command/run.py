@@ -30,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         status = int(options.run(options))
-        sys.stdout.flush()
+        # There may be no standard output.
+        print(end="", flush=True)
         return status
     except argparse.ArgumentTypeError as error:
         commands.choices[options.command].error(str(error))

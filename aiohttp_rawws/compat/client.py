@@ -68,7 +68,7 @@ class ClientWebSocketResponse(Interface, ClientBase[DecodeText]):
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        await self._conversation.close()
+        await self.close()
 
 
 class ConnectOptions(TypedDict, total=False):

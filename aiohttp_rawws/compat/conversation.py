@@ -9,7 +9,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType
 from ..layers.closing import close_handshake
 from ..layers.deflate import PermessageDeflate
 from ..layers.inbox import Inbox
-from ..layers.message import Message
+from ..layers.message import TYPES, Message
 from ..layers.websocket_end import WebSocketEnd
 from ..session.cancel_scope import CancelScope
 from ..session.connection import Connection
@@ -23,7 +23,6 @@ from .messages import (
     CLOSED,
     CLOSING,
     ENDS,
-    TYPES,
     cannot_write,
     close_frame,
     message_of,

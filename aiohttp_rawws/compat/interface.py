@@ -9,7 +9,7 @@ from aiohttp import WSMessage, WSMsgType
 
 from ..wire.frames import Frame
 from .conversation import Conversation
-from .messages import unexpected
+from .messages import ENDS, unexpected
 
 __all__ = ("Interface", "not_prepared")
 
@@ -18,10 +18,16 @@ class Methods:
     """What a WebSocket can do, in aiohttp's words.
 
     Most methods return a coroutine of the conversation, so that no second one is run for a message.
+    Those that aiohttp makes of others call these, so that a subclass may change them.
     """
 
     #: None before `prepare`.
     _conversation: Conversation | None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.receive is not Methods.receive:
+            cls.__anext__ = cls._received  # type: ignore[method-assign]
 
     def __class_getitem__(cls, decode_text: Any) -> Any:
         return GenericAlias(cls, decode_text)
@@ -75,6 +81,13 @@ class Methods:
     def __anext__(self) -> Coroutine[Any, Any, WSMessage]:
         return (self._conversation or not_prepared()).next()
 
+    async def _received(self) -> WSMessage:
+        """Return the next message of a subclass that receives in its own way."""
+        message = await self.receive()
+        if message.type in ENDS:
+            raise StopAsyncIteration
+        return message
+
     # -- sending ---------------------------------------------------------------------------
 
     def ping(self, message: bytes = b"") -> Coroutine[Any, Any, None]:
@@ -106,13 +119,13 @@ class Methods:
         self, data: Any, compress: int | None = None, *, dumps: Callable[[Any], str] = json.dumps
     ) -> Coroutine[Any, Any, None]:
         """Send a text: the JSON of `data`."""
-        return (self._conversation or not_prepared()).sending.send_str(dumps(data))
+        return self.send_str(dumps(data), compress=compress)
 
     def send_json_bytes(
         self, data: Any, compress: int | None = None, *, dumps: Callable[[Any], bytes]
     ) -> Coroutine[Any, Any, None]:
         """Send a binary message: what `dumps` makes of `data`."""
-        return (self._conversation or not_prepared()).sending.send_bytes(dumps(data))
+        return self.send_bytes(dumps(data), compress=compress)
 
     # -- ending ----------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import aiohttp
 from aiohttp import WSMessage, WSMsgType
 
-from ..layers.message import Message
+from ..layers.message import TYPES, Message
 from ..wire.close import truncate_reason
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
@@ -13,7 +13,6 @@ __all__ = (
     "CLOSED",
     "CLOSING",
     "ENDS",
-    "TYPES",
     "cannot_write",
     "close_frame",
     "message_of",
@@ -26,9 +25,6 @@ CLOSING = WSMessage(WSMsgType.CLOSING, None, None)
 
 #: The types of message at which an iteration ends.
 ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
-
-#: The types by opcode. An IntEnum is slow as the key of a dict.
-TYPES = [WSMsgType(opcode) if opcode in (1, 2, 9, 10) else None for opcode in range(16)]
 
 
 def message_of(message: Message) -> WSMessage:

@@ -179,7 +179,7 @@ class WebSocketResponse(Interface, ServerBase[DecodeText]):
             return
         if self._conversation is None:
             raise RuntimeError("Response has not been started")
-        await self._conversation.close()
+        await self.close()
         self._begin_end()
         assert self._ending is not None
         await self._ending

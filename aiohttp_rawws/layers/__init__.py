@@ -9,7 +9,6 @@ A handler that sends a Close of its own, and then goes on receiving, must look a
 `session.close_sent` before it answers anything. That includes `close_handshake(session)`.
 """
 
-from ..client.reconnecting import is_transient, reconnecting
 from ..wire.frames import prepare
 from .broadcast import broadcast
 from .closing import close_handshake
@@ -19,6 +18,7 @@ from .heartbeat import Heartbeat
 from .message import Message
 from .messages import MessageAssembler
 from .read_stream import ReadStream, read_stream
+from .reconnecting import is_transient, reconnecting
 from .replies import reply
 from .send_file import pieces_of, send_file
 from .task_group import TaskGroup

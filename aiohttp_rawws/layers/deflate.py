@@ -7,6 +7,7 @@ handler uses of both, and the rules for RSV1.
 from collections.abc import Sequence
 from operator import index
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from ..wire.arguments import not_a_frame, shown
 from ..wire.close import truncate_reason
@@ -44,6 +45,9 @@ RSV1 = 0x40
 RSV2_RSV3 = 0x30
 CONTROL = 0x08
 OPCODE = 0x0F
+
+#: The compression of the sessions that somebody asked for.
+NEGOTIATED: "WeakKeyDictionary[RawWebSocketSession, PermessageDeflate]" = WeakKeyDictionary()
 
 
 class PermessageDeflate:
@@ -185,46 +189,30 @@ class PermessageDeflate:
 
     @classmethod
     def of(
-        cls, session: "RawWebSocketSession", *, max_size: int = MAX_SIZE
+        cls, session: "RawWebSocketSession", *, max_size: int | None = None
     ) -> "PermessageDeflate | None":
         """Return the compression that a session has negotiated, None if it has none.
 
-        `max_size` (bytes) bounds a message that `decode` inflates, all its fragments together.
-        `level` and `mem_level` are those of `accept` or `offer`, if the session has the very
-        value that was returned. On a client, an answer that does not fit our offer is a
-        ProtocolError (close code 1002). On a server the answer is our own, and a malformed one
-        is a ValueError.
+        It is the same one for all who ask: the peer has one state for each direction, too. So a
+        handler may take frames first and go on by messages, or the reverse.
+
+        `max_size` (bytes) bounds a message that `decode` inflates, all its fragments together; by
+        default it stays as it is, 16 MiB at first. `level` and `mem_level` are those of `accept`
+        or `offer`, if the session has the very value that was returned. On a client, an answer
+        that does not fit our offer is a ProtocolError (close code 1002). On a server the answer
+        is our own, and a malformed one is a ValueError.
         """
         if not hasattr(session, "extensions"):
             raise TypeError(f"PermessageDeflate.of takes a session, got {shown(session)}")
-        sent: Sequence[str] = ()
-        if session.is_client:
-            # The headers that were sent: a middleware may have written them.
-            response: Any = session.response
-            sent = raw_lines(response.request_info.headers, HEADER)
-        try:
-            agreed = answer_of(session.extensions)
-            if agreed is not None and session.is_client:
-                agreed = agreement(agreed, offers_of(sent))
-        except ValueError as error:
-            message = f"{HEADER} of the 101: {error} (RFC 7692 7.1)"
-            if session.is_client:
-                reason = truncate_reason(message)
-                raise ProtocolError(Violation.NONE, CloseCode.PROTOCOL_ERROR, reason) from None
-            raise ValueError(message) from None
-        if agreed is None:
-            return None
-        settings = [text for text in (session.extensions, *sent) if isinstance(text, Value)]
-        return cls(
-            is_client=session.is_client,
-            server_no_context_takeover=agreed.server_no_context_takeover,
-            client_no_context_takeover=agreed.client_no_context_takeover,
-            server_max_window_bits=agreed.server_max_window_bits or 15,
-            client_max_window_bits=agreed.client_max_window_bits or 15,
-            level=settings[0].level if settings else LEVEL,
-            mem_level=settings[0].mem_level if settings else MEM_LEVEL,
-            max_size=max_size,
-        )
+        deflate = NEGOTIATED.get(session)
+        if deflate is None:
+            settings = settings_of(session)
+            if settings is None:
+                return None
+            deflate = NEGOTIATED[session] = cls(is_client=session.is_client, **settings)
+        if max_size is not None:
+            deflate.max_size = max_size
+        return deflate
 
     # -- frames ----------------------------------------------------------------------------
 
@@ -294,6 +282,36 @@ class PermessageDeflate:
         elif not compressor.in_message:
             return frame
         return make_frame(head, compressor.compress(payload, head & FIN), mask, 0)
+
+
+def settings_of(session: "RawWebSocketSession") -> dict[str, Any] | None:
+    """Return what a session has negotiated, None for no compression. See `PermessageDeflate.of`."""
+    sent: Sequence[str] = ()
+    if session.is_client:
+        # The headers that were sent: a middleware may have written them.
+        response: Any = session.response
+        sent = raw_lines(response.request_info.headers, HEADER)
+    try:
+        agreed = answer_of(session.extensions)
+        if agreed is not None and session.is_client:
+            agreed = agreement(agreed, offers_of(sent))
+    except ValueError as error:
+        message = f"{HEADER} of the 101: {error} (RFC 7692 7.1)"
+        if session.is_client:
+            reason = truncate_reason(message)
+            raise ProtocolError(Violation.NONE, CloseCode.PROTOCOL_ERROR, reason) from None
+        raise ValueError(message) from None
+    if agreed is None:
+        return None
+    values = [text for text in (session.extensions, *sent) if isinstance(text, Value)]
+    return {
+        "server_no_context_takeover": agreed.server_no_context_takeover,
+        "client_no_context_takeover": agreed.client_no_context_takeover,
+        "server_max_window_bits": agreed.server_max_window_bits or 15,
+        "client_max_window_bits": agreed.client_max_window_bits or 15,
+        "level": values[0].level if values else LEVEL,
+        "mem_level": values[0].mem_level if values else MEM_LEVEL,
+    }
 
 
 def check_settings(level: int, mem_level: int, *window_bits: int) -> None:

@@ -8,7 +8,11 @@ from aiohttp import WSMsgType
 
 from ..wire.introspection import describe_fields
 
-__all__ = ("Message",)
+__all__ = ("TYPES", "Message")
+
+KNOWN = {kind.value: kind for kind in WSMsgType}
+#: aiohttp's types of messages by opcode. An IntEnum is slow as the key of a dict.
+TYPES: list[Any] = [KNOWN.get(opcode) for opcode in range(16)]
 
 
 class Message(NamedTuple):
@@ -20,7 +24,8 @@ class Message(NamedTuple):
     @property
     def type(self) -> WSMsgType:
         """The opcode in aiohttp's words: `WSMsgType.TEXT` or `WSMsgType.BINARY`."""
-        return WSMsgType(self.opcode)
+        kind: WSMsgType = TYPES[self.opcode]
+        return kind
 
     def json(self, *, loads: Callable[[str | bytes], Any] = json.loads) -> Any:
         """Return what the data is the JSON of. ValueError if it is none (by `json.loads`)."""

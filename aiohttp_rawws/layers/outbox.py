@@ -17,7 +17,7 @@ __all__ = ("Outbox", "send_compressed")
 class Outbox:
     """Sends messages of many tasks, compressed as negotiated. None stands within another."""
 
-    __slots__ = ("_put_whole", "_reader", "_session", "_turn", "_unfinished", "_writer")
+    __slots__ = ("_put_whole", "_reader", "_session", "_turns", "_unfinished", "_writer")
 
     def __init__(self, session: RawWebSocketSession, deflate: PermessageDeflate | None) -> None:
         connection = connection_of(session)
@@ -28,24 +28,22 @@ class Outbox:
         self._put_whole: Callable[[Frame], object] = connection.sender.send
         if deflate is not None:
             self._put_whole = partial(send_compressed, connection.sender, deflate)
-        # Held while a message is sent in fragments.
-        self._turn = asyncio.Lock()
+        # Taken while a message is sent in fragments, and by those that come meanwhile.
+        self._turns = Turns()
         # A message was begun that will never be finished.
         self._unfinished = False
 
     def send(self, frame: Frame) -> Awaitable[None] | None:
         """Send a whole message. Return what to await, None if there is no need to."""
-        if self._turn.locked():
+        if self._turns.number:
             return self._send_later(frame)
         self._put(frame)
         return self._session.drain() if self._writer.paused else None
 
     async def _send_later(self, frame: Frame) -> None:
         """Send a whole message behind the one that is sent in fragments."""
-        while self._turn.locked():
-            async with self._turn:
-                pass
-        self._put(frame)
+        async with self._turns:
+            self._put(frame)
         if self._writer.paused:
             await self._session.drain()
 
@@ -53,7 +51,7 @@ class Outbox:
         """Send each item of `source` as a fragment of one message."""
         if not isinstance(source, AsyncIterable):
             raise TypeError(f"send_fragments takes an asynchronous iterable, got {shown(source)}")
-        async with self._turn:
+        async with self._turns:
             kind: type | None = None
             try:
                 async for data in source:
@@ -75,6 +73,29 @@ class Outbox:
         if self._unfinished:
             raise SessionClosed("a message was left unfinished: no other can follow it")
         self._put_whole(frame)
+
+
+class Turns:
+    """A block that one task runs at a time, in the order in which they came."""
+
+    __slots__ = ("_lock", "number")
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        #: How many tasks are in the block, or wait for it.
+        self.number = 0
+
+    async def __aenter__(self) -> None:
+        self.number += 1
+        try:
+            await self._lock.acquire()
+        except BaseException:
+            self.number -= 1
+            raise
+
+    async def __aexit__(self, *error: object) -> None:
+        self.number -= 1
+        self._lock.release()
 
 
 def send_compressed(sender: Sender, deflate: PermessageDeflate | None, frame: Frame) -> None:

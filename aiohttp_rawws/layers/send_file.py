@@ -44,7 +44,8 @@ async def send_file(
     if not isinstance(session, RawWebSocketSession):
         raise TypeError(f"send_file takes a session, got {shown(session)}")
     check_frame(opcode, size)
-    if connection_of(session).sender.unfinished:
+    sender = connection_of(session).sender
+    if sender.unfinished:
         raise half_sent()
     offset = 0
     try:
@@ -52,12 +53,17 @@ async def send_file(
             data = await asyncio.to_thread(file.read, min(CHUNK, size - offset))
             if size and not data:
                 raise EOFError(f"the file has {offset} of {size} bytes")
-            await session.send_piece(piece_at(opcode, size, offset, data))
+            if not offset and sender.unfinished:
+                # Another frame was begun meanwhile.
+                raise half_sent()
+            piece = piece_at(opcode, size, offset, data)
             offset += len(data)
+            await session.send_piece(piece)
             if offset == size:
                 return
     except BaseException:
-        session.abort()
+        if offset or not sender.unfinished:
+            session.abort()
         raise
 
 

@@ -96,23 +96,31 @@ class TaskGroup:
         traceback: TracebackType | None,
     ) -> bool:
         self._body = None
+        self._end.leave()
         if error is not None and not self._interrupted:
             self.cancel_all_but(())
+        # The scope cancels once: what comes behind that is of others. Python 3.10 cannot tell.
+        was_told = self._interrupted and isinstance(error, asyncio.CancelledError)
         try:
-            error = await self._all_done() or error
+            late = await self._all_done()
         finally:
             self._end.remove(self)
+        error = late or error
         kind = None if error is None else type(error)
-        ended = self._scope.__exit__(kind, error, traceback) or (
-            error is not None and self._is_end(error)
-        )
-        if self._error is not None:
-            if error is None or ended:
-                raise self._error
-            tell(self._error, None)
-        if isinstance(error, asyncio.CancelledError) and not ended:
-            raise error
-        return ended
+        is_own = self._scope.__exit__(kind, error, traceback) and not (was_told and late)
+        ended = is_own or (error is not None and self._is_end(error))
+        failure, self._error = self._error, None
+        try:
+            if failure is not None:
+                if error is None or ended:
+                    raise failure
+                tell(failure, None)
+            if isinstance(error, asyncio.CancelledError) and not ended:
+                raise error
+            return ended
+        finally:
+            # Their tracebacks refer to this frame.
+            del failure, error, late
 
     async def _all_done(self) -> "asyncio.CancelledError | None":
         """Wait for the tasks. Return the cancellation that came meanwhile, which cancels them."""

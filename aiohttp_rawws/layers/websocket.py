@@ -59,8 +59,8 @@ class WebSocketSession:
     message costs its size in memory, and twice that at its end.
 
     It answers pings and the peer's Close while somebody receives. Leaving the block closes with
-    1000, or by an exception with its code: 1011, 1001 for a cancellation, that of a
-    ProtocolError. docs/layers.md lists what it does on its own.
+    1000, or by an exception with its code: 1011, 1001 for a cancellation and for a generator that
+    is closed, that of a ProtocolError. docs/layers.md lists what it does on its own.
 
     - `max_message_size` (bytes, 16 MiB): a bigger message is a `FrameTooBig` (1009). The
       session's `max_frame_size` does not count here.
@@ -140,7 +140,7 @@ class WebSocketSession:
         frame = self._session.close_received
         if frame is not None:
             return NO_STATUS if frame.close_code is None else frame.close_code
-        return ABNORMAL if self._end.ended or self._session.closed else None
+        return ABNORMAL if self._end.is_abnormal() else None
 
     # -- receiving -------------------------------------------------------------------------
 
@@ -245,9 +245,12 @@ class WebSocketSession:
         await self._end.close(code, reason)
 
     def _lose(self) -> None:
-        """Drop the connection of a silent peer."""
+        """Drop the connection of a silent peer, or note that a peer has ended a while ago."""
         if self._pulse is not None and self._pulse.silent:
             self._session.abort()
+        else:
+            # The session may not know of it: nothing is read while too much is not received.
+            self._end.note_peer_end()
 
     # -- the block -------------------------------------------------------------------------
 
@@ -281,8 +284,8 @@ class WebSocketSession:
 
         When the connection ends, all that wait in the block are cancelled: its tasks, and the
         block itself unless it receives. What is behind the block runs then. The task that
-        receives, and one that closes, see the end themselves and go on. If nobody receives, the
-        block ends `close_timeout` seconds after the peer.
+        receives, and one that closes, see the end themselves and go on. If nobody receives what
+        came before the end, the block ends `close_timeout` seconds after the peer.
 
         The block waits for its tasks, as `asyncio.TaskGroup` does. An error of a task cancels the
         others and is raised as it is. `SessionClosed` and `EndOfStream` of a connection that has
@@ -335,10 +338,13 @@ def websocket_handler(
         add_raw_websocket(app.router, "/ws", websocket_handler(echo, heartbeat=20))
 
     `options` are those of `WebSocketSession`. An exception of the handler is a 1011 to the peer
-    and an ERROR in the log. TypeError for a function that is not a coroutine function.
+    and an ERROR in the log. TypeError for a function that is not a coroutine function, and for an
+    option that a `WebSocketSession` does not have.
     """
     if not inspect.iscoroutinefunction(handler):
         raise TypeError(f"websocket_handler takes a coroutine function, got {shown(handler)}")
+    for name in options.keys() - WebSocketOptions.__annotations__.keys():
+        raise TypeError(f"websocket_handler takes no option {name!r}")
     check_options(**options)
 
     @functools.wraps(handler)

@@ -10,6 +10,8 @@ __all__ = (
     "check_flag",
     "check_octets",
     "check_seconds",
+    "check_seed",
+    "check_text",
     "split_of",
 )
 
@@ -40,6 +42,12 @@ def check_count(
         raise ValueError(f"{name} is a whole number {limits}, got {value}")
 
 
+def check_seed(seed: object) -> None:
+    """Raise TypeError for anything but a whole number, or None."""
+    if seed is not None and not isinstance(seed, int):
+        raise TypeError(f"seed is a whole number, got {seed!r}")
+
+
 def check_flag(name: str, value: object, *, optional: bool = False) -> None:
     """Raise TypeError for anything but True and False."""
     if not isinstance(value, bool) and not (value is None and optional):
@@ -51,6 +59,20 @@ def check_octets(name: str, value: object, *, optional: bool = False) -> None:
     if not isinstance(value, bytes) and not (value is None and optional):
         hint = "; text.encode() makes bytes" if isinstance(value, str) else ""
         raise TypeError(f"{name} is bytes, got {value!r}{hint}")
+
+
+def check_text(
+    name: str, value: object, encoding: str = "latin-1", *, optional: bool = False
+) -> None:
+    """Raise TypeError for anything but a str, ValueError for one that this encoding has not."""
+    if value is None and optional:
+        return
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a text, got {value!r}")
+    try:
+        value.encode(encoding)
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} has a character that {encoding} has not: {value!r}") from None
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:

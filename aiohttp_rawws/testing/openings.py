@@ -1,14 +1,14 @@
 """The steps that begin a script: an opening handshake of either role, right or wrong."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from multidict import CIMultiDict
 
 from ..wire.handshake import accept_key
-from .arguments import Split, check_count, check_octets, check_seconds, split_of
-from .errors import PeerEnded, PeerSilent, Unexpected
+from .arguments import Split, check_count, check_octets, check_seconds, check_text, split_of
+from .errors import NotHttp, PeerEnded, PeerSilent, Unexpected
 from .http import HeaderLines, HttpHead, head_bytes
 from .player import Player
 
@@ -43,6 +43,8 @@ class Answer:
     def __post_init__(self) -> None:
         check_count("the status of an answer", self.status, 100, 999)
         check_octets("body", self.body)
+        for name in ("accept", "protocol", "extensions"):
+            check_text(name, getattr(self, name), optional=True)
         if not callable(self.raw):
             check_octets("raw", self.raw, optional=True)
         check_sent(self)
@@ -61,7 +63,9 @@ class Answer:
         if self.status == 101:
             headers["Upgrade"] = "websocket"
             headers["Connection"] = "Upgrade"
-            headers["Sec-WebSocket-Accept"] = self.accept or accept_key(request.key)
+            headers["Sec-WebSocket-Accept"] = (
+                accept_key(request.key) if self.accept is None else self.accept
+            )
             if self.protocol is not None:
                 headers["Sec-WebSocket-Protocol"] = self.protocol
             if self.extensions is not None:
@@ -100,8 +104,13 @@ class Request:
     version: str = "HTTP/1.1"
 
     def __post_init__(self) -> None:
-        if isinstance(self.protocols, str):
+        if isinstance(self.protocols, str) or not isinstance(self.protocols, Sequence):
             raise TypeError(f"protocols are a sequence of names, got {self.protocols!r}")
+        for name in self.protocols:
+            check_text("a protocol", name)
+        for name in ("path", "host", "method", "version"):
+            check_text(name, getattr(self, name))
+        check_text("extensions", self.extensions, optional=True)
         check_octets("raw", self.raw, optional=True)
         check_count("the status of an answer", self.status, 0, 999, optional=True)
         check_sent(self)
@@ -148,9 +157,22 @@ def check_sent(step: Answer | Request) -> None:
     check_seconds("gap", step.gap)
     check_count("cut", step.cut, optional=True)
     object.__setattr__(step, "split", split_of(step.split))
-    for pair in changed(CIMultiDict(), step.headers):
-        if len(pair) != 2 or not all(isinstance(each, str) for each in pair):
-            raise TypeError(f"headers are names and values, got {pair!r}")
+    object.__setattr__(step, "headers", header_lines(step.headers))
+
+
+def header_lines(headers: HeaderLines) -> HeaderLines:
+    """Return a mapping, or pairs as a tuple. TypeError or ValueError for anything else."""
+    given: object = headers
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise TypeError(f"headers are a mapping, or pairs of a name and a value, got {given!r}")
+    # An iterator would do for one time only.
+    lines = headers if isinstance(headers, Mapping) else tuple(headers)
+    for pair in lines.items() if isinstance(lines, Mapping) else lines:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise TypeError(f"a header is a name and a value, got {pair!r}")
+        for each in pair:
+            check_text("a header", each)
+    return lines
 
 
 async def send_head(step: Answer | Request, head: bytes, player: Player) -> None:
@@ -179,6 +201,11 @@ def changed(headers: CIMultiDict[str], changes: HeaderLines) -> list[tuple[str, 
 async def read_head(player: Player, wanted: str) -> HttpHead:
     try:
         return await player.read_head()
-    except (PeerEnded, PeerSilent) as error:
-        player.transcript.compare(wanted, "nothing")
+    except (PeerEnded, PeerSilent, NotHttp) as error:
+        seen = "nothing"
+        if isinstance(error, PeerEnded):
+            seen = "RST" if error.reset else "FIN"
+        elif isinstance(error, NotHttp):
+            seen = str(error)
+        player.transcript.compare(wanted, seen)
         raise Unexpected(str(error)) from None

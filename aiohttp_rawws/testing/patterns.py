@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from inspect import iscoroutinefunction
 from pathlib import Path
 
 from ..wire.frames import Frame
@@ -9,6 +10,9 @@ from ..wire.names import OPCODES, Opcode, opcode_name
 from .arguments import check_count, check_flag, check_octets
 
 __all__ = ("FrameLike", "Pattern", "name_of", "opcode_of", "pattern_of", "shown")
+
+#: How many octets of a payload the text of a pattern has.
+SHOWN = 64
 
 BITS = ("fin", "rsv1", "rsv2", "rsv3")
 #: The names that stand for several opcodes.
@@ -24,7 +28,9 @@ class FrameLike:
     """A frame with these attributes. None is any value.
 
     `opcode` is a number, a name as "ping", or "any", "data" (also continuations), "control".
-    `contains` is a part of the payload. `masked` tells whether the frame is masked on the wire.
+    `payload` is all of it, `contains` a part, `length` its size in bytes. `fin`, `rsv1`, `rsv2` and
+    `rsv3` are bits of the header. `masked` tells whether the frame is masked on the wire.
+    `close_code` is that of a Close.
     """
 
     opcode: int | str = "any"
@@ -67,7 +73,7 @@ class FrameLike:
             if value is True:
                 words.append(field.name)
             elif value is not None:
-                words.append(f"{field.name}={value!r}")
+                words.append(f"{field.name}={in_short(value)}")
         return " ".join(words)
 
 
@@ -83,8 +89,8 @@ def pattern_of(pattern: Pattern) -> Callable[[Frame], object]:
         return FrameLike(pattern)
     if isinstance(pattern, FrameLike):
         return pattern
-    # A class, as Frame itself, would make something true of any frame.
-    if callable(pattern) and not isinstance(pattern, type):
+    # A class, as Frame itself, makes something true of any frame, as a coroutine function does.
+    if callable(pattern) and not isinstance(pattern, type) and not iscoroutinefunction(pattern):
         return Predicate(pattern)
     raise TypeError(
         f"a pattern is a frame, an opcode, a FrameLike or a function of a frame, got {pattern!r}"
@@ -125,6 +131,13 @@ def name_of(function: Callable[..., object]) -> str:
 def shown(frame: Frame) -> str:
     """Return a frame on a line: opcode, bits, length, payload."""
     return repr(frame)[len("<Frame ") : -1]
+
+
+def in_short(value: object) -> str:
+    """Return a value on a line; of many octets the first ones, and how many there are."""
+    if isinstance(value, bytes) and len(value) > SHOWN:
+        return f"{value[:SHOWN]!r}... ({len(value)} bytes)"
+    return repr(value)
 
 
 def opcodes_of(opcode: int | str) -> tuple[int, ...]:

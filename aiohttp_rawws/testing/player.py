@@ -48,12 +48,16 @@ class Player:
 
     async def run(self, step: "Step") -> None:
         """Play a step."""
-        self.step, self.compared = step, len(self.transcript.expected)
+        self.step, self.compared = step, self.transcript.compared
         await step.run(self)
 
     async def read_head(self) -> HttpHead:
-        """Read the peer's side of the handshake."""
-        self.head = await self.wire.read_head()
+        """Read the peer's side of the handshake. Raises as `read_frame`, and NotHttp."""
+        try:
+            self.head = await self.wire.read_head()
+        except PeerEnded as end:
+            self.note_end(end)
+            raise
         self.transcript.note("seen", self.head)
         return self.head
 
@@ -165,7 +169,9 @@ class Played:
 
     def __str__(self) -> str:
         who = f"script {self.name!r} ({self.role}, seed {self.seed})"
-        place = {None: "its end", 0: "the handshake"}.get(self.step, f"step {self.step}")
+        place = f"step {self.step}" if self.step else "the handshake"
+        if self.step is None:
+            place = "the end"
         table = ""
         if self.transcript.expected:
             table = "\n" + self.transcript.side_by_side(marked=self.marked)
@@ -225,9 +231,8 @@ async def play(
         if recording is not None:
             recording.ended(player.ended_first, player.end)
             if recording.error is not None:
-                said = f"the capture cannot be written: {recording.error}"
-                played.failure = played.failure or said
-                played.error = played.error or recording.error
+                played.at = "the capture"
+                played.fail(str(recording.error))
         played.finished = True
         played.head = player.head
         if player.end is not None:
@@ -261,7 +266,7 @@ async def run(steps: "list[Step]", player: Player, played: Played, first: int) -
 def fail(played: Played, player: Player, why: str) -> None:
     """Note that the step of a player failed."""
     played.at = str(player.step)
-    played.marked = len(player.transcript.expected) > player.compared
+    played.marked = player.transcript.compared > player.compared
     played.fail(why)
 
 

@@ -13,11 +13,12 @@ from typing import Any
 from yarl import URL
 
 from ..captures.recorder import Recorder
-from .arguments import check_count
-from .deadline import in_time
+from .arguments import check_count, check_seed
+from .deadline import end_tasks, in_time
 from .dialling import dial, host_of, target_of
-from .openings import Request
+from .openings import Answer, Request
 from .player import Played, play
+from .preset import Preset
 from .script import Script
 from .steps import Step
 from .transcript import Transcript
@@ -31,6 +32,10 @@ Scripts = Script | Sequence[Script] | Callable[[int], Script]
 
 #: How many connections a server plays by default.
 MAX_CONNECTIONS = 10_000
+#: How many connections may wait to be accepted: in a burst of more, some are a second late.
+BACKLOG = 1024
+#: How long a connection may be silent before it counts, in seconds.
+LOOK = 0.5
 #: How long a client may take for its TLS, in seconds.
 TLS_TIMEOUT = 10.0
 
@@ -42,15 +47,22 @@ async def play_client(
     ssl: ssl_module.SSLContext | bool = True,
     unix_socket: str | None = None,
     seed: int | None = None,
+    on_start: Callable[[Played], None] | None = None,
     recorder: Recorder | None = None,
 ) -> Played:
     """Connect to a server and play a script as its client. See `play`, and `dial` for the rest.
 
     A script without a `request`, and one with the default path or host, asks for those of the URL.
     """
+    check_seed(seed)
     wire = await dial(url, ssl=ssl, unix_socket=unix_socket, timeout=script.timeout)
     return await play(
-        script, wire, seed=seed, opening=lambda step: aimed(step, url), recorder=recorder
+        script,
+        wire,
+        seed=seed,
+        opening=lambda step: aimed(step, url),
+        on_start=on_start,
+        recorder=recorder,
     )
 
 
@@ -77,12 +89,14 @@ class ScriptServer:
         self._scripts = checked(scripts)
         self._recorder = recorder
         check_count("limit", limit, optional=True)
+        check_seed(seed)
         #: The seed of the first connection. Each later one has the next.
         self.seed = secrets.randbits(32) if seed is None else seed
         self._limit = MAX_CONNECTIONS if limit is None else limit
         self._count = 0
-        #: The tasks that play, with the numbers of their connections.
-        self._tasks: dict[asyncio.Task[None], int] = {}
+        #: The tasks that play, with the numbers of their connections, None until they count.
+        self._tasks: dict[asyncio.Task[None], int | None] = {}
+        self._is_over = False
         self._ended = asyncio.Condition()
         self.url = ""
         #: How the connections go that were opened, in the order of their beginnings.
@@ -92,7 +106,7 @@ class ScriptServer:
 
     @property
     def connections(self) -> int:
-        """How many connections there were."""
+        """How many connections there were. One that ended without an octet does not count."""
         return self._count
 
     def script_for(self, number: int) -> Script:
@@ -105,22 +119,43 @@ class ScriptServer:
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Play the script of one connection, in a task. One behind the limit is dropped."""
-        if self._count >= self._limit:
+        if self._is_over or self._is_full() or len(self._tasks) >= MAX_CONNECTIONS:
             writer.transport.abort()
             return
-        number, self._count = self._count, self._count + 1
         wire = Wire(reader, writer, is_client=False)
-        task = asyncio.get_running_loop().create_task(self._play(number, wire))
-        self._tasks[task] = number
+        task = asyncio.get_running_loop().create_task(self._serve(wire))
+        self._tasks[task] = None
         task.add_done_callback(self._tasks.pop)
 
-    async def _play(self, number: int, wire: Wire) -> None:
+    def _is_full(self) -> bool:
+        return self._count >= self._limit
+
+    async def _serve(self, wire: Wire) -> None:
+        try:
+            # One that says nothing may have looked whether the port is open, and no more.
+            if (self._speaks_first() or await wire.heard(LOOK)) and not self._is_full():
+                await self._play(wire)
+        finally:
+            wire.transport.abort()
+
+    def _speaks_first(self) -> bool:
+        """Return True if the next script does not begin with reading the request."""
+        if callable(self._scripts):
+            # It is asked once only.
+            return False
+        first = self.script_for(self._count).whole(is_client=False)[:1]
+        return not (first and isinstance(first[0], Answer))
+
+    async def _play(self, wire: Wire) -> None:
+        number, self._count = self._count, self._count + 1
+        if task := asyncio.current_task():
+            self._tasks[task] = number
         seed = self.seed + number
         try:
             script = checked_script(self.script_for(number))
         except Exception as error:
-            wire.transport.abort()
             played = Played("script", "server", seed, Transcript(), finished=True, error=error)
+            played.step = 0
             played.failure = f"no script for connection {number}: {error!r}"
             self.started.append(played)
         else:
@@ -158,17 +193,15 @@ class ScriptServer:
 
         Scripts that wait for something have up to `grace` seconds: it may be on its way.
         """
+        self._is_over = True
         try:
             if waiting := [task for task, n in self._tasks.items() if self._waits(n)]:
                 await asyncio.wait(waiting, timeout=grace)
         finally:
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(self._tasks)
 
-    def _waits(self, number: int) -> bool:
-        return number >= len(self.started) or self.started[number].waits
+    def _waits(self, number: int | None) -> bool:
+        return not self._is_full() if number is None else self.started[number].waits
 
 
 def checked(scripts: Scripts) -> Scripts:
@@ -177,7 +210,7 @@ def checked(scripts: Scripts) -> Scripts:
         return scripts
     given: object = scripts
     if not isinstance(given, (list, tuple)):
-        raise TypeError(f"scripts are a Script, a list, or a function, got {given!r}")
+        raise TypeError(f"scripts are a Script, a list, or a function, got {named(given)}")
     if not scripts:
         raise ValueError("a list of scripts needs one at least")
     return [checked_script(script) for script in scripts]
@@ -185,8 +218,17 @@ def checked(scripts: Scripts) -> Scripts:
 
 def checked_script(script: object) -> Script:
     if not isinstance(script, Script):
-        raise TypeError(f"a Script is needed, got {script!r}")
+        raise TypeError(f"a Script is needed, got {named(script)}")
     return script
+
+
+def named(given: object) -> str:
+    """Return what was given in place of a script, and what makes a script of it."""
+    if isinstance(given, Preset):
+        return f"the preset {given.name!r}: use its script('server')"
+    if isinstance(given, (str, os.PathLike)):
+        return f"{str(given)!r}: use load_script(path), or preset(name).script('server')"
+    return repr(given)
 
 
 @contextlib.asynccontextmanager
@@ -209,7 +251,7 @@ async def script_server(
     connections. It raises nothing for scripts that failed: `ScriptServer.check()` does.
     """
     scripted = ScriptServer(scripts, seed=seed, limit=limit, recorder=recorder)
-    options: dict[str, Any] = {"ssl": ssl}
+    options: dict[str, Any] = {"ssl": ssl, "backlog": BACKLOG}
     if ssl is not None:
         options["ssl_handshake_timeout"] = TLS_TIMEOUT
     if sock is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .arguments import check_seconds
 from .script import Script
 
 __all__ = ("Preset",)
@@ -34,6 +35,7 @@ class Preset:
         """
         if role not in self.makers:
             raise ValueError(f"{self.name} is for a {' or a '.join(self.roles)}, not for a {role}")
+        check_seconds("timeout", timeout, optional=True)
         script = self.makers[role]()
         script.name = self.name
         if timeout is not None:

@@ -18,8 +18,8 @@ MAX_WAITING = 2**20
 class WireRecording:
     """Keeps one connection in a capture, octet by octet, from its handshake on.
 
-    A connection without a whole handshake is not kept. A capture that cannot be written stops
-    nothing: `error` tells it.
+    A connection without a whole handshake is not kept. What cannot be written does not disturb the
+    connection: `error` tells, and nothing more is kept.
     """
 
     def __init__(self, recorder: Recorder, wire: Wire) -> None:
@@ -35,20 +35,20 @@ class WireRecording:
         wire.on_octets = self._octets
 
     def _octets(self, direction: str, data: bytes) -> None:
-        with self._noting_errors():
-            self._record(direction, data)
+        with self._kept():
+            self._keep(direction, data)
 
     @contextlib.contextmanager
-    def _noting_errors(self) -> Iterator[None]:
-        """Note an error of the file, which is none of the peer."""
+    def _kept(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
+            self._is_open, self._is_refused = False, True
             self.error = error
 
-    def _record(self, direction: str, data: bytes) -> None:
+    def _keep(self, direction: str, data: bytes) -> None:
         side = self._sides[direction]
-        if self._is_refused or self.error is not None:
+        if self._is_refused:
             return
         if self._is_open:
             self._recording.octets(side, data)
@@ -80,12 +80,14 @@ class WireRecording:
 
     def ended(self, ours: str | None, theirs: PeerEnded | None) -> None:
         """Note how the connection ended: by a "FIN" or "RST" of ours, or by the peer."""
-        if not self._is_open or self.error is not None:
-            return
-        first, reason = self._recording.first_close, "close"
-        if first is None and ours is None and theirs is not None:
-            first, reason = self._sides["seen"], "lost" if theirs.reset else "end of stream"
-        elif first is None:
-            first, reason = self._sides["sent"], "lost" if ours == "RST" else "end of stream"
-        with self._noting_errors():
-            self._recording.end(first, reason)
+        if self._is_open:
+            with self._kept():
+                self._end(ours, theirs)
+
+    def _end(self, ours: str | None, theirs: PeerEnded | None) -> None:
+        if self._recording.first_close is not None:
+            self._recording.end(self._recording.first_close, "close")
+        elif ours is None and theirs is not None:
+            self._recording.end(self._sides["seen"], "lost" if theirs.reset else "end of stream")
+        else:
+            self._recording.end(self._sides["sent"], "lost" if ours == "RST" else "end of stream")

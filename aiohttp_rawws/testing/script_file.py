@@ -32,6 +32,8 @@ HEADER = ("name", "timeout", "handshake")
 BITS = ("fin", "rsv1", "rsv2", "rsv3")
 LIKE = ("payload", "contains", *BITS, "masked", "length", "close_code")
 PACE = ("split", "gap")
+#: How many octets a table may stand for: a payload of the largest frame.
+MAX_OCTETS = 64 * 2**20
 
 
 class ScriptFileError(ValueError):
@@ -48,7 +50,8 @@ def load_script(path: str | Path) -> Script:
     if path.suffix not in readers:
         raise ScriptFileError(f"{path}: the name of a script ends in .toml, .json or .jsonl")
     try:
-        return script_of(readers[path.suffix](path.read_text(encoding="utf-8")), path.stem)
+        # Some editors begin a file with a byte order mark.
+        return script_of(readers[path.suffix](path.read_text(encoding="utf-8-sig")), path.stem)
     except (ValueError, TypeError, RecursionError) as error:
         raise ScriptFileError(f"{path}: {error}") from None
 
@@ -60,7 +63,7 @@ def read_toml(text: str) -> Table:
 
 
 def read_json(text: str) -> Table:
-    described = json.loads(text)
+    described = read_value(text)
     if not isinstance(described, dict):
         raise ScriptFileError('a script is an object with a list "steps"')
     return described
@@ -72,13 +75,29 @@ def read_json_lines(text: str) -> Table:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
-                lines.append(json.loads(line))
+                lines.append(read_value(line))
             except ValueError as error:
                 raise ScriptFileError(f"line {number}: {error}") from None
+            if not isinstance(lines[-1], dict):
+                raise ScriptFileError(f"line {number}: a step is an object, got {lines[-1]!r}")
     first = lines[0] if lines else None
     has_header = isinstance(first, dict) and set(first) <= set(HEADER)
     header = lines.pop(0) if has_header else {}
     return {**header, "steps": lines}
+
+
+def read_value(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=table_of)
+
+
+def table_of(pairs: list[tuple[str, Any]]) -> Table:
+    """Return an object of JSON. ValueError if a key stands twice, which TOML forbids as well."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in table if keys.count(key) > 1)
+        raise ValueError(f"{twice!r} stands twice in an object")
+    return table
 
 
 def script_of(described: Table, name: str = "script") -> Script:
@@ -157,21 +176,24 @@ def expect_end(script: Script, how: Any, rest: Table, where: str) -> None:
 
 def echo(script: Script, value: Any, rest: Table, where: str) -> None:
     only_true("echo", value)
-    wanted = like(rest.pop("until"), rest) if "until" in rest else None
-    script.echo(wanted, **options_of(rest))
+    if "until" in rest:
+        script.echo(like(rest.pop("until"), rest), **options_of(rest))
+        return
+    for key in rest:
+        if key in (*LIKE, "count"):
+            raise ValueError(f"{key} needs until")
+    script.echo(**rest)
 
 
 def send(script: Script, opcode: Any, rest: Table, where: str) -> None:
     pace = {key: rest.pop(key) for key in ("masked", *PACE, "times", "cut") if key in rest}
     copies = rest.pop("copy", False)
     check_flag("copy", copies)
+    if copies and (own := [key for key in ("payload", "code", "reason") if key in rest]):
+        raise ValueError(f"copy is in place of {own[0]}")
     # Made here in any case: a mistake is told with its place.
     frame = frame_of(opcode, rest)
-    if not copies:
-        script.send(frame, **pace)
-        return
-
-    script.send(Copy(frame), **pace)
+    script.send(Copy(frame) if copies else frame, **pace)
 
 
 def send_octets(script: Script, data: Any, rest: Table, where: str) -> None:
@@ -220,6 +242,7 @@ def branch(script: Script, cases: Any, rest: Table, where: str) -> None:
         if "if" in case:
             found.append((like(case["if"], case), then))
         elif number == len(cases) and found:
+            known(case, ("else", "steps"), inner)
             only_true("else", case["else"])
             otherwise = then
         else:
@@ -292,6 +315,8 @@ def frame_of(opcode: Any, rest: Table) -> Frame:
     payload = octets_of(rest.get("payload", ""))
     reason = word("reason", rest.get("reason", ""))
     if "code" in rest:
+        if "payload" in rest:
+            raise ValueError("a code is in place of a payload")
         check_count("code", rest["code"], 0, 0xFFFF)
         payload = rest["code"].to_bytes(2, "big") + reason.encode()
     elif reason:
@@ -318,15 +343,18 @@ def octets_of(value: Any) -> bytes:
     """Return octets: of a text its UTF-8, else of `hex`, `base64`, or `text` `times` times."""
     if isinstance(value, str):
         return value.encode()
-    if isinstance(value, dict):
-        known(value, ("hex", "base64", "text", "times"), "a table of octets")
+    if isinstance(value, dict) and set(value) <= {*OCTETS, "times"}:
         times = value.get("times", 1)
-        check_count("times", times, 0, 2**26)
-        kinds = [(key, read) for key, read in OCTETS.items() if key in value]
+        check_count("times", times)
+        kinds = [key for key in OCTETS if key in value]
         if len(kinds) == 1:
-            key, read = kinds[0]
-            return read(word(key, value[key])) * int(times)
-    raise ValueError(f"octets are a text, or a table with hex, base64 or text, got {value!r}")
+            octets = OCTETS[kinds[0]](word(kinds[0], value[kinds[0]]))
+            if len(octets) * times > MAX_OCTETS:
+                raise ValueError(f"octets are {MAX_OCTETS} at most, got {len(octets)} * {times}")
+            return octets * int(times)
+    raise ValueError(
+        f"octets are a text, or a table with hex, base64 or text, and times, got {value!r}"
+    )
 
 
 def hex_of(text: Any) -> bytes:

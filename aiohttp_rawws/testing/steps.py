@@ -45,6 +45,10 @@ class Step(Protocol):
 ToSend = Frame | Callable[[Frame], Frame]
 
 
+#: How many frames the text of a step has.
+SHOWN = 5
+
+
 @dataclass(frozen=True)
 class Send:
     """Send frames. A client masks them unless `masked` is False, a server only if it is True."""
@@ -77,9 +81,13 @@ class Send:
                 )
 
     def __str__(self) -> str:
-        return "send " + ", ".join(
-            shown(each) if isinstance(each, Frame) else name_of(each) for each in self.frames
-        )
+        frames = [
+            shown(each) if isinstance(each, Frame) else name_of(each)
+            for each in self.frames[:SHOWN]
+        ]
+        if len(self.frames) > SHOWN:
+            frames.append(f"and {len(self.frames) - SHOWN} more")
+        return "send " + ", ".join(frames)
 
 
 @dataclass(frozen=True)
@@ -209,6 +217,8 @@ class Repeat:
     async def run(self, player: Player) -> None:
         for _ in range(self.times):
             await run_all(self.steps, player)
+            # Steps that do not wait must not keep the loop, and a cancellation, from their turn.
+            await asyncio.sleep(0)
 
     def __str__(self) -> str:
         return f"repeat {self.times} times"

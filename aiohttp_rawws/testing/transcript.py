@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from ..wire.frames import Frame
@@ -11,7 +12,7 @@ from .patterns import shown
 
 __all__ = ("Entry", "Transcript")
 
-#: How many entries are kept, and how many bytes of payload: the first ones.
+#: How many entries are kept, and how many bytes of payload. In more the middle is left out.
 MAX_ENTRIES = 10_000
 MAX_BYTES = 64 * 2**20
 #: How much of a payload a report holds, in bytes.
@@ -61,6 +62,13 @@ class Entry:
         return said
 
 
+def printable(text: str) -> str:
+    """Escape what a peer may have sent to a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
 def names_of(violations: Violation) -> list[str]:
     # Python 3.10 cannot iterate over the members of a flag.
     single = [each for each in Violation if each.value.bit_count() == 1]
@@ -75,28 +83,50 @@ def size_of(what: Frame | HttpHead | bytes | str) -> int:
 
 @dataclass
 class Transcript:
-    """The entries of one connection, and the pairs of what was expected and what was seen."""
+    """The entries of one connection, and the pairs of what was expected and what was seen.
+
+    Of a very long conversation the first half of the entries is kept, and at least four fifths as
+    many of the last ones; and the last pairs.
+    """
 
     entries: list[Entry] = field(default_factory=list)
     expected: list[tuple[str, str]] = field(default_factory=list)
-    #: How many entries were left out.
+    #: How many entries were left out, between the first ones and the last ones.
     left_out: int = 0
+    #: How many pairs there were, also those that are not kept.
+    compared: int = 0
+    #: How many entries are the first ones, None until one was left out.
+    _first: int | None = None
     _size: int = 0
     _start: float = field(default_factory=time.monotonic)
 
     def note(self, direction: str, what: Frame | HttpHead | bytes | str) -> None:
-        """Add an entry. Of a very long conversation the later ones are only counted."""
-        size = size_of(what)
-        if len(self.entries) >= MAX_ENTRIES or self._size + size > MAX_BYTES:
-            self.left_out += 1
-            return
-        self._size += size
+        """Add an entry, which is always kept. An earlier one may have to go."""
         self.entries.append(Entry(time.monotonic() - self._start, direction, what))
+        self._size += size_of(what)
+        while len(self.entries) > MAX_ENTRIES or self._size > MAX_BYTES:
+            if self._first is None:
+                self._first = self._half()
+            # Some at once: in a flood each entry would move half of them.
+            end = min(self._first + MAX_ENTRIES // 10 + 1, len(self.entries) - 1)
+            gone = self.entries[self._first : end]
+            if not gone:
+                return
+            del self.entries[self._first : end]
+            self._size -= sum(size_of(entry.what) for entry in gone)
+            self.left_out += len(gone)
+
+    def _half(self) -> int:
+        """Return how many entries have half of the room."""
+        sizes = accumulate(size_of(entry.what) for entry in self.entries[: MAX_ENTRIES // 2])
+        return sum(size <= MAX_BYTES // 2 for size in sizes)
 
     def compare(self, expected: str, seen: str) -> None:
         """Note what a step expected and what came."""
-        if len(self.expected) < MAX_ENTRIES:
-            self.expected.append((expected, seen))
+        self.compared += 1
+        self.expected.append((expected, seen))
+        if len(self.expected) > MAX_ENTRIES:
+            del self.expected[: MAX_ENTRIES // 10 + 1]
 
     def frames(self, direction: str = "seen") -> list[Frame]:
         """Return the frames of one direction."""
@@ -108,7 +138,7 @@ class Transcript:
 
     def side_by_side(self, last: int = 20, *, marked: bool = True) -> str:
         """Return the last expectations as two columns, with a mark before the last one."""
-        rows = self.expected[-last:]
+        rows = [(printable(wanted), printable(seen)) for wanted, seen in self.expected[-last:]]
         width = max([len(wanted) for wanted, _ in rows] + [len("expected")])
         lines = [f"    {'expected':{width}}  seen"]
         for number, (wanted, seen) in enumerate(rows, 1):

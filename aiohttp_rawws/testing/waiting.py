@@ -4,9 +4,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
 from ..wire.names import Opcode
-from .arguments import check_choice, check_count, check_flag, check_seconds
+from .arguments import check_choice, check_count, check_flag, check_seconds, check_text
 from .deadline import in_time
 from .errors import PeerEnded, Unexpected
 from .patterns import pattern_of, shown
@@ -127,6 +128,7 @@ class CloseHandshake:
 
     def __post_init__(self) -> None:
         check_count("a close code", self.code, 0, 0xFFFF, optional=True)
+        check_text("the reason", self.reason, "utf-8")
         check_seconds("within", self.within, optional=True)
 
     async def run(self, player: Player) -> None:
@@ -155,6 +157,8 @@ class Echo:
     def __post_init__(self) -> None:
         check_count("count", self.count, 1)
         check_flag("pongs", self.pongs)
+        if self.until is None and self.count > 1:
+            raise ValueError("count is of the frames like `until`, which is missing")
 
     @property
     def expects(self) -> bool:
@@ -197,7 +201,8 @@ async def awaited(
 ) -> T:
     """Wait for the peer for `within` seconds, by default the script's timeout.
 
-    Raises Unexpected, with the pair noted, if it ends its stream or nothing comes.
+    Raises Unexpected, with the pair noted, if it ends its stream or nothing comes, ProtocolError
+    for what cannot be read as a frame.
     """
     seconds = player.wire.timeout if within is None else within
     try:
@@ -205,6 +210,9 @@ async def awaited(
     except PeerEnded as end:
         player.transcript.compare(str(wanted), "RST" if end.reset else "FIN")
         raise Unexpected(str(end)) from None
+    except ProtocolError as error:
+        player.transcript.compare(str(wanted), f"no frame: {error}")
+        raise
     except TimeoutError:
         player.transcript.compare(str(wanted), "nothing")
         raise Unexpected(f"it did not come within {seconds:g} s") from None

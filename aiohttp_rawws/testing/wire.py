@@ -52,7 +52,8 @@ class Wire:
         self._reader = reader
         self._writer = writer
         self._parser = new_parser(is_client)
-        # What was read and is not taken apart yet.
+        # What was read ahead, and what is not taken apart yet.
+        self._early = b""
         self._tail = b""
 
     # -- opening ---------------------------------------------------------------------------
@@ -180,9 +181,24 @@ class Wire:
         """Read octets: those of one read of the system. Raises PeerEnded and PeerSilent."""
         return await self._in_time(self._read(), "nothing came")
 
+    async def heard(self, within: float) -> bool:
+        """Wait for the peer's first octet for some seconds, and leave it to be read.
+
+        Return False if the peer ended its stream without one.
+        """
+        try:
+            self._early = await in_time(self._reader.read(READ_SIZE), within)
+        except TimeoutError:
+            # The two may have come together.
+            return not self._reader.at_eof() and self._reader.exception() is None
+        except (ConnectionError, ssl.SSLError):
+            return False
+        return bool(self._early)
+
     async def _read(self) -> bytes:
         try:
-            data = await self._reader.read(READ_SIZE)
+            data, self._early = self._early, b""
+            data = data or await self._reader.read(READ_SIZE)
         except (ConnectionError, ssl.SSLError):
             raise PeerEnded(True, self._is_partial()) from None
         if not data:

@@ -4,27 +4,26 @@ import asyncio
 import contextlib
 import json
 import os
-import resource
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 import trustme
 
-from aiohttp_rawws import Frame
+from aiohttp_rawws import Frame, testing
 from aiohttp_rawws.captures import FrameLine, read_capture
 from aiohttp_rawws.testing import Script, script_server
 from aiohttp_rawws.testing.presets import PRESETS
 from tests.support.command import End, complaint
 from tests.support.loops import ONE_LOOP
 from tests.support.octets import CLOSE, masked
-from tests.support.waiting import PATIENCE, patience
+from tests.support.waiting import PATIENCE, patience, until
 from tests.support.wire import Address, Wire
 
 GREETING = """
@@ -165,6 +164,13 @@ async def test_until_a_signal(greeting: Path) -> None:
     assert "expect TEXT: it was still waited for when the script was ended" in out
     async with playing(greeting, "--listen", 0, "--connections", 0) as play:
         assert await play.end(signal.SIGTERM) == (1, "no connection was played\n", "")
+    async with playing(greeting, "--listen", 0, "--connections", 2) as play:
+        # It looks whether the port is open.
+        socket.create_connection((play.address.host, play.address.port)).close()
+        await greet(play.address)
+        status, out, _ = await play.end(signal.SIGTERM)
+    ok = f"script 'greeting' (server, seed {play.seed}): ok\n"
+    assert (status, out) == (1, f"{ok}1 of 2 connections were played\n")
 
 
 @ONE_LOOP
@@ -263,6 +269,41 @@ async def test_a_client_over_tls_and_a_unix_socket(ask: Path, tmp_path: Path) ->
 
 
 @ONE_LOOP
+async def test_a_server_that_goes_away(ask: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
+        options = ("--connect", url, "--connections", 2, "--seed", 3, "--report", report)
+        async with playing(ask, *options) as play, patience():
+            sock, _ = await asyncio.get_running_loop().sock_accept(listener)
+            listener.close()
+            wire = await testing.Wire.of_socket(sock, is_client=False)
+            (await testing.play(Script().echo(), wire)).check()
+            status, out, errors = await play.end()
+    assert (status, out) == (
+        2,
+        "script 'ask' (client, seed 3): ok\n1 of 2 connections were played\n",
+    )
+    assert errors == f"aiohttp-rawws: cannot connect to {url}: Connection refused\n"
+    told = json.loads(report.read_text())
+    assert (told["ok"], len(told["played"])) == (False, 1)
+
+
+@ONE_LOOP
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_client_until_a_signal(ask: Path, number: int) -> None:
+    async with (
+        script_server(Script(timeout=60).expect("text").stall()) as server,
+        playing(ask, "--connect", server.url, "--seed", 3) as play,
+    ):
+        await until(lambda: bool(server.started and server.started[0].step == 2))
+        status, out, errors = await play.end(number)
+    failed = "script 'ask' (client, seed 3) failed at step 2: expect TEXT: it was still waited for"
+    assert (status, out.startswith(failed), errors) == (1, True, "")
+
+
+@ONE_LOOP
 async def test_nobody_is_there(ask: Path) -> None:
     async with playing(ask, "--connect", "ws://127.0.0.1:1/") as play:
         status, out, errors = await play.end()
@@ -270,56 +311,7 @@ async def test_nobody_is_there(ask: Path) -> None:
     assert errors == ("aiohttp-rawws: cannot connect to ws://127.0.0.1:1/: Connection refused\n")
 
 
-# -- what it is told -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ("--listen 0", "a FILE is needed, or --presets"),
-        ("no-pong", "--listen or --connect is needed"),
-        ("no-pong --listen 0 --connect ws://h", "not allowed with argument --listen"),
-        ("no-ping --listen 0", "there is no preset 'no-ping'; did you mean no-pong"),
-        ("x.toml --listen 0", "cannot read x.toml: No such file or directory"),
-        ("./x --listen 0", "x: the name of a script ends in .toml, .json or .jsonl"),
-        ("no-pong --listen x", "argument --listen: not PORT, :PORT, HOST:PORT"),
-        ("no-pong --connect ftp://h", "argument --connect: not a ws, wss, http or https URL"),
-        ("no-pong --connect ws://h:port", "argument --connect: "),
-        ("no-pong --listen 0 --connections x", "not a number of connections: 'x'"),
-        ("no-pong --listen 0 --connections 10001", "not a number of connections: '10001'"),
-        ("no-pong --connect ws://h --connections 0", "--connections 0 is for --listen"),
-        ("no-pong --listen 0 --capture -", "--capture needs a file: standard output has the rep"),
-        ("no-pong --listen 0 --timeout 0", "argument --timeout: not a number of seconds above 0"),
-        ("no-pong --listen 0 --seed x", "argument --seed: invalid int value: 'x'"),
-        ("no-pong --listen 0 --listen-key x", "--listen-key needs --listen-cert"),
-        ("no-pong --connect wss://h --ca nothing.pem", "cannot read 'nothing.pem'"),
-    ],
-)
-def test_usage_errors(
-    arguments: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: Any, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    status, out, errors = complaint(capsys, "play", *arguments.split())
-    assert (status, out) == (2, "")
-    assert "aiohttp-rawws play: error: " in errors
-    assert said in errors
-
-
-def test_a_script_with_a_mistake(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    path = tmp_path / "x.toml"
-    path.write_text('[[steps]]\nsend = "test"\n')
-    status, _, errors = complaint(capsys, "play", str(path), "--listen", "0")
-    assert status == 2
-    assert f"{path}: step 1: 'test' is no opcode: use continuation," in errors
-
-
-def test_the_role_of_a_preset(capsys: pytest.CaptureFixture[str]) -> None:
-    name = next(each.name for each in PRESETS.values() if each.roles == ("client",))
-    status, _, errors = complaint(capsys, "play", name, "--listen", "0")
-    assert (status, errors.splitlines()[-1]) == (
-        2,
-        f"aiohttp-rawws play: error: {name} is for a client, not for a server",
-    )
+# -- what it tells ------------------------------------------------------------------------
 
 
 def test_the_presets(capsys: pytest.CaptureFixture[str]) -> None:
@@ -349,6 +341,25 @@ async def test_a_report_that_cannot_be_written(greeting: Path, tmp_path: Path) -
     assert (status, errors) == (2, f"aiohttp-rawws: cannot write {tmp_path}: Is a directory\n")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+@pytest.mark.parametrize(
+    ("shell", "ended"),
+    [
+        ("> /dev/full", (2, b"aiohttp-rawws: cannot write the report: No space left on device\n")),
+        (">&-", (0, b"")),
+    ],
+)
+def test_an_output_that_takes_nothing(shell: str, ended: tuple[int, bytes]) -> None:
+    command = f"{sys.executable} -m aiohttp_rawws play --presets {shell}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        timeout=PATIENCE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert (done.returncode, done.stderr) == ended
+
+
 @ONE_LOOP
 async def test_a_capture(greeting: Path, tmp_path: Path) -> None:
     capture = tmp_path / "frames.jsonl"
@@ -368,16 +379,3 @@ async def test_a_capture(greeting: Path, tmp_path: Path) -> None:
         2,
         f"aiohttp-rawws: cannot write {tmp_path}: Is a directory\n",
     )
-
-
-@ONE_LOOP
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="no limit of another process here")
-async def test_a_capture_that_finds_no_room(greeting: Path, tmp_path: Path) -> None:
-    """The connection is played and reported all the same."""
-    capture = tmp_path / "frames.jsonl"
-    async with playing(greeting, "--listen", 0, "--capture", capture) as play:
-        resource.prlimit(play.process.pid, resource.RLIMIT_FSIZE, (300, 300))
-        await greet(play.address)
-        status, out, errors = await play.end()
-    assert (status, errors) == (2, f"aiohttp-rawws: cannot write {capture}: File too large\n")
-    assert "failed at its end: the capture cannot be written" in out

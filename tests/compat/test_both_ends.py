@@ -8,13 +8,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from aiohttp_rawws.compat import ClientWebSocketResponse, WebSocketResponse, ws_connect
 from tests.compat.conftest import Held, Holder
 from tests.support.octets import masked
 from tests.support.servers import Serve
-from tests.support.waiting import patience, soon
+from tests.support.waiting import patience, soon, until
 
 Pair = tuple[WebSocketResponse, ClientWebSocketResponse]
 
@@ -111,3 +111,53 @@ def test_nothing_of_the_base_class_runs(ours: type, theirs: type) -> None:
     inherited = {name for name in public if getattr(ours, name) is getattr(theirs, name)}
     assert not inherited
     assert len(public) > 15
+
+
+class Noting(WebSocketResponse):
+    """A subclass that does more, as an application may have one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[Any] = []
+
+    async def receive(self, timeout: float | None = None) -> WSMessage:
+        message: WSMessage = await super().receive(timeout)
+        self.noted.append(message.data)
+        return message
+
+    async def send_str(self, data: str, compress: int | None = None) -> None:
+        self.noted.append(data)
+        await super().send_str(data, compress)
+
+    async def send_bytes(self, data: bytes, compress: int | None = None) -> None:
+        self.noted.append(data)
+        await super().send_bytes(data, compress)
+
+    async def close(self, **options: Any) -> bool:
+        self.noted.append("close")
+        return await super().close(**options)
+
+
+async def test_the_methods_of_a_subclass_are_called(
+    serve: Serve, http: aiohttp.ClientSession
+) -> None:
+    """Where aiohttp calls them, too."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        websocket = Noting()
+        noted.append(websocket.noted)
+        await websocket.prepare(request)
+        async for message in websocket:
+            await websocket.send_json(message.json())
+        websocket.noted.append("end")
+        return websocket
+
+    noted: list[list[Any]] = []
+    app = web.Application()
+    app.router.add_get("/", handler)
+    url = (await serve(app)).url()
+    async with patience(), ws_connect(http, url) as websocket:
+        await websocket.send_str("1")
+        assert await websocket.receive_str() == "1"
+    await until(lambda: "end" in noted[0] and "close" in noted[0])
+    assert noted[0] == ["1", "1", 1000, "end", "close"]

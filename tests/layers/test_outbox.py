@@ -63,6 +63,35 @@ async def test_no_message_stands_within_another(serve: Serve) -> None:
         assert frames.index((0x80, b""), 2) == frames.index((0x01, b"d")) + 1
 
 
+async def test_messages_leave_in_the_order_of_the_calls(serve: Serve) -> None:
+    async with both_ends(serve) as (session, wire):
+        websocket = WebSocketSession(session)
+        go_on = asyncio.Event()
+
+        async def slow() -> AsyncIterator[str]:
+            yield "1"
+            await go_on.wait()
+
+        async def first() -> None:
+            await websocket.send_fragments(slow())
+            await websocket.send_str("4")
+
+        async def second(data: str) -> None:
+            await websocket.send_str(data)
+
+        sending = [asyncio.ensure_future(each) for each in (first(), second("2"), second("3"))]
+        await asyncio.sleep(0)
+        cancelled = asyncio.ensure_future(second("cancelled"))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        go_on.set()
+        await asyncio.gather(*sending)
+        assert [(await wire.read_frame())[1] for _ in range(5)] == [b"1", b"", b"2", b"3", b"4"]
+        assert cancelled.cancelled()
+        await websocket.send_str("5")
+        assert await wire.read_frame() == (0x81, b"5")
+
+
 @pytest.mark.parametrize("given", ["text", [b"a", b"b"], 7], ids=str)
 async def test_no_asynchronous_iterable(serve: Serve, given: Any) -> None:
     async with both_ends(serve) as (session, _):

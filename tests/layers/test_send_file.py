@@ -91,6 +91,22 @@ async def test_nothing_is_reset_before_anything_is_sent(serve: Serve) -> None:
         assert await wire.read_frame() == (0x82, b"ab")
 
 
+async def test_two_files_at_a_time(serve: Serve) -> None:
+    """The second one is refused, and the first one is none the worse."""
+    data = bytes(16 * 2**20)
+    async with both_ends(serve) as (session, wire):
+        wire.transport.pause_reading()
+        sending = [
+            asyncio.ensure_future(send_file(session, io.BytesIO(data), len(data))) for _ in "ab"
+        ]
+        (second,), (first,) = await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+        with pytest.raises(RuntimeError, match="half sent"):
+            await second
+        wire.transport.resume_reading()
+        assert await wire.read_frame() == (0x82, data)
+        await first
+
+
 # -- pieces_of -------------------------------------------------------------------------------------
 
 

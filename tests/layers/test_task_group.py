@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import gc
+import sys
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -13,7 +15,7 @@ from aiohttp_rawws.layers import TaskGroup, WebSocketSession
 from tests.support.ends import both_ends
 from tests.support.octets import masked
 from tests.support.servers import Serve
-from tests.support.waiting import is_cancelled, soon
+from tests.support.waiting import is_cancelled, soon, turns, until
 from tests.support.wire import Wire
 
 NORMAL = b"\x03\xe8"
@@ -111,6 +113,42 @@ async def test_the_server_ends_first(serve: Serve) -> None:
         assert sorted(seen) == ["closed", "end"]
 
 
+@pytest.mark.parametrize("busy", [False, True])
+async def test_one_closes_and_the_body_goes_on_to_the_end(serve: Serve, busy: bool) -> None:
+    """Whether or not it has something else to do meanwhile."""
+    async with both(serve, close_timeout=5) as (websocket, wire):
+        seen: list[Any] = []
+        closed = asyncio.Event()
+
+        async def close() -> None:
+            if busy:
+                await until(lambda: seen == ["a"])
+            closing = asyncio.ensure_future(wire.read_frame())
+            await websocket.close()
+            assert (await closing)[0] == 0x88
+            closed.set()
+            await until(lambda: seen[-1] == "end")
+            seen.append("closed")
+
+        async def answer() -> None:
+            await until(lambda: websocket.session.close_sent is not None)
+            wire.send((b"" if busy else masked(0x81, b"a")) + masked(0x81, b"b"))
+            wire.send(masked(0x88, NORMAL))
+
+        answering = asyncio.ensure_future(answer())
+        async with websocket.task_group() as group:
+            group.create_task(close())
+            if busy:
+                wire.send(masked(0x81, b"a"))
+            async for message in websocket:
+                seen.append(message.data)
+                await closed.wait()
+            seen.append("end")
+        assert seen == ["a", "b", "end", "closed"]
+        assert websocket.close_code == 1000
+        await answering
+
+
 async def test_a_peer_that_goes_on_after_its_close(serve: Serve) -> None:
     """Whoever receives is not cancelled where AFTER_CLOSE is let pass, either."""
     reject = Violation.ALL & ~Violation.AFTER_CLOSE
@@ -140,6 +178,54 @@ async def test_a_task_that_receives_no_more(serve: Serve) -> None:
             wire.send(masked(0x81, b"a"))
             await asyncio.sleep(0.02)
             await websocket.close()
+        assert task.cancelled()
+
+
+async def test_a_receiver_that_is_slow(serve: Serve) -> None:
+    """It is not cancelled as long as it goes on receiving."""
+    async with both(serve, close_timeout=0.2) as (websocket, wire):
+        got = []
+        async with websocket.task_group() as group:
+            group.create_task(forever())
+            wire.send(b"".join(masked(0x81, b"%d" % number) for number in range(8)))
+            wire.send(masked(0x88))
+            async for message in websocket:
+                await asyncio.sleep(0.05)
+                got.append(message.data)
+        assert got == list("01234567")
+
+
+async def test_a_pusher_after_a_fin(serve: Serve) -> None:
+    """It may notice before the one that receives, which has something to do."""
+    async with both(serve, close_timeout=5) as (websocket, wire):
+
+        async def push() -> None:
+            while True:
+                await websocket.send_str("a")
+                await asyncio.sleep(0)
+
+        async with websocket.task_group() as group:
+            wire.send(masked(0x81, b"a"))
+            async for _ in websocket:
+                pusher = group.create_task(push())
+                wire.end()
+                await asyncio.wait([pusher])
+        assert isinstance(pusher.exception(), SessionClosed)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of it")
+async def test_a_peer_that_ends_while_nothing_is_read(serve: Serve) -> None:
+    async with both_ends(serve, linger=0.1) as (session, wire):
+        async with (
+            WebSocketSession(session, heartbeat=(0.05, 0.05), close_timeout=0.1) as websocket,
+            websocket.task_group() as group,
+        ):
+            task = group.create_task(forever())
+            while not session.reading_paused:
+                wire.send(masked(0x82, bytes(10_000)))
+                await asyncio.sleep(0)
+            wire.transport.abort()
+            await forever()
         assert task.cancelled()
 
 
@@ -278,6 +364,58 @@ async def test_a_cancellation(serve: Serve, body_waits: bool) -> None:
         with pytest.raises(asyncio.CancelledError):
             await soon(running)
         assert tasks[0].cancelled()
+
+
+async def test_a_cancellation_behind_the_end(serve: Serve) -> None:
+    """It is not taken for that of the end."""
+    async with both(serve) as (websocket, wire):
+        interrupted = asyncio.Event()
+
+        async def slow() -> None:
+            try:
+                await forever()
+            finally:
+                await forever()
+
+        async def run() -> None:
+            async with websocket.task_group() as group:
+                group.create_task(slow())
+                try:
+                    await forever()
+                finally:
+                    interrupted.set()
+
+        running = asyncio.ensure_future(run())
+        await asyncio.sleep(0)
+        wire.end()
+        await interrupted.wait()
+        await turns()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await soon(running)
+
+
+class Fault(Exception):
+    """It can be referred to weakly."""
+
+
+async def test_nothing_keeps_the_error_of_a_task(serve: Serve) -> None:
+    async def fault() -> None:
+        raise Fault
+
+    async with both(serve) as (websocket, _):
+        gc.disable()
+        try:
+            try:
+                async with websocket.task_group() as group:
+                    group.create_task(fault())
+                    await forever()
+            except Fault as error:
+                kept = weakref.ref(error)
+            await turns()
+            assert kept() is None
+        finally:
+            gc.enable()
 
 
 async def test_a_group_that_does_not_run(serve: Serve) -> None:

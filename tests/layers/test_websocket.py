@@ -9,7 +9,14 @@ import pytest
 from aiohttp import WSMsgType
 
 import aiohttp_rawws
-from aiohttp_rawws import EndOfStream, Frame, FrameTooBig, Opcode, SessionClosed
+from aiohttp_rawws import (
+    EndOfStream,
+    Frame,
+    FrameTooBig,
+    Opcode,
+    RawWebSocketSession,
+    SessionClosed,
+)
 from aiohttp_rawws.layers import Message, PermessageDeflate, WebSocketSession, websocket_handler
 from tests.support.ends import both_ends
 from tests.support.octets import masked
@@ -316,11 +323,39 @@ async def test_wrong_options(serve: Serve, options: dict[str, Any], error: type[
             WebSocketSession(session, **options)
 
 
+async def test_frames_and_messages_take_turns_with_compression(
+    serve: Serve, http: aiohttp.ClientSession
+) -> None:
+    """Frames, messages and frames again: the state of the compression goes on."""
+
+    async def by_frame(session: RawWebSocketSession) -> None:
+        deflate = PermessageDeflate.of(session)
+        assert deflate is not None
+        await session.send(deflate.encode(deflate.decode(await session.receive())))
+
+    async def handler(session: RawWebSocketSession) -> None:
+        await by_frame(session)
+        websocket = WebSocketSession(session)
+        await websocket.send_str(await websocket.receive_str())
+        await by_frame(session)
+        async with WebSocketSession(session) as websocket:
+            await echo(websocket)
+
+    address = await serve(application(handler, extensions=PermessageDeflate.accept))
+    async with http.ws_connect(address.url(), compress=15) as websocket:
+        assert websocket.compress
+        for _ in range(5):
+            await websocket.send_str("Hello " * 9)
+            assert await soon(websocket.receive_str()) == "Hello " * 9
+
+
 def test_wrong_handlers_and_sessions() -> None:
     with pytest.raises(TypeError, match="takes a session"):
         WebSocketSession(object())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="takes a coroutine function"):
         websocket_handler(print)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="websocket_handler takes no option 'hartbeat'"):
+        websocket_handler(echo, hartbeat=20)  # type: ignore[call-arg]
 
 
 def test_the_name_of_a_handler() -> None:

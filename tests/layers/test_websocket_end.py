@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -11,7 +11,7 @@ import pytest
 
 import aiohttp_rawws
 from aiohttp_rawws import EndOfStream, Frame, Piece, ProtocolError, RawWebSocketSession, Violation
-from aiohttp_rawws.layers import WebSocketSession, websocket_handler
+from aiohttp_rawws.layers import Message, WebSocketSession, websocket_handler
 from tests.support.ends import both_ends
 from tests.support.heartbeats import next_ping
 from tests.support.octets import masked
@@ -60,6 +60,32 @@ async def test_the_task_that_receives_gets_the_peers_close(serve: Serve) -> None
         assert websocket.close_code == 1000
 
 
+async def test_a_close_that_was_not_received_yet(serve: Serve) -> None:
+    async with both_ends(serve) as (session, wire):
+        websocket = WebSocketSession(session)
+        wire.send(masked(0x81, b"a") + masked(0x88, b"\x0f\xa0"))
+        await until(lambda: session.peer_ended)
+        session.abort()
+        await session.wait_closed()
+        assert websocket.close_code is None
+        assert [message.data async for message in websocket] == ["a"]
+        assert websocket.close_code == 4000
+
+
+async def test_a_task_that_receives_no_more_while_another_closes(serve: Serve) -> None:
+    """What it leaves is read where the block is left."""
+    async with both_ends(serve) as (session, wire):
+        async with WebSocketSession(session) as websocket:
+            receiving = asyncio.ensure_future(websocket.receive())
+            await asyncio.sleep(0)
+            closing = asyncio.ensure_future(websocket.close())
+            assert await wire.read_frame() == (0x88, NORMAL)
+            wire.send(masked(0x81, b"a") + masked(0x81, b"b") + masked(0x88, b"\x0f\xa0"))
+            assert (await receiving).data == "a"
+            await closing
+        assert websocket.close_code == 4000
+
+
 async def test_a_task_that_receives_while_another_closes(serve: Serve) -> None:
     async with both_ends(serve) as (session, wire):
         websocket = WebSocketSession(session)
@@ -88,6 +114,34 @@ async def test_a_peer_that_never_closes(serve: Serve, receives: bool) -> None:
         if receiving is not None:
             with pytest.raises(EndOfStream):
                 await receiving
+
+
+@pytest.mark.parametrize("receives", [False, True])
+async def test_a_peer_that_reads_nothing(serve: Serve, receives: bool) -> None:
+    async with both_ends(serve, linger=0.1) as (session, wire):
+        websocket = WebSocketSession(session, close_timeout=0.1)
+        wire.transport.pause_reading()
+        while session.write_backlog < 2**20:
+            session.send_nowait(Frame.binary(bytes(2**20)))
+        receiving = asyncio.ensure_future(websocket.receive()) if receives else None
+        await asyncio.sleep(0)
+        await websocket.close()
+        assert websocket.close_code == 1006
+        if receiving is not None:
+            with pytest.raises(EndOfStream):
+                await receiving
+
+
+async def test_without_autoclose_the_peer_can_still_be_told_something(serve: Serve) -> None:
+    async with both_ends(serve) as (session, wire):
+        websocket = WebSocketSession(session, autoclose=False)
+        wire.send(masked(0x88, NORMAL))
+        assert [message async for message in websocket] == []
+        assert not websocket.closed
+        await websocket.send_str("last")
+        await websocket.close(4000)
+        assert websocket.closed
+        assert [await wire.read_frame() for _ in "ab"] == [(0x81, b"last"), (0x88, b"\x0f\xa0")]
 
 
 async def test_a_close_that_is_cancelled(serve: Serve) -> None:
@@ -125,7 +179,7 @@ async def fails(websocket: WebSocketSession) -> None:
 
 async def finds_fault(websocket: WebSocketSession) -> None:
     await websocket.send_str("Hello")
-    raise ProtocolError(Violation.NONE, 1003, "no texts here")
+    raise ProtocolError(Violation.NONE, 1003, "no texts here" + 200 * "!")
 
 
 async def is_cancelled(websocket: WebSocketSession) -> None:
@@ -139,7 +193,7 @@ async def is_cancelled(websocket: WebSocketSession) -> None:
     [
         (returns, NORMAL),
         (fails, b"\x03\xf3"),
-        (finds_fault, b"\x03\xebno texts here"),
+        (finds_fault, b"\x03\xebno texts here" + 110 * b"!"),
         (is_cancelled, b"\x03\xe9"),
     ],
 )
@@ -221,6 +275,57 @@ async def test_a_client_that_fails(serve: Serve) -> None:
             ):
                 raise ZeroDivisionError
     assert received == [Frame.close(1011)]
+
+
+async def test_a_generator_that_is_left(serve: Serve) -> None:
+    received: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+
+    async def handler(session: RawWebSocketSession) -> None:
+        await session.send(Frame.text("a"))
+        received.set_result(await session.receive())
+
+    address = await serve(application(handler))
+
+    async def messages() -> AsyncGenerator[Message, None]:
+        async with (
+            aiohttp.ClientSession() as client,
+            aiohttp_rawws.connect(client, address.url()) as session,
+            WebSocketSession(session) as websocket,
+        ):
+            async for message in websocket:
+                yield message
+
+    async with contextlib.aclosing(messages()) as generator:
+        async for _ in generator:
+            break
+    assert await soon(received) == Frame.close(1001)
+
+
+async def test_the_end_of_another_session(serve: Serve) -> None:
+    """It is an error to this one, whose peer is told."""
+    async with both_ends(serve) as (session, wire), both_ends(serve) as (other, other_wire):
+        with pytest.raises(EndOfStream):
+            async with WebSocketSession(session), WebSocketSession(other) as websocket:
+                other_wire.end()
+                await websocket.receive()
+        assert await wire.read_frame() == (0x88, b"\x03\xf3")
+
+
+async def test_a_peer_that_was_killed(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """Its system sends a FIN. A handler that then sends has made no error."""
+    ended = asyncio.Event()
+
+    async def sends(websocket: WebSocketSession) -> None:
+        websocket.session.add_end_callback(ended.set)
+        await ended.wait()
+        assert websocket.closed
+        await websocket.send_str("late")
+
+    async with connected(serve, sends) as wire:
+        wire.end()
+        assert await wire.read_to_end() == b""
+    assert ended.is_set()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 # -- the heartbeat ---------------------------------------------------------------------------------

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp_rawws import Frame, Opcode, ProtocolError
 from aiohttp_rawws.testing import PeerEnded, PeerError, Player, Script
 from aiohttp_rawws.testing.playing import aimed
-from aiohttp_rawws.testing.presets.handshake_client import BehaveIfOpen
-from aiohttp_rawws.testing.presets.parts import Behave
+from aiohttp_rawws.testing.presets.parts import Behave, BehaveIfOpen
 from aiohttp_rawws.testing.steps import Step
 
 from .cases import SERVERS, Case, script_role

@@ -303,7 +303,7 @@ async def test_following(client_session: aiohttp.ClientSession) -> None:
     async def news(session: RawWebSocketSession) -> None:
         topics.append((await session.receive()).payload_text)
         await session.send(Frame.text("news"))
-        await session.close()
+        codes.append((await session.receive()).close_code)
 
     async def unasked(session: RawWebSocketSession) -> None:
         await session.send(Frame.text("news"))
@@ -313,6 +313,7 @@ async def test_following(client_session: aiohttp.ClientSession) -> None:
         raise LookupError(message.data)
 
     topics: list[str] = []
+    codes: list[int | None] = []
     names: dict[str, Any] = {}
     for code in examples("docs/reconnecting.md"):
         await run(code, names)
@@ -322,7 +323,9 @@ async def test_following(client_session: aiohttp.ClientSession) -> None:
     app.add_routes([aiohttp_rawws.raw_websocket("/unasked", unasked)])
     async with serving(app) as url:
         assert await names["first_message"](client_session, url) == "news"
-        assert topics == ['{"subscribe": "news"}']
+        assert await names["last_message"](client_session, url) == "news"
+        assert codes[-1] == 1000
+        assert topics == ['{"subscribe": "news"}'] * 2
         with pytest.raises(LookupError, match="news"):
             await names["follow"](f"{url}/unasked", handle)
     assert names["retry"](ConnectionResetError())

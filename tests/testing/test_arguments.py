@@ -7,13 +7,20 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import Frame
-from aiohttp_rawws.testing import FrameLike, Script, ScriptServer
+from aiohttp_rawws.testing import FrameLike, Script, ScriptServer, presets
 
 #: No type checker looks: so are most tests written.
 script: Any = Script()
 a_script: Any = Script
 a_frame_like: Any = FrameLike
 a_server: Any = ScriptServer
+a_preset: Any = presets.preset("no-pong")
+
+
+async def is_short(frame: Frame) -> bool:
+    return len(frame.payload) < 5
+
+
 WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: a_script(5), TypeError, "the name of a script is a str, got 5"),
     (lambda: a_script(timeout=-1), ValueError, "timeout is a finite number of seconds from 0"),
@@ -26,6 +33,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: script.expect(True), TypeError, "an opcode is a whole number, got True"),
     (lambda: script.expect(b"x"), TypeError, "a pattern is a frame, an opcode, a FrameLike"),
     (lambda: script.expect(Frame), TypeError, "a pattern is a frame"),
+    (lambda: script.expect(is_short), TypeError, "a pattern is a frame"),
     (lambda: script.expect("text", within=-1), ValueError, "within is a finite number"),
     (
         lambda: a_frame_like("text", payload="x"),
@@ -64,13 +72,27 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: script.answer(body="x"), TypeError, "body is bytes"),
     (lambda: script.answer(raw="x"), TypeError, "raw is bytes"),
     (lambda: script.answer(behind="x"), TypeError, "behind is bytes"),
-    (lambda: script.answer(headers={"A": 1}), TypeError, "headers are names and values, got"),
+    (lambda: script.answer(headers={"A": 1}), TypeError, "a header is a text, got 1"),
+    (lambda: script.answer(headers={"A": "\u20ac"}), ValueError, "a header has a character that"),
+    (lambda: script.answer(headers=None), TypeError, "headers are a mapping, or pairs of a name"),
+    (lambda: script.answer(headers=["A: b"]), TypeError, "a header is a name and a value, got"),
+    (lambda: script.answer(accept=True), TypeError, "accept is a text, got True"),
+    (lambda: script.answer(protocol=5), TypeError, "protocol is a text, got 5"),
     (lambda: script.request(protocols="chat"), TypeError, "protocols are a sequence of names"),
+    (lambda: script.request(protocols=[5]), TypeError, "a protocol is a text, got 5"),
+    (lambda: script.request("/\u20ac"), ValueError, "path has a character that latin-1 has not"),
+    (lambda: script.request(host=5), TypeError, "host is a text, got 5"),
+    (lambda: script.close(1000, "\ud800"), ValueError, "the reason has a character that utf-8"),
+    (lambda: script.echo(count=2), ValueError, "count is of the frames like `until`, which is"),
     (lambda: script.request(cut=-1), ValueError, "cut is a whole number from 0"),
     (lambda: a_server([]), ValueError, "a list of scripts needs one at least"),
-    (lambda: a_server("x.toml"), TypeError, "scripts are a Script, a list, or a function"),
+    (lambda: a_server(5), TypeError, "scripts are a Script, a list, or a function, got 5"),
+    (lambda: a_server("x.toml"), TypeError, "got 'x.toml': use load_script(path), or preset"),
+    (lambda: a_server([a_preset]), TypeError, "got the preset 'no-pong': use its script("),
     (lambda: a_server([1]), TypeError, "a Script is needed, got 1"),
     (lambda: a_server(script, limit=-1), ValueError, "limit is a whole number"),
+    (lambda: a_server(script, seed="7"), TypeError, "seed is a whole number, got '7'"),
+    (lambda: a_preset.script("server", timeout="7"), TypeError, "timeout is a number of seconds"),
 ]
 
 

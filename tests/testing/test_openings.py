@@ -6,10 +6,11 @@ import pytest
 
 from aiohttp_rawws import Frame
 from aiohttp_rawws.testing import HttpHead, Played, Script, play_client, script_server
+from tests.support import sockets
 from tests.support.handshakes import ACCEPT, KEY, Opening, answer, request
 from tests.support.octets import HELLO
 from tests.support.scripted import address_of
-from tests.support.waiting import soon
+from tests.support.waiting import soon, until
 from tests.support.wire import ByHand, Wire, raw_bytes, tell
 
 RIGHT = (
@@ -188,11 +189,23 @@ async def tell_nothing(url: str) -> None:
     await soon(play_client(Script(handshake=False), url))
 
 
-async def test_headers_that_cannot_be_written() -> None:
-    async with script_server(Script().answer(headers={"A": "\u20ac"})) as server:
-        assert await raw_bytes(address_of(server), request()) == b""
+async def test_an_accept_of_nothing_and_headers_of_an_iterator() -> None:
+    script = Script().answer(accept="", headers=iter([("A", "1"), ("A", "2")]))
+    async with script_server(script) as server:
+        for _ in range(2):
+            status, headers = await tell(address_of(server), request())
+            assert (status, headers["Sec-WebSocket-Accept"]) == (101, "")
+            assert headers.getall("A") == ["1", "2"]
+
+
+async def test_a_peer_that_ends_in_its_handshake() -> None:
+    async with script_server(Script()) as server:
+        wire = await Wire.open(address_of(server))
+        wire.send(b"GET")
+        await until(lambda: server.connections == 1)
+        sockets.reset(wire)
         (played,) = await server.ended()
-    assert str(played.failure).startswith("answer 101: UnicodeEncodeError: ")
+    assert (played.end, played.transcript.expected) == ("RST", [("a request", "RST")])
 
 
 async def test_statuses_are_read_by_others() -> None:

@@ -26,6 +26,12 @@ FRAGMENT = Frame(0, b"lo", fin=False, rsv1=True)
         ("control", CLOSE, FRAGMENT, "CONTROL"),
         (FrameLike("text", payload=b"hello"), TEXT, Frame.text("hell"), "TEXT payload=b'hello'"),
         (FrameLike(contains=b"ell"), TEXT, PING, "ANY contains=b'ell'"),
+        (
+            FrameLike(payload=bytes(65)),
+            Frame.binary(bytes(65)),
+            PING,
+            f"ANY payload={bytes(64)!r}... (65 bytes)",
+        ),
         (FrameLike(fin=False), FRAGMENT, TEXT, "ANY fin=False"),
         (FrameLike(rsv1=True, rsv2=False, rsv3=False), FRAGMENT, TEXT, "ANY rsv1 rsv2=False"),
         (FrameLike(masked=True), PING, TEXT, "ANY masked"),
@@ -33,7 +39,7 @@ FRAGMENT = Frame(0, b"lo", fin=False, rsv1=True)
         (FrameLike(length=5), TEXT, PING, "ANY length=5"),
         (FrameLike("close", close_code=1001), CLOSE, Frame.close(1000), "CLOSE close_code=1001"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_a_pattern(pattern: Pattern, like: Frame, unlike: Frame | None, words: str) -> None:
     found = pattern_of(pattern)

@@ -1,6 +1,7 @@
 """Scripts at work between real peers: servers and clients, many connections, their end."""
 
 import asyncio
+import contextlib
 import re
 import socket
 import ssl
@@ -23,6 +24,7 @@ from aiohttp_rawws.testing import (
     play_client,
     script_server,
 )
+from tests.support import sockets
 from tests.support.octets import masked
 from tests.support.scripted import a_client_of, address_of
 from tests.support.servers import BOTH, Contexts, Serve
@@ -235,6 +237,60 @@ async def test_a_limit() -> None:
         assert server.connections == len(await server.ended()) == 1
 
 
+async def test_a_look_whether_the_port_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiohttp_rawws.testing.playing.LOOK", 60)
+    asked = []
+
+    def choose(number: int) -> Script:
+        asked.append(number)
+        return says(number)
+
+    for scripts in ([says(0), says(1)], choose):
+        async with script_server(scripts, seed=7, limit=1) as server:
+            address = address_of(server)
+            looks = [await Wire.open(address) for _ in range(3)]
+            for look in looks[:2]:
+                await look.close()
+            sockets.reset(looks[2])
+            assert await heard(server.url) == b"0"
+            (played,) = await server.ended()
+            assert (played.seed, server.connections) == (7, 1)
+    assert asked == [0]
+
+
+async def test_a_client_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiohttp_rawws.testing.playing.LOOK", 0.01)
+    async with script_server(Script(timeout=0.05)) as server:
+        wire = await Wire.open(address_of(server))
+        (played,) = await server.ended()
+        assert played.failure == "answer 101: no head of HTTP came within 0.05 s"
+        assert await wire.read_to_end() == b""
+        await wire.close()
+
+
+async def test_a_script_that_speaks_first() -> None:
+    async with script_server(Script(handshake=False).send_octets(b"hello")) as server:
+        wire = await Wire.open(address_of(server))
+        assert await wire.read_to_end() == b"hello"
+        await wire.close()
+        assert server.connections == 1
+
+
+SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
+
+
+@pytest.mark.skipif(
+    not SOMAXCONN.exists() or int(SOMAXCONN.read_text()) < 1024, reason="a short queue"
+)
+async def test_a_burst() -> None:
+    """No connection has to be tried again, a second later, because the queue is full."""
+    async with script_server(says(0)) as server:
+        address = (address_of(server).host, address_of(server).port)
+        with contextlib.ExitStack() as stack:
+            for _ in range(150):
+                stack.enter_context(socket.create_connection(address, timeout=5))
+
+
 # -- its end -------------------------------------------------------------------------------
 
 
@@ -288,6 +344,16 @@ async def test_a_client_that_stops_in_its_tls_handshake(
 
     wire = await soon(visit())
     wire.transport.abort()
+
+
+async def test_a_client_that_comes_too_late() -> None:
+    async with script_server(Script()) as server:
+        await server.stop()
+        wire = await Wire.open(address_of(server))
+        with contextlib.suppress(ConnectionError):
+            assert await wire.read_to_end() == b""
+        await wire.close()
+        assert server.connections == 0
 
 
 async def test_an_address_of_ipv6() -> None:

@@ -1,5 +1,6 @@
 """The fixtures, as a project of somebody else has them: in a process of its own."""
 
+import importlib.util
 import os
 import re
 from pathlib import Path
@@ -142,6 +143,15 @@ async def test_a_bad_network(raw_websocket_server, raw_websocket_chaos):
 async def test_nobody_came(raw_websocket_server):
     await raw_websocket_server(Script("four").expect("ping"))
     assert 3 == 4
+
+async def test_an_await_is_forgotten(raw_websocket_server):
+    assert raw_websocket_server(Script()).url
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_another_loop(raw_websocket_server):
+    async with raw_websocket_server(Script("six").expect("text")) as server:
+        await visit(server, "hello")
+    await raw_websocket_server(Script("seven"))
 """
 
 
@@ -209,7 +219,7 @@ def test_a_script_that_fails_fails_the_test(
     pytester.makepyfile(FAILING)
     result = run(pytester, monkeypatch, ini="asyncio_mode = auto")
     # The second has passed, and its script not: that is an error at its end.
-    result.assert_outcomes(failed=4, passed=1, errors=1)
+    result.assert_outcomes(failed=6, passed=1, errors=1)
     told = re.sub(r"^E +", "", result.stdout.str(), flags=re.MULTILINE)
     table = """script 'one' (server, seed 1) failed at step 1: expect PING: \
 got TEXT fin 5 bytes b'hello'
@@ -222,7 +232,56 @@ got TEXT fin 5 bytes b'hello'
     assert "no client has connected" in told
     assert told.count("scripted peers") >= 3
     assert "chaos --seed 5 --drop client:text" in told
+    assert "AttributeError: 'url' is there once this is awaited" in told
+    assert "RuntimeError: the fixture has another event loop than the test: enter this by" in told
+    assert "script 'six' (server, seed " in told
     assert "#1 client frame 1: drop: TEXT fin 4 bytes b'lost'" in told
+
+
+TWICE = """
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for _ in range(2):
+        item._initrequest()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
+"""
+
+
+def test_a_test_that_runs_once_more(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeconftest(TWICE)
+    head, _, _ = FAILING.partition("async def test_seen")
+    pytester.makepyfile(f"""{head}
+runs = []
+
+async def test_late(raw_websocket_server):
+    runs.append(len(runs))
+    server = await raw_websocket_server(Script().expect("text" if runs[1:] else "ping"))
+    await visit(server, "hello")
+    await server.ended()
+""")
+    run(pytester, monkeypatch, ini="asyncio_mode = auto").assert_outcomes(passed=1)
+
+
+def test_an_old_pluggy_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pytest that does not know such hooks runs, too."""
+
+    def hookimpl(**options: object) -> None:
+        raise TypeError("HookimplMarker.__call__() got an unexpected keyword argument")
+
+    monkeypatch.setattr(pytest, "hookimpl", hookimpl)
+    spec = importlib.util.spec_from_file_location("plugin", HERE / "pytest_aiohttp_rawws.py")
+    assert spec is not None
+    assert spec.loader is not None
+    plugin = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(plugin)
+    assert plugin.pytest_runtest_call is plugin.pytest_runtest_makereport is None
 
 
 @pytest.mark.asyncio(loop_factories=["asyncio"])

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from aiohttp_rawws import EndOfStream, Frame, connect
-from aiohttp_rawws.testing import Preset, play_client, presets, script_server
+from aiohttp_rawws.testing import Preset, Script, play_client, presets, script_server
+from aiohttp_rawws.testing.dialling import dial
 from tests.support.examples import example, run
+from tests.support.handshakes import request
 from tests.support.presets_page import PAGE, TABLE, table
 from tests.support.servers import Contexts
 from tests.support.waiting import soon
@@ -24,7 +26,7 @@ def test_a_preset_by_its_name() -> None:
     [
         ("no-pongs", "did you mean no-pong"),
         ("close-1007", "did you mean close-100"),
-        ("?", "PRESETS has their names"),
+        ("?", "`play --presets` lists them"),
     ],
 )
 def test_a_name_that_there_is_not(name: str, hint: str) -> None:
@@ -66,6 +68,28 @@ async def test_a_peer_that_leaves_before_the_fault() -> None:
         [played] = await server.ended()
     assert not played.ok
     assert "before the fault" in str(played)
+
+
+@pytest.mark.parametrize("name", ["deflate-wrong-window", "answer-slow"])
+async def test_a_client_that_leaves_for_the_fault(name: str) -> None:
+    """It is right to, and the script has gone as written."""
+    script = presets.preset(name).script("server", timeout=20)
+    async with script_server(script) as server:
+        wire = await dial(server.url)
+        await wire.write(request(Sec_WebSocket_Extensions="permessage-deflate"))
+        await soon(wire.read_some())
+        wire.reset()
+        [played] = await server.ended()
+    played.check()
+
+
+@pytest.mark.parametrize("name", ["deflate-wrong-window", "request-slow", "request-no-key"])
+async def test_a_server_that_leaves_for_the_fault(name: str) -> None:
+    scripts = [Script().answer(408), Script().answer(raw=b"").reset()]
+    async with script_server(scripts) as server:
+        for _ in scripts:
+            script = presets.preset(name).script("client", timeout=0.1)
+            (await soon(play_client(script, server.url))).check()
 
 
 def test_the_page_is_of_this_version() -> None:

@@ -61,3 +61,6 @@ def test_the_words_of_the_steps() -> None:
         "echo until PING, 2 times",
         "echo",
     ]
+    many = Script().send(*[Frame.ping()] * 5000).steps[0]
+    frames = ", ".join(["PING fin 0 bytes b''"] * 5)
+    assert str(many) == f"send {frames}, and 4995 more"

@@ -235,7 +235,15 @@ WRONG_STEPS: list[tuple[dict[str, Any], str]] = [
     ({"send": "text", "payload": {"hex": "0g"}}, "step 2: these are no hexadecimal digits: '0g'"),
     ({"send": "text", "payload": {"hex": 5}}, "step 2: hex is a text, got 5"),
     ({"send": "text", "payload": {"base64": "?"}}, "step 2: this is no base64: '?'"),
-    ({"send": "text", "payload": {"octal": "7"}}, "a table of octets has no 'octal': use hex,"),
+    ({"send": "text", "payload": {"octal": "7"}}, "step 2: octets are a text, or a table with"),
+    (
+        {"send": "text", "payload": {"text": "four", "times": 2**25}},
+        "step 2: octets are 67108864 at most, got 4 * 33554432",
+    ),
+    ({"send": "text", "payload": "x", "code": 1000}, "step 2: a code is in place of a payload"),
+    ({"send": "text", "payload": "x", "copy": True}, "step 2: copy is in place of payload"),
+    ({"echo": True, "contains": "x"}, "step 2: contains needs until"),
+    ({"echo": True, "count": 2}, "step 2: count needs until"),
     ({"send": "text", "payload": {"hex": "", "text": ""}}, "step 2: octets are a text, or"),
     ({"send": "text", "payload": {"text": "a", "times": -1}}, "step 2: times is a whole number"),
     ({"send": "text", "mask": "0102"}, "step 2: a masking key has 4 bytes, got 2"),
@@ -263,7 +271,10 @@ WRONG_STEPS: list[tuple[dict[str, Any], str]] = [
     ({"close": "1000"}, "step 2: a close code is a whole number, got '1000'"),
     ({"close": 1000, "reason": 5}, "step 2: reason is a text, got 5"),
     ({"answer": "200"}, "step 2: the status of an answer is a whole number, got '200'"),
-    ({"answer": 101, "headers": {"A": 1}}, "step 2: headers are names and values, got"),
+    ({"answer": 101, "headers": {"A": 1}}, "step 2: a header is a text, got 1"),
+    ({"answer": 101, "headers": 5}, "step 2: headers are a mapping, or pairs of a name and a"),
+    ({"answer": 101, "accept": 5}, "step 2: accept is a text, got 5"),
+    ({"request": "/", "version": 5}, "step 2: version is a text, got 5"),
     ({"request": 5}, "step 2: request is a text, got 5"),
     ({"request": "/", "protocols": "chat"}, "step 2: protocols are a sequence of names"),
     ({"repeat": 2}, 'step 2, "steps" has to be a list of tables'),
@@ -273,6 +284,10 @@ WRONG_STEPS: list[tuple[dict[str, Any], str]] = [
     ({"branch": [{"steps": []}]}, 'step 2, case 1 needs "if", or "else" as the last one'),
     ({"branch": [{"if": "any", "else": True}]}, 'step 2, case 1 needs "if", or "else"'),
     ({"branch": [{"else": True}]}, 'step 2, case 1: "else" is for the last one, behind an "if"'),
+    (
+        {"branch": [{"if": "any"}, {"else": True, "fin": True}]},
+        "step 2, case 2 has no 'fin': use else, steps",
+    ),
     ({"branch": [{"if": "any", "then": []}]}, "step 2, case 1 has no 'then': use if, else,"),
     ({"branch": [{"if": "any", "steps": [{"pause": -1}]}]}, "step 2, case 1, step 1: a pause is"),
 ]
@@ -300,7 +315,9 @@ def test_a_mistake_is_told_with_its_place(step: dict[str, Any], said: str) -> No
         ("x.json", '{"timeout": "5", "steps": []}', "x.json: timeout is a number of seconds"),
         ("x.json", '{"handshake": 0, "steps": []}', "x.json: handshake is true or false"),
         ("x.jsonl", '{"pause": 0}\n{"pause"', "x.jsonl: line 2: Expecting"),
-        ("x.jsonl", "5", 'x.jsonl: "steps" has to be a list of tables'),
+        ("x.jsonl", '{"pause": 0}\n\n5', "x.jsonl: line 3: a step is an object, got 5"),
+        ("x.jsonl", '{"pause": 0, "pause": 1}', "x.jsonl: line 1: 'pause' stands twice in an"),
+        ("x.json", '{"steps": [], "steps": []}', "x.json: 'steps' stands twice in an object"),
         ("x.jsonl", '{"pause": -1}', "x.jsonl: step 1: a pause is a finite number"),
         ("x.json", b"\xff", "x.json: 'utf-8' codec can't decode"),
     ],
@@ -313,6 +330,12 @@ def test_a_file_that_is_no_script(tmp_path: Path, name: str, text: str | bytes, 
         load_script(path)
     assert said in str(raised.value).replace(f"{tmp_path}/", "")
     assert isinstance(raised.value, ValueError)
+
+
+def test_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text('{"steps": [{"reset": true}]}', encoding="utf-8-sig")
+    assert str(load_script(path)) == "<Script 'x': reset>"
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -60,16 +60,37 @@ def test_the_side_by_side() -> None:
     assert len(kept.side_by_side().splitlines()) == 21
 
 
-def test_the_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcript, "MAX_ENTRIES", 3)
+def test_what_a_peer_sends_to_a_terminal() -> None:
+    kept = Transcript()
+    kept.compare("status 101", "HTTP/1.1 200 \x1b[2J\r\u2028é")
+    assert kept.side_by_side().splitlines()[1] == (r"  > status 101  HTTP/1.1 200 \x1b[2J\r\u2028é")
+
+
+def test_of_many_the_first_and_the_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcript, "MAX_ENTRIES", 4)
+    kept = Transcript()
+    entries = kept.entries
+    for number in range(10):
+        kept.note("seen", str(number))
+        kept.compare(f"expected {number}", f"seen {number}")
+    assert [entry.what for entry in entries] == ["0", "1", "8", "9"]
+    assert (kept.left_out, kept.compared) == (6, 10)
+    assert kept.expected == [(f"expected {n}", f"seen {n}") for n in range(6, 10)]
+
+
+def test_so_they_are_of_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transcript, "MAX_BYTES", 100)
     kept = Transcript()
-    kept.note("seen", Frame.binary(bytes(90)))
-    kept.note("seen", Frame.binary(bytes(20)))
-    for _ in range(4):
-        kept.note("seen", Frame.ping())
-        kept.compare("a", "b")
-    assert (len(kept.entries), kept.left_out, len(kept.expected)) == (3, 3, 3)
+    for size in (30, 20, 20, 20, 5, 6, 30, 101):
+        kept.note("seen", bytes(size))
+        assert sum(map(transcript.size_of, kept_octets(kept))) <= 151
+    # The last one is always there.
+    assert [len(octets) for octets in kept_octets(kept)] == [30, 20, 101]
+    assert kept.left_out == 5
+
+
+def kept_octets(kept: Transcript) -> list[bytes]:
+    return [entry.what for entry in kept.entries if isinstance(entry.what, bytes)]
 
 
 async def test_the_rules_that_a_frame_breaks() -> None:

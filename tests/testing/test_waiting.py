@@ -263,3 +263,11 @@ async def test_a_client_closes_with_a_mask(by_hand: ByHand) -> None:
     assert heard[0][:2] == b"\x88\x82"
     assert heard[0][2:6] != MASK
     assert played.frames == [Frame.close(1000)]
+
+
+async def test_what_is_no_frame(by_hand: ByHand) -> None:
+    octets = b"\x82\x7f\x80" + bytes(7)
+    script = Script("odd").expect("ping").expect("text")
+    played = await played_by_client(script, says(b"\x89\x00" + octets), by_hand)
+    row = "  > TEXT        no frame: the length is not in its shortest form (RFC 6455 5.2)"
+    assert str(played).splitlines()[-1] == row

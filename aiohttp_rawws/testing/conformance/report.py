@@ -48,6 +48,7 @@ class Result:
             yield f"{'':15} {line}"
 
     def as_json(self) -> dict[str, object]:
+        """Return the result as values for JSON."""
         case = self.case
         return {
             "id": case.id,

@@ -58,5 +58,5 @@ def preset(name: str) -> Preset:
     if name in PRESETS:
         return PRESETS[name]
     near = difflib.get_close_matches(name, PRESETS, 3, 0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else "PRESETS has their names"
+    hint = f"did you mean {' or '.join(near)}?" if near else "`play --presets` lists them"
     raise ValueError(f"there is no preset {name!r}; {hint}")

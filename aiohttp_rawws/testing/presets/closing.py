@@ -29,7 +29,7 @@ PRESETS = (
     Preset(
         "close-twice",
         "Sends a Close 1000 and another one right behind it, after the first message.",
-        "RFC 6455 5.5.1",
+        "RFC 6455 1.4",
         by_role(lambda: watched(begun().send(GOOD, GOOD))),
     ),
     Preset(

@@ -15,7 +15,7 @@ from ..http import HttpHead
 from ..openings import Answer
 from ..preset import Preset
 from ..script import Script
-from .parts import Behave, Greet, by_role, fault, scripted
+from .parts import Behave, BehaveIfOpen, FaultyRequest, Greet, GreetIfOpen, by_role, fault, scripted
 
 __all__ = ("PRESETS",)
 
@@ -113,7 +113,20 @@ PRESETS = (
         "deflate-wrong-window",
         "Agrees to a window of 7 bits, or offers one. There are 8 to 15.",
         "RFC 7692 7.1.2",
-        both(list, server="; server_max_window_bits=7", client="; client_max_window_bits=7"),
+        {
+            "server": lambda: (
+                scripted()
+                .add(Agree(parameters="; server_max_window_bits=7"))
+                .add(GreetIfOpen())
+                .add(BehaveIfOpen())
+            ),
+            "client": lambda: (
+                scripted()
+                .add(FaultyRequest(extensions="permessage-deflate; client_max_window_bits=7"))
+                .add(GreetIfOpen())
+                .add(BehaveIfOpen())
+            ),
+        },
     ),
     Preset(
         "deflate-context-kept",

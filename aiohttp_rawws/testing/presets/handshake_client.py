@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...wire.frames import Frame
-from ..errors import PeerSilent, Unexpected
+from ..errors import PeerEnded, PeerSilent
 from ..openings import Request
 from ..player import Player
 from ..preset import Preset
 from ..script import Script
-from .parts import Behave, Greet, scripted, watched
+from .parts import BehaveIfOpen, FaultyRequest, GreetIfOpen, scripted, watched
 from .spread import write_spread
 
 __all__ = ("PRESETS",)
@@ -24,32 +24,16 @@ BEHIND = Frame(1, b"Hello", mask=MASK).encode() + Frame(9, b"behind", mask=MASK)
 
 @dataclass(frozen=True)
 class SlowRequest(Request):
-    """Send the request octet by octet, spread over the script's timeout."""
+    """Send the request octet by octet, spread over the script's timeout.
+
+    That the peer does not wait so long is no failure.
+    """
 
     async def run(self, player: Player) -> None:
         key = base64.b64encode(player.random.randbytes(16)).decode()
-        await write_spread(player, self.octets(key))
-        await player.read_head()
-
-
-@dataclass(frozen=True)
-class FloodingRequest(Request):
-    """Send the request as far as the peer takes it. That it ends the connection is no failure."""
-
-    async def run(self, player: Player) -> None:
-        with contextlib.suppress(OSError, PeerSilent, Unexpected):
-            await Request.run(self, player)
-
-
-class BehaveIfOpen:
-    """Behave behind a 101. Behind any other answer the connection is to end."""
-
-    async def run(self, player: Player) -> None:
-        if player.head is not None and player.head.status == 101:
-            await Behave().run(player)
-
-    def __str__(self) -> str:
-        return "behave, if there is a WebSocket"
+        with contextlib.suppress(OSError, PeerEnded, PeerSilent):
+            await write_spread(player, self.octets(key))
+            await player.read_head()
 
 
 def requesting(name: str, sentence: str, section: str = "", **options: Any) -> Preset:
@@ -58,12 +42,12 @@ def requesting(name: str, sentence: str, section: str = "", **options: Any) -> P
         name,
         sentence,
         section,
-        {"client": lambda: scripted().request(status=None, **options).add(BehaveIfOpen())},
+        {"client": lambda: scripted().add(FaultyRequest(**options)).add(BehaveIfOpen())},
     )
 
 
 def slow() -> Script:
-    return scripted().add(SlowRequest()).add(Greet()).add(Behave())
+    return scripted().add(SlowRequest()).add(GreetIfOpen()).add(BehaveIfOpen())
 
 
 PRESETS = (
@@ -81,15 +65,8 @@ PRESETS = (
     ),
     requesting("request-post", "Asks with POST.", "RFC 6455 4.1", method="POST"),
     requesting("request-http-1-0", "Asks in HTTP/1.0.", "RFC 6455 4.1", version="HTTP/1.0"),
-    Preset(
-        "request-header-flood",
-        "Asks rightly, but with a mebibyte of headers.",
-        "",
-        {
-            "client": lambda: (
-                scripted().add(FloodingRequest(headers=FLOOD, status=None)).add(BehaveIfOpen())
-            )
-        },
+    requesting(
+        "request-header-flood", "Asks rightly, but with a mebibyte of headers.", headers=FLOOD
     ),
     Preset(
         "request-slow",
@@ -104,10 +81,10 @@ PRESETS = (
         "",
         {"client": lambda: watched(scripted().request(cut=40, status=0))},
     ),
-    Preset(
+    requesting(
         "request-with-bytes-behind",
         "Sends a text and a Ping in the same write as its request, before the answer.",
         "RFC 6455 4.1",
-        {"client": lambda: scripted().request(behind=BEHIND, status=None).add(BehaveIfOpen())},
+        behind=BEHIND,
     ),
 )

@@ -10,6 +10,7 @@ from ...wire.frames import Frame
 from ...wire.names import Opcode
 from ..deadline import end_tasks
 from ..errors import PeerEnded, PeerSilent, Unexpected
+from ..openings import Request
 from ..player import Player, Split
 from ..script import Script
 
@@ -18,9 +19,12 @@ __all__ = (
     "CLIENT",
     "SERVER",
     "Behave",
+    "BehaveIfOpen",
     "Encoded",
+    "FaultyRequest",
     "Flood",
     "Greet",
+    "GreetIfOpen",
     "begun",
     "by_role",
     "fault",
@@ -121,6 +125,43 @@ class Greet:
 
     def __str__(self) -> str:
         return "wait for the first message"
+
+
+def is_open(player: Player) -> bool:
+    """Return True for a server, and for a client that was answered with a 101."""
+    return not player.wire.is_client or (player.head is not None and player.head.status == 101)
+
+
+@dataclass(frozen=True)
+class GreetIfOpen(Greet):
+    """Greet behind a handshake that was the fault: that the peer ends there is no failure."""
+
+    async def run(self, player: Player) -> None:
+        with contextlib.suppress(Unexpected, OSError):
+            if is_open(player):
+                await Greet.run(self, player)
+
+
+class BehaveIfOpen:
+    """Behave behind a 101. Behind any other answer the connection is to end."""
+
+    async def run(self, player: Player) -> None:
+        if is_open(player):
+            await Behave().run(player)
+
+    def __str__(self) -> str:
+        return "behave, if there is a WebSocket"
+
+
+@dataclass(frozen=True)
+class FaultyRequest(Request):
+    """Send a request as far as the peer takes it. Any answer will do, none and an end, too."""
+
+    status: int | None = None
+
+    async def run(self, player: Player) -> None:
+        with contextlib.suppress(OSError, PeerSilent, Unexpected):
+            await Request.run(self, player)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import ssl
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,7 +18,6 @@ from ..session.checks import check_int, check_seconds
 from ..wire.arguments import shown
 from ..wire.errors import EndOfStream
 from ..wire.names import CloseCode
-from .answer import HandshakeRefused
 
 __all__ = ("is_transient", "reconnecting")
 
@@ -32,6 +32,9 @@ MAX_RETRY_AFTER = 3600.0
 #: close codes asks.
 RESTART_DELAYS = 5.0, 30.0
 
+#: The failures of TLS. aiohttp takes them for errors of a connection.
+TLS_FAILURES = (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch, ssl.SSLError)
+
 #: How often the delay doubles at most: 2 ** 32 seconds are over any limit.
 MAX_DOUBLINGS = 32
 
@@ -40,12 +43,12 @@ def is_transient(error: Exception) -> bool:
     """Return True for an error of `connect` that the next try may not meet.
 
     True where no connection came about or it was lost (any OSError), for a timeout, and for a
-    HandshakeRefused with 429 or a 5xx status. False for other statuses, a wrong 101, an answer
-    that is no HTTP, and a failure of TLS.
+    refusal with 429 or a 5xx status: a HandshakeRefused, or another `aiohttp.ClientResponseError`.
+    False for other statuses, a wrong 101, an answer that is no HTTP, and a failure of TLS.
     """
-    if isinstance(error, HandshakeRefused):
+    if isinstance(error, aiohttp.ClientResponseError):
         return error.status == 429 or error.status >= 500
-    if isinstance(error, aiohttp.ClientSSLError):
+    if isinstance(error, TLS_FAILURES):
         return False
     kinds = (OSError, asyncio.TimeoutError, aiohttp.ClientConnectionError, EndOfStream)
     return isinstance(error, kinds)
@@ -72,7 +75,8 @@ def reconnecting(
 
     Each round of the loop has a connection of its own, which is `connect(*args, **options)`,
     entered and left. It ends with the round, and a little later where the loop is left by `break`
-    or an exception. `connect` may be any function that returns an asynchronous context manager.
+    or an exception. `connect` may be any function that returns an asynchronous context manager,
+    `client_session.ws_connect` of aiohttp among them.
 
     Before the next try it waits, `delay` seconds at most after the first end or failure, twice as
     much after each that follows, never over `max_delay`. The wait itself is a random part of that,
@@ -82,11 +86,11 @@ def reconnecting(
     - After a Close 1012 (service restart) or 1013 (try again later) the wait is 5 to 30 seconds.
     - The `Retry-After` of a refusal is waited out, up to an hour, also where `max_delay` is less.
 
-    `retry(error)` tells if an error of `connect` is worth another try; by default `is_transient`
-    does: connections that fail or are lost, timeouts, and refusals with 429 or a 5xx status. Any
-    other error is raised, and so is that of the last of `attempts` tries in a row that failed
-    (None: no limit). Each failure that is waited out is an INFO in the log `aiohttp_rawws`. What
-    the body of the loop raises is not caught.
+    `retry(error)` tells if an error of `connect`, entered or left, is worth another try; by default
+    `is_transient` does: connections that fail or are lost, timeouts, and refusals with 429 or a
+    5xx status. Any other error is raised, and so is that of the last of `attempts` tries in a row
+    that brought no connection (None: no limit). Each failure that is waited out is an INFO in the
+    log `aiohttp_rawws`. What the body of the loop raises is not caught.
 
     TypeError or ValueError for options of a wrong type or out of range.
     """
@@ -129,11 +133,23 @@ async def connections(
             try:
                 yield session
             finally:
-                await connecting.__aexit__(None, None, None)
+                await leave(connecting, retry)
             pause = pauses.after_end(close_code_of(session), time.monotonic() - began)
             # Nothing keeps what has ended, however long the wait.
             del session, connecting
         await asyncio.sleep(pause)
+
+
+async def leave(
+    connecting: AbstractAsyncContextManager[Session], retry: Callable[[Exception], bool]
+) -> None:
+    """End a connection. Raise an error of that which is not worth another try."""
+    try:
+        await connecting.__aexit__(None, None, None)
+    except Exception as error:
+        if not retry(error):
+            raise
+        logger.info("a connection ended by an error: %s", describe(error))
 
 
 class Pauses:
@@ -150,7 +166,7 @@ class Pauses:
     def after_error(self, error: Exception) -> float:
         """Return how long to wait after a failure."""
         pause = self._next()
-        if isinstance(error, HandshakeRefused) and error.headers is not None:
+        if isinstance(error, aiohttp.ClientResponseError) and error.headers is not None:
             # With the jitter behind it: others were told the same.
             pause += min(retry_after(error.headers), MAX_RETRY_AFTER)
         return pause
@@ -181,9 +197,9 @@ def describe(error: Exception) -> str:
 
 def close_code_of(session: object) -> int | None:
     """Return the code of the peer's Close, None without one."""
-    # A session, or what stands on one.
+    # A session, what stands on one, or aiohttp's.
     frame = getattr(getattr(session, "session", session), "close_received", None)
-    return None if frame is None else frame.close_code
+    return getattr(session, "close_code", None) if frame is None else frame.close_code
 
 
 def retry_after(headers: MultiMapping[str]) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import ssl
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,9 +13,9 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from aiohttp_rawws import Frame, HandshakeRefused, RawWebSocketSession, connect
-from aiohttp_rawws.client.reconnecting import Pauses, is_transient, retry_after
-from aiohttp_rawws.layers import WebSocketSession, reconnecting
+from aiohttp_rawws import Frame, HandshakeRefused, RawWebSocketSession, SessionClosed, connect
+from aiohttp_rawws.layers import WebSocketSession, is_transient, reconnecting
+from aiohttp_rawws.layers.reconnecting import Pauses, retry_after
 from tests.support.handshakes import Opening, answer
 from tests.support.octets import CLOSE, HELLO
 from tests.support.waiting import patience, soon, turns, until
@@ -134,11 +135,21 @@ async def test_failures_that_last(
     assert server.connections == 1
 
 
-async def test_a_certificate_that_nobody_trusts(by_hand: ByHand) -> None:
+@pytest.mark.parametrize(
+    ("trust", "error"),
+    [
+        (True, aiohttp.ClientConnectorCertificateError),
+        (aiohttp.Fingerprint(bytes(32)), aiohttp.ServerFingerprintMismatch),
+    ],
+    ids=["certificate", "fingerprint"],
+)
+async def test_a_server_that_nobody_trusts(
+    by_hand: ByHand, trust: Any, error: type[Exception]
+) -> None:
     url = (await by_hand(Server(None), tls=True)).url()
-    async with aiohttp.ClientSession() as http:
-        with pytest.raises(aiohttp.ClientConnectorCertificateError):
-            async for _ in reconnecting(connect, http, url, **AT_ONCE):
+    async with aiohttp.ClientSession() as http, patience():
+        with pytest.raises(error):
+            async for _ in reconnecting(connect, http, url, ssl=trust, **AT_ONCE):
                 pytest.fail("there is no connection")
 
 
@@ -187,7 +198,37 @@ async def test_a_wait_can_be_cancelled(
 )
 def test_errors_worth_another_try(error: Exception) -> None:
     assert is_transient(error)
-    assert not is_transient(ValueError())
+    for other in (ValueError(), ssl.SSLCertVerificationError()):
+        assert not is_transient(other)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(SessionClosed("gone"), None), (KeyError("fault"), KeyError)], ids=repr
+)
+async def test_an_error_where_a_connection_is_left(
+    by_hand: ByHand, http: aiohttp.ClientSession, error: Exception, kind: type[Exception] | None
+) -> None:
+    @contextlib.asynccontextmanager
+    async def subscribed(url: str) -> AsyncIterator[RawWebSocketSession]:
+        async with connect(http, url) as session:
+            yield session
+            raise error
+
+    url = (await by_hand(Server(None))).url()
+    rounds = 0
+    with pytest.raises(kind) if kind else contextlib.nullcontext():
+        async for _ in reconnecting(subscribed, url, **AT_ONCE):
+            rounds += 1
+            if rounds == 3:
+                break
+    assert rounds == (1 if kind else 3)
+
+
+async def test_aiohttps_own_websockets(by_hand: ByHand, http: aiohttp.ClientSession) -> None:
+    url = (await by_hand(Server(refusal(503, "Retry-After: 0"), None))).url()
+    async for websocket in reconnecting(http.ws_connect, url, **AT_ONCE):
+        assert await websocket.receive_str() == "Hello"
+        break
 
 
 # -- waits -----------------------------------------------------------------------------------------
@@ -217,7 +258,11 @@ def test_a_service_that_restarts_is_left_alone_for_a_while(code: int) -> None:
     assert max(Pauses(0.1, 0.6, 10.0).after_end(code, 3600) for _ in range(100)) <= 0.6
 
 
-@pytest.mark.parametrize("function", [connect, messages])
+def of_aiohttp(http: aiohttp.ClientSession, url: str) -> Any:
+    return http.ws_connect(url)
+
+
+@pytest.mark.parametrize("function", [connect, messages, of_aiohttp])
 async def test_the_close_is_looked_at(
     by_hand: ByHand, http: aiohttp.ClientSession, function: Any
 ) -> None:
