@@ -5,7 +5,7 @@ tools, `replay` plays one side of it against a live peer.
 """
 
 from .comparing import Difference
-from .format import Answered, End, FrameLine, Handshake, Octets, Opening, Read, Start
+from .format import Answered, End, FrameLine, Handshake, LeftOut, Octets, Opening, Read, Start
 from .har import to_har
 from .pcapng import to_pcapng
 from .reading import CaptureError, read_capture
@@ -20,6 +20,7 @@ __all__ = (
     "End",
     "FrameLine",
     "Handshake",
+    "LeftOut",
     "Octets",
     "Opening",
     "Read",

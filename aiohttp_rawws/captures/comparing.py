@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from ..wire.frames import Frame
 from ..wire.names import opcode_name
 from .format import FLAGS, FrameLine
-from .inflation import Inflater
+from .inflation import CUT, TOO_BIG, Inflater
 
 __all__ = ("Difference", "FrameComparison", "described")
+
+#: What the note on a payload begins with that is compressed, and that nobody can inflate here.
+NOT_KNOWN = (CUT, TOO_BIG)
 
 #: The bytes of a payload that are shown.
 SHOWN = 64
@@ -40,16 +43,20 @@ class FrameComparison:
         Masking keys are not compared, only if there is one.
         """
         expected = line.seen
-        first, second = expected.payload, frame.payload
+        first, second, note = expected.payload, frame.payload, ""
         if self._captured is not None and self._live is not None:
-            first, second = self._captured.inflate(expected)[0], self._live.inflate(frame)[0]
+            first, note = self._captured.inflate(expected)
+            second, _ = self._live.inflate(frame)
+        if note.startswith(NOT_KNOWN):
+            first = b""
+        is_start = line.is_cut or note.startswith(NOT_KNOWN)
         names = ("opcode", *FLAGS)
         differing = [name for name in names if getattr(expected, name) != getattr(frame, name)]
         if (expected.mask is None) != (frame.mask is None):
             differing.append("mask")
-        if second[: len(first)] != first if line.is_cut else first != second:
+        if second[: len(first)] != first if is_start else first != second:
             differing.append("payload")
-        elif line.is_cut and line.length != len(frame.payload):
+        elif line.is_cut and not note and line.length != len(frame.payload):
             differing.append("length")
         if not differing:
             return None

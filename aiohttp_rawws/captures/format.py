@@ -17,12 +17,15 @@ from ..wire.pieces import Piece
 __all__ = (
     "DIRECTIONS",
     "FLAGS",
+    "MAX_PAYLOAD",
+    "REASONS",
     "VERSION",
     "Answered",
     "End",
     "FrameLine",
     "Handshake",
     "Headers",
+    "LeftOut",
     "Line",
     "Octets",
     "Opening",
@@ -47,6 +50,12 @@ DIRECTIONS = ("client", "upstream")
 
 #: The bits of a frame's first byte.
 FLAGS = ("fin", "rsv1", "rsv2", "rsv3")
+
+#: The reasons of an end. `docs/captures.md` describes them.
+REASONS = ("close", "end of stream", "lost", "violation", "stopped", "idle", "lifetime")
+
+#: The most bytes that are kept of one payload, so that readers can bound a line.
+MAX_PAYLOAD = 128 * 2**20
 
 Headers: TypeAlias = list[tuple[str, str]]
 
@@ -165,7 +174,16 @@ class End:
     frames: dict[str, int] = field(default_factory=dict)
 
 
-Line: TypeAlias = Start | Opening | Answered | FrameLine | Octets | End
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """So many `lines` are missing here: nobody read them in time."""
+
+    line: int
+    time: datetime
+    lines: int
+
+
+Line: TypeAlias = Start | Opening | Answered | FrameLine | Octets | End | LeftOut
 
 
 def start_line(upstream: str | None, now: datetime | None = None) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, TypeAlias
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from .._version import __version__
 from ..wire.names import Opcode
@@ -17,6 +17,7 @@ from .format import (
     End,
     FrameLine,
     Handshake,
+    LeftOut,
     Octets,
     Opening,
     Start,
@@ -70,8 +71,12 @@ class Entries:
             elif isinstance(line, Opening):
                 entry = Entry(line)
                 if line.status == 101:
+                    self._end(line.connection)
                     self._open[line.connection] = entry
                 yield entry
+            elif isinstance(line, LeftOut):
+                for each in self._open.values():
+                    each.lose(line)
             elif not isinstance(line, Answered):
                 self._add(line)
         self._end_all()
@@ -82,14 +87,20 @@ class Entries:
             return
         if isinstance(line, FrameLine):
             entry.add(line, self._spooled)
-        elif isinstance(line, End):
+        elif isinstance(line, Octets):
+            entry.add_octets(line)
+        else:
             entry.end(line)
-            self._open.pop(line.connection).finish(self._spooled)
+            self._end(line.connection)
+
+    def _end(self, connection: int) -> None:
+        entry = self._open.pop(connection, None)
+        if entry is not None:
+            entry.finish(self._spooled)
 
     def _end_all(self) -> None:
-        for entry in self._open.values():
-            entry.finish(self._spooled)
-        self._open.clear()
+        for connection in list(self._open):
+            self._end(connection)
 
 
 @dataclass
@@ -98,6 +109,9 @@ class Entry:
 
     opening: Opening
     ended: str = ""
+    #: The octets of frames that did not end, by direction, and the lines that are missing.
+    unfinished: dict[str, int] = field(default_factory=dict)
+    left_out: int = 0
     last: datetime | None = None
     streams: dict[str, Messages] = field(default_factory=dict)
     waiting: list[bytes] = field(default_factory=list)
@@ -122,6 +136,25 @@ class Entry:
             }
         for message in self.streams[line.direction].feed(line):
             self._keep(message, line.direction, line.time, spooled)
+
+    def add_octets(self, line: Octets) -> None:
+        self.last = line.time
+        size = len(line.octets) + line.missing
+        self.unfinished[line.direction] = self.unfinished.get(line.direction, 0) + size
+
+    def lose(self, line: LeftOut) -> None:
+        self.left_out += line.lines
+        for stream in self.streams.values():
+            stream.lose("lines of the capture are missing")
+
+    def comment(self) -> str:
+        """Return what the messages do not tell."""
+        told = [f"ended by {self.ended}"] if self.ended else []
+        for direction, size in self.unfinished.items():
+            told.append(f"{direction}: {size} octets of a frame that did not end")
+        if self.left_out:
+            told.append(f"{self.left_out} lines of the capture are missing")
+        return "; ".join(told)
 
     def end(self, line: End) -> None:
         self.last = line.time
@@ -198,8 +231,8 @@ def entry_of(entry: Entry) -> Json:
     }
     if entry.close is not None:
         fields["_webSocketClose"] = entry.close
-    if entry.ended:
-        fields["comment"] = f"ended by {entry.ended}"
+    if comment := entry.comment():
+        fields["comment"] = comment
     return fields
 
 
@@ -209,7 +242,8 @@ def request_of(opening: Opening) -> Json:
     if url.startswith("http"):
         # Importers take the scheme for the kind of connection.
         url = f"ws{url[4:]}"
-    query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    # `urlsplit` does not take each Host that peers send.
+    query = parse_qsl(url.partition("?")[2].partition("#")[0], keep_blank_values=True)
     return {
         "method": opening.method,
         "url": url,

@@ -15,6 +15,7 @@ WINDOW = 15
 #: Set in the opcodes of control frames (RFC 6455 section 5.2).
 CONTROL = 0x08
 
+TOO_BIG = "not inflated: over"
 CUT = "not inflated: only the start of an earlier frame was seen"
 
 
@@ -50,6 +51,10 @@ class Inflater:
             return payload, self._lost
         return self._inflate(payload, frame)
 
+    def lose(self, reason: str) -> None:
+        """Inflate nothing behind this that needs what came before: some of that is missing."""
+        self._lost = f"not inflated: {reason}"
+
     def _begin(self, frame: Frame | Piece) -> None:
         self._is_compressed = frame.rsv1
         if self._fresh and frame.rsv1:
@@ -61,7 +66,7 @@ class Inflater:
         try:
             inflated = self._decompressor.decompress(payload, frame.fin and is_whole)
         except FrameTooBig as error:
-            self._lost = f"not inflated: over {error.limit} bytes"
+            self._lost = f"{TOO_BIG} {error.limit} bytes"
             return payload, self._lost
         except ProtocolError as error:
             self._lost = f"not inflated: {error}"

@@ -26,7 +26,8 @@ class Messages:
         self._opcode: int | None = None
         self._parts: list[bytes] = []
         self._size = 0
-        self._notes: list[str] = []
+        #: In their order, each once.
+        self._notes: dict[str, None] = {}
 
     def feed(self, line: FrameLine) -> list[Message]:
         """Return the messages that a frame has completed."""
@@ -40,7 +41,7 @@ class Messages:
             self._opcode = frame.opcode
         elif self._opcode is None:
             self._opcode = frame.opcode
-            self._notes.append("a continuation of no message")
+            self._note("a continuation of no message")
         self._add(line)
         if frame.fin:
             messages.append(self._take())
@@ -50,26 +51,37 @@ class Messages:
         """Return the message that has begun and will not end, if there is one."""
         if self._opcode is None:
             return []
-        self._notes.append("the message has no end")
+        self._note("the message has no end")
         return [self._take()]
+
+    def lose(self, reason: str) -> None:
+        """Note that frames may be missing here."""
+        if self._opcode is not None:
+            self._note(reason)
+        if self._inflater is not None:
+            self._inflater.lose(reason)
 
     def _add(self, line: FrameLine) -> None:
         payload = line.frame.payload
         if self._inflater is not None:
             payload, note = self._inflater.inflate(line.seen)
             if note.startswith("not"):
-                self._notes.append(note)
+                self._note(note)
         if line.is_cut:
-            self._notes.append("only the start of a payload was kept")
+            self._note("only the start of a payload was kept")
         room = self._max_size - self._size
         if len(payload) > room:
-            self._notes.append(f"only {self._max_size} bytes are shown")
-        self._parts.append(payload[:room])
-        self._size += len(self._parts[-1])
+            self._note(f"only {self._max_size} bytes are shown")
+        if part := payload[:room]:
+            self._parts.append(part)
+            self._size += len(part)
+
+    def _note(self, text: str) -> None:
+        self._notes[text] = None
 
     def _take(self) -> Message:
         assert self._opcode is not None
-        notes = "; ".join(dict.fromkeys(self._notes))
+        notes = "; ".join(self._notes)
         message = Message(self._opcode, b"".join(self._parts), notes)
-        self._opcode, self._parts, self._size, self._notes = None, [], 0, []
+        self._opcode, self._parts, self._size, self._notes = None, [], 0, {}
         return message

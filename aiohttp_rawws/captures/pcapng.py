@@ -6,7 +6,17 @@ from datetime import datetime, timezone
 from typing import BinaryIO
 
 from ..wire.handshake import accept_key
-from .format import DIRECTIONS, Answered, End, FrameLine, Octets, Opening, Start, other_side
+from .format import (
+    DIRECTIONS,
+    Answered,
+    End,
+    FrameLine,
+    LeftOut,
+    Octets,
+    Opening,
+    Start,
+    other_side,
+)
 from .reading import Source, read_capture
 from .segments import Segment, Segments, missing_of
 
@@ -56,7 +66,12 @@ def to_pcapng(capture: Source, out: BinaryIO) -> int:
             stream = Stream(file, line, count)
             stream.open()
             if line.status == 101:
+                if line.connection in streams:
+                    streams[line.connection].flush()
                 streams[line.connection] = stream
+        elif isinstance(line, LeftOut):
+            for stream in streams.values():
+                stream.note(f"{line.lines} lines of the capture are missing before this")
         elif not isinstance(line, Answered) and line.connection in streams:
             streams[line.connection].add(line)
             if isinstance(line, End):
@@ -101,6 +116,8 @@ class Stream:
         self._next = {"client": number * 1000 & 0xFFFFFFFF, "upstream": 0}
         self._identity = 0
         self._is_over = False
+        #: What the comment of the next packet begins with.
+        self._note = ""
         self._segments = {direction: Segments() for direction in DIRECTIONS}
 
     def open(self) -> None:
@@ -135,6 +152,11 @@ class Stream:
             return
         for segment in self._segments[line.direction].add(line):
             self._write(line.direction, segment)
+
+    def note(self, text: str) -> None:
+        """Write what waits, and say something with the next packet."""
+        self.flush()
+        self._note = text
 
     def flush(self) -> None:
         """Write all that waits."""
@@ -182,7 +204,8 @@ class Stream:
         size = len(data) + (1 if flags & (SYN | FIN) else 0)
         self._next[direction] = self._next[direction] + size & 0xFFFFFFFF
         packet = ip_of(sender[0], receiver[0], self._identity, segment)
-        self._file.packet(time, packet, comment)
+        self._file.packet(time, packet, "; ".join(filter(None, (self._note, comment))))
+        self._note = ""
 
 
 def address_of(text: str, number: int) -> tuple[bytes, int]:

@@ -1,7 +1,6 @@
 """Reading a capture, line by line. Memory holds one line at a time."""
 
 import base64
-import binascii
 import contextlib
 import json
 import os
@@ -18,6 +17,7 @@ from .format import (
     End,
     FrameLine,
     Handshake,
+    LeftOut,
     Line,
     Octets,
     Opening,
@@ -30,7 +30,7 @@ __all__ = ("CaptureError", "Source", "opened", "read_capture")
 #: A path, or a file that is open for reading bytes.
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO
 
-#: The longest line, in bytes. By default the command keeps lines of up to 22 MiB.
+#: The longest line, in bytes. One with MAX_PAYLOAD has 171 MiB, and its reads 2 MiB.
 MAX_LINE = 256 * 2**20
 
 YEAR = 366 * 24 * 60 * 60
@@ -51,10 +51,12 @@ def read_capture(capture: Source) -> Iterator[Line]:
     """Yield the lines of a capture. Those of unknown events are left out.
 
     A line that a crash has cut, the last one of a run, is left out, too. Raises CaptureError for
-    anything else that is no line of a capture, and OSError if the file cannot be read.
+    anything else that is no line of a capture, and for a file without one. Raises OSError if the
+    file cannot be read.
     """
     with opened(capture) as file:
         number = 0
+        is_capture = False
         while text := file.readline(MAX_LINE):
             number += 1
             if len(text) == MAX_LINE:
@@ -62,7 +64,10 @@ def read_capture(capture: Source) -> Iterator[Line]:
             fields = fields_of(text, number)
             line = line_of(Fields(fields, number)) if fields is not None else None
             if line is not None:
+                is_capture = True
                 yield line
+        if not is_capture:
+            raise CaptureError("no capture: not one line of it is one of a capture")
 
 
 def opened(capture: Source) -> contextlib.AbstractContextManager[BinaryIO]:
@@ -76,6 +81,8 @@ def fields_of(text: bytes, number: int) -> dict[str, Any] | None:
     """Return the JSON object of a line, None for a line that was cut or is empty."""
     try:
         fields = json.loads(text)
+    except RecursionError:
+        raise CaptureError("no line of a capture: its JSON is nested too deep", number) from None
     except ValueError as error:
         if not text.endswith(b"\n"):
             return None
@@ -146,9 +153,11 @@ class Fields:
         return time if time.tzinfo is not None else time.replace(tzinfo=timezone.utc)
 
     def octets(self, key: str) -> bytes:
+        text = self.text(key)
         try:
-            return base64.b64decode(self.text(key), validate=True)
-        except binascii.Error:
+            return base64.b64decode(text, validate=True)
+        except ValueError:
+            # Also for what is not ASCII.
             raise self.error(key, "base64") from None
 
     def mask(self) -> bytes | None:
@@ -163,7 +172,7 @@ class Fields:
     def reads(self, size: int) -> tuple[Read, ...] | None:
         if "reads" not in self:
             return None
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
             reads = tuple(Read(float(at), int(octets)) for at, octets in self._fields["reads"])
             sizes = [read.octets for read in reads]
             # A read lasts no longer than a year.
@@ -195,6 +204,8 @@ class Fields:
 def line_of(fields: Fields) -> Line | None:
     """Return a line, or None for an event that is not known."""
     if "event" not in fields:
+        if "opcode" not in fields and "payload" not in fields:
+            raise CaptureError("no line of a capture: neither an event nor a frame", fields.line)
         return frame_of(fields)
     reader = READERS.get(fields.text("event"))
     return reader(fields) if reader is not None else None
@@ -309,6 +320,10 @@ def answered_of(fields: Fields) -> Answered:
     )
 
 
+def left_out_of(fields: Fields) -> LeftOut:
+    return LeftOut(fields.line, fields.time(), fields.number("lines"))
+
+
 READERS: dict[str, Callable[[Fields], Line]] = {
     "start": start_of,
     "open": opening_of,
@@ -316,4 +331,5 @@ READERS: dict[str, Callable[[Fields], Line]] = {
     "answered": answered_of,
     "octets": octets_of,
     "end": end_of,
+    "left out": left_out_of,
 }

@@ -1,13 +1,15 @@
 """Keeping conversations: what passes, written as the lines of a capture."""
 
 import contextlib
+import errno
+import io
 import os
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from io import FileIO
 from typing import Any, BinaryIO, Final
+from weakref import WeakValueDictionary
 
-import aiohttp
 from aiohttp import web
 
 from ..proxy.relay import RelayStats
@@ -18,9 +20,10 @@ from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
 from ..wire.names import Opcode
 from ..wire.pieces import Piece
-from .addresses import visitor_of
 from .format import (
     DIRECTIONS,
+    MAX_PAYLOAD,
+    REASONS,
     cut_to,
     event_line,
     frame_line,
@@ -30,6 +33,7 @@ from .format import (
     other_side,
     start_line,
 )
+from .handshakes import HANDSHAKE, handshake_of, known, pairs_of, request_of
 from .octets import FrameScanner
 from .redaction import Redaction
 
@@ -37,6 +41,9 @@ __all__ = ("Recorder", "Recording")
 
 #: How `relay` and `proxy` name the directions, and what a capture says.
 SIDES: Final = {"client": "client", "a->b": "client", "upstream": "upstream", "b->a": "upstream"}
+
+#: In place of the masking key of a frame that had one.
+NO_MASK: Final = bytes(4)
 
 
 class Recorder:
@@ -47,8 +54,8 @@ class Recorder:
                 tap.ended(await relay(session, upstream, tap=tap))
 
     `file` is a path, whose file is appended to, or a binary file, which stays open. Each line is
-    written at once. Secrets of handshakes are redacted unless `show_secrets` is set. Of a payload
-    at most `payload_limit` bytes are kept.
+    written at once, and the event loop waits for it. Secrets of handshakes are redacted unless
+    `show_secrets` is set. Of a payload at most `payload_limit` bytes are kept, up to 128 MiB.
 
     Raises OSError where the file cannot be written, also out of a tap.
     """
@@ -62,16 +69,21 @@ class Recorder:
         payload_limit: int = 16 * 2**20,
     ) -> None:
         check_int("payload_limit", payload_limit, least=0)
+        if payload_limit > MAX_PAYLOAD:
+            raise ValueError(f"payload_limit must be at most {MAX_PAYLOAD}, got {payload_limit}")
         self.payload_limit: Final = payload_limit
         self.redaction: Final = Redaction(show_secrets=show_secrets)
-        self._close = contextlib.ExitStack()
-        if isinstance(file, (str, os.PathLike)):
-            self._file: Any = self._close.enter_context(FileIO(file, "ab"))
-        else:
-            self._file = file
         self._connections = 0
-        self._waiting: dict[int, Recording] = {}
-        self.write(start_line(upstream))
+        #: Those whose answer is not known, by the requests. A recording that was dropped is gone.
+        self._waiting: WeakValueDictionary[int, Recording] = WeakValueDictionary()
+        with contextlib.ExitStack() as close:
+            self._file: Any = file
+            if isinstance(file, (str, os.PathLike)):
+                self._file = close.enter_context(FileIO(file, "ab"))
+            elif not hasattr(file, "write") or isinstance(self._file, io.TextIOBase):
+                raise TypeError(f"file must be a path or a binary file, got {file!r}")
+            self.write(start_line(None if upstream is None else self.redaction.path(upstream)))
+            self._close = close.pop_all()
 
     def __enter__(self) -> "Recorder":
         return self
@@ -87,7 +99,11 @@ class Recorder:
         """Write a line of the format."""
         view = memoryview(line)
         while view:
-            view = view[self._file.write(view) :]
+            written = self._file.write(view)
+            if written is None:
+                said = "write() of the file returned None: a Recorder needs a blocking file"
+                raise BlockingIOError(errno.EAGAIN, said)
+            view = view[written:]
 
     def connection(
         self,
@@ -99,6 +115,8 @@ class Recorder:
         `source` tells the handshake: a session, or a request that is to be proxied. `upstream` is
         the other session of a relay. Without a `source` call `opened` before the first frame.
         """
+        if source is not None and not isinstance(source, (RawWebSocketSession, web.BaseRequest)):
+            raise TypeError(f"source must be a session or a request, got {source!r}")
         self._connections += 1
         recording = Recording(self, self._connections)
         if isinstance(source, RawWebSocketSession):
@@ -132,41 +150,11 @@ class Recorder:
         return fields
 
 
-HANDSHAKE = ("url", "request", "status", "response")
-
-
 def side_of(direction: str) -> str:
     """Return the sender as a capture names it."""
     if direction not in SIDES:
         raise ValueError(f"a direction is one of {', '.join(SIDES)}, got {direction!r}")
     return SIDES[direction]
-
-
-def handshake_of(session: RawWebSocketSession) -> dict[str, Any]:
-    """Return what `Recording.opened` takes."""
-    response = session.response
-    fields: dict[str, Any] = {"status": response.status, "response": response.headers.items()}
-    if session.request is not None:
-        return {**request_of(session.request), **fields}
-    assert isinstance(response, aiohttp.ClientResponse)
-    info = response.request_info
-    return {
-        "method": info.method,
-        "path": info.url.raw_path_qs,
-        "url": str(info.url),
-        "request": info.headers.items(),
-        **fields,
-    }
-
-
-def request_of(request: web.Request) -> dict[str, Any]:
-    return {
-        "method": request.method,
-        "path": request.rel_url.raw_path_qs,
-        "address": visitor_of(request),
-        "url": None,
-        "request": request.headers.items(),
-    }
 
 
 class Recording:
@@ -207,8 +195,11 @@ class Recording:
         self._record(datetime.now(timezone.utc), self._peer(), frame)
 
     def sent(self, frame: Frame) -> None:
-        """Record a frame that was sent. The key that a session masked it with is not known."""
-        self._record(datetime.now(timezone.utc), other_side(self._peer()), frame)
+        """Record a frame that was sent. Zeros stand for the masking key of a client's session."""
+        side = other_side(self._peer())
+        if side == "client" and frame.mask is None:
+            frame = frame.replace(mask=NO_MASK)
+        self._record(datetime.now(timezone.utc), side, frame)
 
     def _peer(self) -> str:
         if self.session is None:
@@ -243,17 +234,18 @@ class Recording:
         response: Any = None,
         upstream: dict[str, Any] | None = None,
     ) -> None:
-        """Record the handshake. `request` and `response` are (name, value) pairs of headers.
+        """Record the handshake. `request` and `response` are headers, or pairs of them.
 
         `upstream` has the handshake behind a proxy: a dict of `url`, `request`, `status` and
         `response`. Any other status than 101 is a refusal.
         """
         shown = self._recorder.redaction
-        response = list(response) if response is not None else None
-        client = {"request": request, "status": status, "response": response}
+        check_int("status", status, least=0)
+        response = pairs_of(response)
+        client = {"request": pairs_of(request), "status": status, "response": response}
         handshakes = {
             "client": shown.handshake(client if url is None else {"url": url, **client}),
-            "upstream": None if upstream is None else shown.handshake(upstream),
+            "upstream": None if upstream is None else shown.handshake(known(upstream)),
         }
         fields: dict[str, Any] = {"method": method, "path": shown.path(path), "address": address}
         event = "open" if status == 101 else "refused"
@@ -297,6 +289,10 @@ class Recording:
 
     def end(self, first: str | None, reason: str, error: str | None = None) -> None:
         """Record how the connection ended: `reason` is one of those of the format."""
+        if first not in (None, *DIRECTIONS):
+            raise ValueError(f"first is {' or '.join(DIRECTIONS)} or None, got {first!r}")
+        if reason not in REASONS:
+            raise ValueError(f"a reason is one of {', '.join(REASONS)}, got {reason!r}")
         self._is_over = True
         if not self._is_open:
             # A request that nothing is known of came to nothing that could be told.

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 __all__ = (
     "REDACTED",
@@ -20,8 +21,8 @@ REDACTED = "[redacted]"
 
 #: A header, a subprotocol or a parameter of a query whose name holds one of these is a secret.
 SECRET_NAME = re.compile(
-    "auth|cookie|credential|jwt|passw|secret|session|signature|ticket|token"
-    "|(?<![a-z])(?:api|access)?key(?![a-z])|(?<![a-z])sig(?![a-z])",
+    "auth|cookie|credential|csrf|jwt|passw|pwd|secret|session|signature|ticket|token|xsrf"
+    "|(?<![a-z])(?:api|access)?key(?![a-z])|(?<![a-z])(?:pass|sig)(?![a-z])",
     re.IGNORECASE,
 )
 
@@ -38,11 +39,14 @@ OPEN_HEADERS = frozenset(
 #: The scheme of credentials is shown.
 SCHEME = re.compile(r"(?:basic|bearer|digest|negotiate|token) ", re.IGNORECASE)
 
-#: A parameter of a query, of any URL that stands in a text.
-PARAMETER = re.compile(r"([?&])([^?&=#\s]+)=([^&#\s\"'<>]+)")
+#: A parameter of a query, or one behind a semicolon, of any URL that stands in a text.
+NEXT = r"(?![;?][^?&=#;/\s]+=)"
+PARAMETER = re.compile(
+    rf"([?&])([^?&=#\s]+)=((?:{NEXT}[^&#\s])+)|(;)([^?&=#;/\s]+)=((?:{NEXT}[^?&#\s])+)"
+)
 
 #: User and password of a URL.
-USER = re.compile(r"(?<=://)[^/?#@\s]+(?=@)")
+USER = re.compile(r"(?<=://)[^/?#\s]+(?=@)")
 
 #: A subprotocol that is too long or too random to be a name.
 TOKEN = re.compile(r"[^\s,]{33,}|(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,}")
@@ -108,5 +112,12 @@ def redact_query(text: str) -> str:
 
 
 def redact_parameter(found: "re.Match[str]") -> str:
-    separator, name, _ = found.groups()
-    return f"{separator}{name}={REDACTED}" if SECRET_NAME.search(name) else found[0]
+    separator, name, value = filter(None, found.groups())
+    is_secret = SECRET_NAME.search(unquote(name)) or has_secret(unquote(value))
+    return f"{separator}{name}={REDACTED}" if is_secret else found[0]
+
+
+def has_secret(text: str) -> bool:
+    """Return whether a text, the value of a parameter, is a URL with a secret."""
+    names = (found[2] or found[5] for found in PARAMETER.finditer(text))
+    return USER.search(text) is not None or any(SECRET_NAME.search(name) for name in names)

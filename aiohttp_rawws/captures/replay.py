@@ -10,15 +10,18 @@ from ..session.session import RawWebSocketSession
 from ..wire.errors import EndOfStream, ProtocolError, SessionClosed
 from ..wire.frames import Frame
 from .comparing import Difference, FrameComparison, described
-from .format import Answered, End, FrameLine, Line, Octets, Opening, Start, other_side
+from .format import End, FrameLine, LeftOut, Octets, Opening, Start, other_side
 from .inflation import inflaters_of
 from .reading import CaptureError, Source, read_capture
 from .segments import Segment, Segments, missing_of
 
-__all__ = ("Conversation", "Replayed", "load", "play")
+__all__ = ("Conversation", "Replayed", "check_times", "load", "play")
 
 #: Two reads of one frame are at least so many seconds apart, so that a peer reads twice, too.
 READ_GAP = 0.001
+
+#: The largest frame of a peer that can be compared, in bytes.
+MAX_FRAME = 2**30
 
 #: The largest message that is inflated to be compared, in bytes.
 MAX_INFLATED = 16 * 2**20
@@ -46,7 +49,7 @@ class Conversation:
     """One connection of a capture, all of it in memory."""
 
     opening: Opening
-    lines: list[FrameLine | Octets]
+    lines: list[FrameLine | Octets | LeftOut]
     end: End | None
 
     def largest(self) -> int:
@@ -67,8 +70,13 @@ def load(capture: Source, connection: int | None = None) -> Conversation:
         elif isinstance(line, Opening):
             if line.status == 101 and connection in (None, line.connection):
                 run[line.connection] = found[line.connection] = Conversation(line, [], None)
-        elif line.connection in run:
-            add(run, line)
+        elif isinstance(line, LeftOut):
+            for conversation in run.values():
+                conversation.lines.append(line)
+        elif line.connection in run and isinstance(line, End):
+            run.pop(line.connection).end = line
+        elif line.connection in run and isinstance(line, (FrameLine, Octets)):
+            run[line.connection].lines.append(line)
     if connection is not None and connection not in found:
         raise CaptureError(f"there is no connection {connection} that was opened")
     if connection is None and len(found) != 1:
@@ -81,20 +89,13 @@ def load(capture: Source, connection: int | None = None) -> Conversation:
     return next(iter(found.values()))
 
 
-def add(run: dict[int, Conversation], line: Line) -> None:
-    if isinstance(line, (FrameLine, Octets)):
-        run[line.connection].lines.append(line)
-    elif isinstance(line, End):
-        run.pop(line.connection).end = line
-    else:
-        assert isinstance(line, Answered)
-
-
 def steps_of(conversation: Conversation, side: str) -> list[Step]:
     """Return what `side` sends and what it is sent. Raises CaptureError for what was not kept."""
     steps: list[Step] = []
     segments = Segments()
     for line in conversation.lines:
+        if isinstance(line, LeftOut):
+            raise CaptureError("lines are missing here: this cannot be replayed", line.line)
         if line.direction == side:
             if missing_of(line):
                 raise CaptureError("not all octets were kept: this cannot be replayed", line.line)
@@ -103,8 +104,18 @@ def steps_of(conversation: Conversation, side: str) -> list[Step]:
             steps += segments.rest()
             # Octets that are no frame are not compared.
             if isinstance(line, FrameLine):
+                if line.length > MAX_FRAME:
+                    said = f"a frame of {line.length} bytes is too long to be compared"
+                    raise CaptureError(said, line.line)
                 steps.append(line)
     return steps + segments.rest()
+
+
+def check_times(speed: float | None, timeout: float) -> None:
+    """Raise TypeError or ValueError for what is no number above 0."""
+    if speed is not None:
+        check_seconds("speed", speed, positive=True)
+    check_seconds("timeout", timeout, positive=True)
 
 
 async def play(
@@ -120,9 +131,7 @@ async def play(
     had sent before something was sent has to come before that is sent again: up to `timeout`
     seconds are waited for it. The session must let everything pass: `reject=Violation.NONE`.
     """
-    if speed is not None:
-        check_seconds("speed", speed, positive=True)
-    check_seconds("timeout", timeout, positive=True)
+    check_times(speed, timeout)
     player = Player(conversation, session, speed, timeout)
     difference = await player.run()
     return Replayed(player.sent, player.compared, difference)
@@ -215,7 +224,10 @@ class Player:
             return None
         if end.first == self._side and end.reason == "end of stream":
             self._write_eof()
-        if self._side == "client" or (end.first == "client" and end.reason != "close"):
+        if end.first is None:
+            # The peer had no part in it: a proxy was stopped, or nothing is known.
+            seen = self._receive_nowait()
+        elif self._side == "client" or (end.first == "client" and end.reason != "close"):
             seen = await self._receive()
         else:
             # After both Closes the server ends the connection (RFC 6455 section 7.1.1).

@@ -12,6 +12,7 @@ from yarl import URL
 from ..client.answer import HandshakeRefused
 from ..client.connect import connect
 from ..server.accept import accept
+from ..session.checks import check_int
 from ..session.session import RawWebSocketSession
 from ..wire.handshake import HandshakeRule
 from ..wire.header_lists import tokens
@@ -20,7 +21,7 @@ from .comparing import Difference
 from .format import Headers, header_line
 from .reading import Source
 from .redaction import REDACTED, redact_protocols, redact_query
-from .replay import Conversation, Replayed, load, play, steps_of
+from .replay import Conversation, Replayed, check_times, load, play, steps_of
 
 __all__ = ("replay",)
 
@@ -64,7 +65,7 @@ async def replay(
     - `listener`: play the server, for the first client that connects to this socket, which listens.
     - `connection`: the number of the connection; it may be left out if there is only one.
     - `speed`: what pauses are divided by; None for no pauses.
-    - `timeout`: how long the peer may take for what is expected, in seconds.
+    - `timeout`: how long the peer may take for what is expected, the handshake too, in seconds.
     - `client_session` and `options` are for `connect`.
 
     Octets are sent as they were, whatever they break: each read of the capture is a write of its
@@ -72,11 +73,16 @@ async def replay(
     that the peer did otherwise, and the end of the replay.
 
     Raises CaptureError if the connection is not there or was not kept whole. Raises what `connect`
-    does where no connection comes about.
+    does where no connection comes about, asyncio.TimeoutError without an answer among that.
     """
-    conversation = load(capture, connection)
     if (url is None) == (listener is None):
         raise TypeError("replay takes either a url, to play the client, or a listener=")
+    if listener is not None and not isinstance(listener, socket.socket):
+        raise TypeError(f"listener must be a socket that listens, got {listener!r}")
+    if connection is not None:
+        check_int("connection", connection)
+    check_times(speed, timeout)
+    conversation = load(capture, connection)
     times: dict[str, Any] = {"speed": speed, "timeout": timeout}
     if listener is not None:
         steps_of(conversation, "upstream")
@@ -110,6 +116,7 @@ async def replay_client(
         reject_handshake=HandshakeRule.NONE,
         receive_limit=RECEIVE_LIMIT,
         max_frame_size=max(conversation.largest(), 16 * 2**20),
+        timeout=aiohttp.ClientTimeout(total=times["timeout"]),
         **options,
     )
     try:

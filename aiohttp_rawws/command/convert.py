@@ -1,8 +1,12 @@
 """The subcommand `convert`: a capture in a format that other tools open."""
 
 import argparse
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ..captures.har import to_har
 from ..captures.pcapng import to_pcapng
@@ -24,6 +28,7 @@ EPILOG = """\
 examples:
   aiohttp-rawws convert frames.jsonl frames.har
   aiohttp-rawws convert frames.jsonl frames.pcapng
+  aiohttp-rawws convert frames.jsonl - --to pcapng | tshark -r -
 
 Exit status: 0, 1 if CAPTURE is no capture or a file cannot be read or written, 2 for a usage error.
 """
@@ -45,8 +50,14 @@ def add_parser(commands: Commands) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("capture", metavar="CAPTURE", help="what --capture has written")
-    parser.add_argument("out", metavar="OUT", help="the file to write; one that is there is lost")
+    parser.add_argument(
+        "capture", metavar="CAPTURE", help="what --capture has written; - for standard input"
+    )
+    parser.add_argument(
+        "out",
+        metavar="OUT",
+        help="the file to write; one that is there is lost; - for standard output",
+    )
     parser.add_argument(
         "--to", choices=tuple(FORMATS), help="the format; by default what the name of OUT ends with"
     )
@@ -64,17 +75,47 @@ def run(options: Options) -> int:
     if is_same_file(options.capture, options.out):
         raise argparse.ArgumentTypeError("CAPTURE and OUT are one file")
     try:
-        with open(options.capture, "rb") as capture, open(options.out, "wb") as out:
+        with readable(options.capture) as capture, writable(options.out) as out:
             FORMATS[name](capture, out)
     except CaptureError as error:
-        # What is there is no file of that format.
-        if os.path.isfile(options.out):
-            os.remove(options.out)
         raise Failure(f"{escaped(options.capture)}: {escaped(str(error))}") from None
+    except BrokenPipeError:
+        # A reader has gone, which ends each command.
+        raise
     except OSError as error:
         where = escaped(str(error.filename or options.out))
         raise Failure(f"{where}: {reason_of(error)}") from None
+    except KeyboardInterrupt:
+        raise Failure("interrupted: nothing was converted", 130) from None
     return 0
+
+
+@contextlib.contextmanager
+def readable(path: str) -> Iterator[BinaryIO]:
+    """Open CAPTURE."""
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    with open(path, "rb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def writable(path: str) -> Iterator[BinaryIO]:
+    """Open OUT. A file that is not written to its end is removed: it is none of that format."""
+    if path == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with open(path, "wb") as file:
+        try:
+            yield file
+            # What the disk refuses is refused here, not at the close.
+            file.flush()
+        except BaseException:
+            if os.path.isfile(path):
+                os.remove(path)
+            raise
 
 
 def is_same_file(one: str, other: str) -> bool:

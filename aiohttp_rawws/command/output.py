@@ -249,6 +249,7 @@ def fill_standard_files() -> None:
 def reason_of(error: Exception) -> str:
     """Return the system's text for an error, without what `socket.create_server` adds to it."""
     number = getattr(error, "errno", None)
-    if number is None or isinstance(error, socket.gaierror):
+    # aiohttp's errors hold the one of the system.
+    if number is None or isinstance(getattr(error, "os_error", error), socket.gaierror):
         return getattr(error, "strerror", None) or str(error)
     return os.strerror(number)

@@ -121,6 +121,8 @@ def run(options: Options) -> int:
         raise argparse.ArgumentTypeError("a FILE is needed, or --presets")
     if options.listen is None and options.connect is None:
         raise argparse.ArgumentTypeError("--listen or --connect is needed")
+    if options.capture == "-":
+        raise argparse.ArgumentTypeError("--capture needs a file: standard output has the report")
     check_role(options)
     role = "server" if options.connect is None else "client"
     scripts = [script_named(name, role) for name in options.files]

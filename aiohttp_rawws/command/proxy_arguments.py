@@ -5,6 +5,7 @@ import ssl
 
 from multidict import CIMultiDict
 
+from ..captures.format import MAX_PAYLOAD
 from .addresses import Destination, ListenAddress, destination, listen_address
 from .arguments import Commands
 from .loop import EVENT_LOOP
@@ -87,6 +88,10 @@ def complete(options: Options) -> None:
     if options.tap and options.capture == "-":
         raise argparse.ArgumentTypeError(
             "--tap and --capture - would both write to standard output"
+        )
+    if options.capture is not None and options.payload_limit > MAX_PAYLOAD:
+        raise argparse.ArgumentTypeError(
+            f"--capture keeps up to {MAX_PAYLOAD >> 20}M of a payload, make --payload-limit smaller"
         )
     options.headers = CIMultiDict([*options.header, *((name, None) for name in options.drop)])
     options.listen_tls = listen_context(options.listen_cert, options.listen_key, options.visitor_ca)

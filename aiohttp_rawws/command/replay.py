@@ -62,7 +62,9 @@ def add_parser(commands: Commands) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("capture", metavar="CAPTURE", help="what --capture has written")
+    parser.add_argument(
+        "capture", metavar="CAPTURE", help="what --capture has written; - for standard input"
+    )
     parser.add_argument(
         "--side", choices=("client", "server"), help="the side to play, which the next two imply"
     )
@@ -119,17 +121,29 @@ def run(options: Options) -> int:
         raise Failure(str(failure), 2) from None
     except (OSError, aiohttp.ClientError, asyncio.TimeoutError) as error:
         where = getattr(error, "filename", None) or options.connect
-        raise Failure(f"{escaped(str(where))}: {escaped(reason_of(error))}", 2) from None
+        reason = escaped(connect_reason(error, options.timeout))
+        raise Failure(f"{escaped(str(where))}: {reason}", 2) from None
     except KeyboardInterrupt:
         raise Failure("interrupted: the replay did not come to its end", 130) from None
     print("\n".join(escaped(line) for line in str(replayed).split("\n")))
     return 0 if replayed.difference is None else 1
 
 
+def connect_reason(error: Exception, timeout: float) -> str:
+    """Return why there is no connection, as one sentence."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        # The message quotes what came, on several lines.
+        return f"the answer is no HTTP: {error.message.partition(':')[0]}"
+    # In Python 3.10 the first one is no OSError, and from 3.11 on all of them are.
+    if isinstance(error, asyncio.TimeoutError) and getattr(error, "errno", None) is None:
+        return f"no answer to the handshake within {timeout:g} seconds"
+    return reason_of(error)
+
+
 async def played(options: Options) -> Replayed:
     again = partial(
         replay,
-        options.capture,
+        sys.stdin.buffer if options.capture == "-" else options.capture,
         connection=options.connection,
         speed=options.speed,
         timeout=options.timeout,

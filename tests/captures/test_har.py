@@ -4,16 +4,21 @@ import base64
 import io
 import json
 import re
+import tracemalloc
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aiohttp_rawws.captures import Recorder, to_har
+from aiohttp_rawws import Frame
+from aiohttp_rawws.captures import FrameLine, Recorder, to_har
+from aiohttp_rawws.captures.messages import Messages
+from aiohttp_rawws.layers import PermessageDeflate
 from tests.support.browser import chromium
 from tests.support.captures import TEXTS, ZEROS, record_octets, record_talk
 from tests.support.loops import ONE_LOOP
-from tests.support.octets import HELLO, masked
+from tests.support.octets import HELLO, MASK, masked
 
 #: The importer of the DevTools that Chromium brings.
 IMPORT = """
@@ -152,6 +157,69 @@ def test_each_connection_of_each_run_is_an_entry(tmp_path: Path) -> None:
     assert [len(entry["_webSocketMessages"]) for entry in entries.values()] == [4, 0, 4, 1]
     assert entries[f"{host}/refused"]["response"]["status"] == 403
     assert entries[f"{host}/second"]["comment"] == "ended by upstream: lost (reset)"
+
+
+def test_what_the_messages_do_not_tell_is_in_the_comment(tmp_path: Path) -> None:
+    capture = tmp_path / "capture"
+    response = [("Sec-WebSocket-Extensions", "permessage-deflate")]
+    deflate = PermessageDeflate(is_client=True)
+    first, second = (deflate.encode(Frame.text("words" * 9)).replace(mask=MASK) for _ in range(2))
+    reads = [first.encode(), masked(0x89), second.encode(), b"\x81\xff"]
+    record_octets(capture, [("client", data) for data in reads], response=response)
+    lines = capture.read_text().splitlines()
+    lines[3] = json.dumps({"time": "2026-01-31", "event": "left out", "lines": 7})
+    capture.write_text("\n".join(lines) + "\n")
+    (entry,) = converted(capture)
+    _, behind = entry["_webSocketMessages"]
+    assert behind["_note"] == "not inflated: lines of the capture are missing"
+    assert entry["comment"] == (
+        "ended by stopped; client: 2 octets of a frame that did not end; "
+        "7 lines of the capture are missing"
+    )
+
+
+def test_a_connection_that_opens_again_loses_nothing(tmp_path: Path) -> None:
+    """As where two programs append to one file."""
+    capture = tmp_path / "capture"
+    record_octets(capture, [("client", masked(0x81, b"a"))])
+    start, *once, _end = capture.read_text().splitlines(keepends=True)
+    capture.write_text("".join([start, *once, *once]))
+    assert [len(entry["_webSocketMessages"]) for entry in converted(capture)] == [1, 1]
+
+
+def test_a_message_of_fragments_without_end() -> None:
+    """Memory does not grow with their number, whatever they hold."""
+    messages = Messages(None, 3)
+    time = datetime.now(timezone.utc)
+    frames = [Frame.text("start", fin=False), *[Frame.continuation(b"", fin=False)] * 10_000]
+    before = [line_of(frame, time) for frame in frames]
+    tracemalloc.start()
+    try:
+        for line in before:
+            assert messages.feed(line) == []
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 10_000
+    (message,) = messages.rest()
+    assert message == (1, b"sta", "only 3 bytes are shown; the message has no end")
+
+
+def line_of(frame: Frame, time: datetime) -> FrameLine:
+    return FrameLine(1, time, 1, "client", frame, len(frame.payload))
+
+
+def test_a_host_that_is_none(tmp_path: Path) -> None:
+    capture = tmp_path / "capture"
+    request = [("Host", "[")]
+    with Recorder(capture) as recorder:
+        recorder.connection().opened(request=request, path="/?a=b%20c&d")
+    (entry,) = converted(capture)
+    assert entry["request"]["url"] == "ws://[/?a=b%20c&d"
+    assert entry["request"]["queryString"] == [
+        {"name": "a", "value": "b c"},
+        {"name": "d", "value": ""},
+    ]
 
 
 def bare(headers: Any) -> Any:

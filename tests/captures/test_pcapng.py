@@ -103,6 +103,17 @@ def test_what_was_not_kept_is_zeros_and_said(tmp_path: Path) -> None:
     assert f"{length - 3} octets were not kept" in comments(path)
 
 
+def test_lines_that_were_left_out_are_said(tmp_path: Path) -> None:
+    capture = tmp_path / "capture"
+    record_octets(capture, [("client", masked(0x81, text)) for text in (b"a", b"b", b"c")])
+    lines = capture.read_text().splitlines()
+    lines[3] = '{"time":"2026-01-31","event":"left out","lines":7}'
+    capture.write_text("\n".join(lines) + "\n")
+    path = converted(capture)
+    assert [frame.payload for frame in dissected(path)] == [b"a", b"c"]
+    assert "7 lines of the capture are missing before this" in comments(path)
+
+
 def comments(path: Path) -> str:
     return tshark(path, "-T", "fields", "-e", "frame.comment")
 

@@ -12,6 +12,7 @@ from aiohttp_rawws.captures import (
     CaptureError,
     End,
     FrameLine,
+    LeftOut,
     Octets,
     Opening,
     Recorder,
@@ -106,22 +107,40 @@ def test_what_is_not_known_is_passed_over() -> None:
     assert (start.software, frame.line, frame.frame) == ("", 3, Frame.text("hi"))
 
 
+def test_lines_that_were_left_out_are_told() -> None:
+    left_out = {"time": TIME, "connection": None, "event": "left out", "lines": 7}
+    _, line = read(START, left_out)
+    assert isinstance(line, LeftOut)
+    assert (line.line, line.lines) == (2, 7)
+
+
+@pytest.mark.parametrize("line", ["", "no line end", '{"event":"started","level":"info"}\n', "\n"])
+def test_a_file_without_a_line_is_no_capture(line: str) -> None:
+    with pytest.raises(CaptureError, match=r"^no capture: not one line of it") as caught:
+        read(line)
+    assert caught.value.line is None
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
         ("PK\x03\x04\n", "no JSON: "),
         ("[]\n", "no JSON object"),
+        ("[" * 200_000 + "\n", "no line of a capture: its JSON is nested too deep"),
+        ({}, "no line of a capture: neither an event nor a frame"),
         ({**START, "version": 2}, "version 2 of the format is not known here"),
         ({**FRAME, "opcode": 16}, "'opcode' must be a number from 0 to 15, got 16"),
         ({**FRAME, "opcode": True}, "'opcode' must be a number from 0 to 15, got True"),
         ({**FRAME, "fin": 1}, "'fin' must be true or false, got 1"),
         ({**FRAME, "direction": "server"}, '\'direction\' must be "client" or "upstream", got'),
         ({**FRAME, "payload": "~"}, "'payload' must be base64, got '~'"),
+        ({**FRAME, "payload": "\xe4"}, "'payload' must be base64, got '\xe4'"),
         ({**FRAME, "payload": None}, "'payload' must be a text, got None"),
         ({**FRAME, "length": 1}, "'length' must be at least the 2 bytes of the payload, got 1"),
         ({**FRAME, "length_bits": 8}, "'length_bits' must be 16 or 64, enough for the length"),
         ({**FRAME, "mask": "00"}, "'mask' must be 8 hexadecimal digits or null, got '00'"),
         ({**FRAME, "reads": [[0, 3]]}, "'reads' must be [seconds, octets] pairs of 4 octets in"),
+        ({**FRAME, "reads": [[0, float("inf")]]}, "'reads' must be [seconds, octets] pairs of 4"),
         ({**FRAME, "reads": 4}, "'reads' must be [seconds, octets] pairs of 4 octets in all, got"),
         ({**FRAME, "reads": [[float("nan"), 4]]}, "'reads' must be [seconds, octets] pairs of 4"),
         ({**FRAME, "time": "9999-12-31T23:59:59Z"}, "'time' must be a time from 1971 to 8999"),

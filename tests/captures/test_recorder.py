@@ -1,12 +1,14 @@
 """What a Recorder keeps of relays, proxies and sessions."""
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
+from multidict import CIMultiDict
 
 from aiohttp_rawws import Frame, RawWebSocketSession, connect, proxy, relay, setup
 from aiohttp_rawws.captures import Answered, End, FrameLine, Opening, Recorder, read_capture
@@ -126,6 +128,68 @@ async def test_both_ends_of_a_session(serve: Serve) -> None:
         )
         assert isinstance(end, End)
         assert (end.first, end.reason) == ("client", "end of stream")
+
+
+async def test_the_secrets_of_an_upstream(serve: Serve) -> None:
+    """In the line of the start, and in both handshakes of a connection."""
+    file = io.BytesIO()
+    recorder = Recorder(file, upstream="ws://u:hidden@h/?token=hidden")
+    address = await serve(application(echo))
+    url = address.url("/?token=hidden").replace("//", "//u:hidden@")
+    async with aiohttp.ClientSession() as http, connect(http, url) as session:
+        with recorder.connection(session, session):
+            pass
+    assert file.getvalue().count(b"[redacted]") > 4
+    assert b"hidden" not in file.getvalue()
+
+
+def test_a_file_that_takes_nothing() -> None:
+    """Neither a loop without an end, nor a line that is lost without a word."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with open(reading, "rb"), open(writing, "wb", buffering=0) as file:
+        recording = Recorder(file).connection()
+        recording.opened()
+        with pytest.raises(BlockingIOError, match="a Recorder needs a blocking file"):
+            recording("client", Frame.binary(bytes(2**20)))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_file_that_cannot_be_written_is_closed() -> None:
+    with pytest.raises(OSError, match="No space"):
+        Recorder("/dev/full")
+
+
+def test_headers_of_any_kind() -> None:
+    for headers in ([("A", "b")], {"A": "b"}, CIMultiDict(A="b"), iter([("A", "b")])):
+        file = io.BytesIO()
+        Recorder(file).connection().opened(response=headers, upstream={"request": {"C": "d"}})
+        _, opening = read_capture(io.BytesIO(file.getvalue()))
+        assert isinstance(opening, Opening)
+        assert opening.client.response == [("A", "b")]
+        assert opening.upstream is not None
+        assert (opening.upstream.request, opening.upstream.status) == ([("C", "d")], None)
+
+
+def test_what_no_capture_may_have() -> None:
+    file: Any
+    for file in (None, 5, io.StringIO()):
+        with pytest.raises(TypeError, match="file must be a path or a binary file, got"):
+            Recorder(file)
+    with pytest.raises(ValueError, match="payload_limit must be at most 134217728, got"):
+        Recorder(io.BytesIO(), payload_limit=2**30)
+    recorder = Recorder(io.BytesIO())
+    source: Any = "ws://h"
+    with pytest.raises(TypeError, match="source must be a session or a request, got 'ws://h'"):
+        recorder.connection(source)
+    recording = recorder.connection()
+    status: Any = "403"
+    with pytest.raises(TypeError, match="status must be an int, got '403'"):
+        recording.opened(status=status)
+    with pytest.raises(ValueError, match="first is client or upstream or None, got 'server'"):
+        recording.end("server", "close")
+    with pytest.raises(ValueError, match=r"a reason is one of close, end of stream, .*, got 'bye'"):
+        recording.end("client", "bye")
 
 
 def test_what_must_be_known_before_a_frame() -> None:

@@ -1,22 +1,25 @@
 """A side of a capture against live peers: the same, and the first difference."""
 
 import asyncio
+import base64
+import json
 import socket
 import time
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-from aiohttp_rawws import EndOfStream, RawWebSocketSession, Violation
-from aiohttp_rawws.captures import CaptureError, Replayed, replay
+from aiohttp_rawws import EndOfStream, Frame, RawWebSocketSession, Violation, connect
+from aiohttp_rawws.captures import CaptureError, Recorder, Replayed, replay
 from aiohttp_rawws.layers import PermessageDeflate
 from tests.support.captures import answer, record_octets, record_talk, talk
 from tests.support.handshakes import request
 from tests.support.octets import CLOSE, HELLO, masked
 from tests.support.relays import listening
 from tests.support.servers import Serve, application, echo
-from tests.support.waiting import soon
+from tests.support.waiting import PATIENCE, soon
 from tests.support.wire import Address, Wire
 
 DEFLATED = pytest.mark.parametrize("compression", [None, "deflate"])
@@ -74,7 +77,8 @@ async def test_another_payload(serve: Serve, tmp_path: Path) -> None:
 async def test_what_a_server_does_otherwise(tmp_path: Path, answers: bytes, what: str) -> None:
     capture = tmp_path / "capture"
     record_octets(capture, [("client", masked(0x81)), ("upstream", HELLO)])
-    capture.write_text(capture.read_text().replace("stopped", "lost"))
+    end = capture.read_text().replace('"first":null', '"first":"upstream"')
+    capture.write_text(end.replace("stopped", "lost"))
     async with listening(None) as (address, wires):
         task = asyncio.ensure_future(replay(capture, address.url()))
         wire = await soon(wires.get())
@@ -85,6 +89,62 @@ async def test_what_a_server_does_otherwise(tmp_path: Path, answers: bytes, what
         await wire.close()
     assert difference is not None
     assert difference.what == what
+
+
+async def test_what_a_proxy_has_stopped(serve: Serve, tmp_path: Path) -> None:
+    """The peer had no part in that end, so none is expected of it."""
+    capture = tmp_path / "capture"
+    record_octets(capture, [("client", masked(0x81, b"Hello")), ("upstream", HELLO)])
+    assert '"first":null,"reason":"stopped"' in capture.read_text()
+    replayed = await soon(replay(capture, (await serve(application(echo))).url(), timeout=60.0))
+    assert replayed.difference is None, str(replayed)
+
+
+async def test_a_handshake_without_an_answer(tmp_path: Path) -> None:
+    capture = tmp_path / "capture"
+    record_octets(capture, [])
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener:
+        url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
+        task = asyncio.ensure_future(replay(capture, url, timeout=0.05))
+        await asyncio.wait([task], timeout=PATIENCE)
+        assert task.done()
+        assert isinstance(task.exception(), asyncio.TimeoutError)
+
+
+async def test_what_a_session_has_sent(serve: Serve, tmp_path: Path) -> None:
+    """A client's session does not tell its masking keys. A replay masks all the same."""
+    capture = tmp_path / "capture"
+    server = await serve(application(echo))
+    async with aiohttp.ClientSession() as http, connect(http, server.url()) as session:
+        with Recorder(capture) as recorder, recorder.connection(session) as recording:
+            await session.send(Frame.text("Hello"))
+            recording.sent(Frame.text("Hello"))
+            recording.received(await soon(session.receive()))
+    replayed = await soon(replay(capture, server.url(), speed=None))
+    assert (replayed.compared, replayed.difference) == (1, None)
+    task, address = playing(capture)
+    async with aiohttp.ClientSession() as http, connect(http, address.url()) as session:
+        await session.send(Frame.text("Hello"))
+        assert (await soon(session.receive())).payload == b"Hello"
+    assert (await soon(task)).difference is None
+
+
+async def test_a_payload_of_the_peer_that_was_cut(serve: Serve, tmp_path: Path) -> None:
+    """What the capture cannot tell is not compared: the rest, and what refers to it."""
+    capture = tmp_path / "capture"
+    server = await serve(application(answer, extensions=PermessageDeflate.accept))
+    await record_talk(capture, compression="deflate")
+    lines = [json.loads(line) for line in capture.read_text().splitlines()]
+    first = next(line for line in lines if line.get("direction") == "upstream")
+    first["payload"] = base64.b64encode(base64.b64decode(first["payload"])[:9]).decode()
+    capture.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    replayed = await soon(replay(capture, server.url()))
+    assert replayed.difference is None, str(replayed)
+    first["length"] = 10**19
+    capture.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with pytest.raises(CaptureError, match=f"a frame of {10**19} bytes is too long to be compared"):
+        await replay(capture, server.url())
 
 
 async def test_nothing_comes(tmp_path: Path) -> None:
@@ -227,5 +287,21 @@ async def test_which_connection(tmp_path: Path) -> None:
     capture.write_text(cut)
     with pytest.raises(CaptureError, match="line 7: not all octets were kept"):
         await replay(capture, "ws://localhost")
-    with pytest.raises(TypeError, match="either a url"):
-        await replay(capture)
+    left_out = '{"time":"2026-01-31","event":"left out","lines":7}\n'
+    capture.write_text(left_out.join(two.splitlines(keepends=True)[:3]))
+    with pytest.raises(CaptureError, match="line 4: lines are missing here"):
+        await replay(capture, "ws://localhost")
+
+
+async def test_what_is_no_argument() -> None:
+    """Told before anything is read or sent."""
+    options: Any
+    for options, said in (
+        ({}, "either a url"),
+        ({"listener": "127.0.0.1:0"}, "listener must be a socket that listens, got '127.0.0.1:0'"),
+        ({"url": "ws://h", "connection": "1"}, "connection must be an int, got '1'"),
+        ({"url": "ws://h", "speed": 0}, "speed must be finite and positive, got 0"),
+        ({"url": "ws://h", "timeout": None}, "timeout must be a number of seconds, got None"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=said):
+            await replay("nowhere", **options)

@@ -29,6 +29,7 @@ from tests.support.command import complaint
             "no-pong --connect ws://me:secret@h",
             "no user or password in the URL: give a header, Authorization",
         ),
+        ("no-pong --listen 0 --capture -", "--capture needs a file: standard output has the rep"),
         ("no-pong --listen 0 --timeout 0", "argument --timeout: not a number of seconds above 0"),
         ("no-pong --listen 0 --seed x", "argument --seed: invalid int value: 'x'"),
         ("no-pong --listen 0 --listen-key x", "--listen-key needs --listen-cert"),

@@ -58,6 +58,11 @@ def test_what_cannot_be_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[s
             ([capture, "--connect", "ws://127.0.0.1:1"], "ws://127.0.0.1:1: Connection refused"),
             ([capture, "--connect", "ws://h", "--connection", "7"], "there is no connection 7"),
             ([str(tmp_path / "x"), "--connect", "ws://h"], f"{tmp_path / 'x'}: No such file"),
+            # A socket that listens, and that nobody accepts.
+            (
+                [capture, "--connect", f"ws://127.0.0.1:{port}", "--timeout", "0.05"],
+                "no answer to the handshake within 0.05 seconds\n",
+            ),
         ):
             assert main(["replay", *arguments]) == 2
             out, errors = capsys.readouterr()
@@ -74,6 +79,21 @@ def test_what_cannot_be_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[s
         with pytest.raises(SystemExit, match="2"):
             main(["replay", *arguments])
         assert said in capsys.readouterr().err
+
+
+@ONE_LOOP
+async def test_an_answer_that_is_no_http() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = await started(CAPTURES / "close-1006.jsonl", "--connect", url)
+        out, errors = await soon(client.communicate())
+    assert (client.returncode, out) == (2, b"")
+    assert errors.decode() == f"aiohttp-rawws: {url}: the answer is no HTTP: Bad status line\n"
 
 
 def test_the_help_of_both_is_in_the_docs(capsys: pytest.CaptureFixture[str]) -> None:

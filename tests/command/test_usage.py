@@ -57,6 +57,10 @@ from tests.support.waiting import PATIENCE
         ("0 ws://h --timeout soon", "--timeout: not a number"),
         ("0 ws://h --payload-limit 0", "--payload-limit: not a number of bytes, like 65536"),
         ("0 ws://h --payload-limit 1T", "--payload-limit: not a number of bytes"),
+        (
+            "0 ws://h --capture x --payload-limit 1G",
+            "error: --capture keeps up to 128M of a payload",
+        ),
         ("unix: ws://h", "LISTEN: not the path of a Unix socket: ''"),
         ("0 https://unix:/s:/", "UPSTREAM: there is no TLS to a Unix socket: 'https://unix:/s:/'"),
         ("0 unix:/s:/?x", "UPSTREAM: the query is the visitor's"),
