@@ -6,9 +6,9 @@ handler uses of both, and the rules for RSV1.
 
 from collections.abc import Sequence
 from operator import index
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import Any
 
+from ..session.session import RawWebSocketSession, connection_of
 from ..wire.arguments import not_a_frame, shown
 from ..wire.close import truncate_reason
 from ..wire.errors import ProtocolError
@@ -28,9 +28,6 @@ from .deflate_negotiation import (
     offers_of,
 )
 
-if TYPE_CHECKING:
-    from ..session.session import RawWebSocketSession
-
 __all__ = ("PermessageDeflate",)
 
 #: The default of `max_size`, in bytes: that of a session's `max_frame_size`.
@@ -45,9 +42,6 @@ RSV1 = 0x40
 RSV2_RSV3 = 0x30
 CONTROL = 0x08
 OPCODE = 0x0F
-
-#: The compression of the sessions that somebody asked for.
-NEGOTIATED: "WeakKeyDictionary[RawWebSocketSession, PermessageDeflate]" = WeakKeyDictionary()
 
 
 class PermessageDeflate:
@@ -189,7 +183,7 @@ class PermessageDeflate:
 
     @classmethod
     def of(
-        cls, session: "RawWebSocketSession", *, max_size: int | None = None
+        cls, session: RawWebSocketSession, *, max_size: int | None = None
     ) -> "PermessageDeflate | None":
         """Return the compression that a session has negotiated, None if it has none.
 
@@ -202,14 +196,15 @@ class PermessageDeflate:
         that does not fit our offer is a ProtocolError (close code 1002). On a server the answer
         is our own, and a malformed one is a ValueError.
         """
-        if not hasattr(session, "extensions"):
+        if not isinstance(session, RawWebSocketSession):
             raise TypeError(f"PermessageDeflate.of takes a session, got {shown(session)}")
-        deflate = NEGOTIATED.get(session)
+        connection = connection_of(session)
+        deflate: PermessageDeflate | None = connection.codec
         if deflate is None:
             settings = settings_of(session)
             if settings is None:
                 return None
-            deflate = NEGOTIATED[session] = cls(is_client=session.is_client, **settings)
+            deflate = connection.codec = cls(is_client=session.is_client, **settings)
         if max_size is not None:
             deflate.max_size = max_size
         return deflate
@@ -284,7 +279,7 @@ class PermessageDeflate:
         return make_frame(head, compressor.compress(payload, head & FIN), mask, 0)
 
 
-def settings_of(session: "RawWebSocketSession") -> dict[str, Any] | None:
+def settings_of(session: RawWebSocketSession) -> dict[str, Any] | None:
     """Return what a session has negotiated, None for no compression. See `PermessageDeflate.of`."""
     sent: Sequence[str] = ()
     if session.is_client:

@@ -7,6 +7,7 @@ handler. Nothing waits here.
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 from .changes import Changes
 from .kernel import reset_on_close
@@ -29,6 +30,7 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
     __slots__ = (
         "_end_callbacks",
         "_on_lost",
+        "codec",
         "linger",
         "link",
         "receiver",
@@ -54,6 +56,8 @@ class Connection(ReadCallbacks, asyncio.BufferedProtocol):
         self.receiver = Receiver(link, self.reader)
         self.writer = Writer(link, write_paused)
         self.sender = Sender(link, self.writer, is_client)
+        #: The state of the compression, if a layer has asked for it: one for all layers.
+        self.codec: Any = None
         #: How long the connection waits for its peer at its end, in seconds.
         self.linger = options.linger
         self._on_lost: Callable[[BaseException | None], None] | None = None
