@@ -4,15 +4,15 @@ import argparse
 import asyncio
 import re
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import aiohttp
-from yarl import URL
 
 from ..captures.reading import CaptureError
 from ..captures.replay import Replayed
 from ..captures.replaying import replay
-from .addresses import ListenAddress, listen_address, websocket_url
+from .addresses import Destination, ListenAddress, listen_address, server_url
 from .arguments import Commands
 from .ending import Failure
 from .listening import listen, name_of
@@ -39,12 +39,16 @@ capture, and a peer that cannot be reached.
 """
 
 
+#: Replays the capture that was asked for.
+Again = Callable[..., Awaitable[Replayed]]
+
+
 class Options(argparse.Namespace):
     """The arguments as values."""
 
     capture: str
     side: str | None
-    connect: URL | None
+    connect: Destination | None
     listen: ListenAddress | None
     connection: int | None
     #: None for no pauses.
@@ -72,8 +76,9 @@ def add_parser(commands: Commands) -> None:
     peer.add_argument(
         "--connect",
         metavar="URL",
-        type=websocket_url,
-        help="play the client: connect to this server; a URL without a path gets the captured one",
+        type=server_url,
+        help="play the client: connect to this server, or unix:PATH or unix:PATH:/BASE; a URL "
+        "without a path gets the captured one",
     )
     peer.add_argument(
         "--listen",
@@ -120,7 +125,7 @@ def run(options: Options) -> int:
     except Failure as failure:
         raise Failure(str(failure), 2) from None
     except (OSError, aiohttp.ClientError, asyncio.TimeoutError) as error:
-        where = getattr(error, "filename", None) or options.connect
+        where = getattr(error, "filename", None) or (options.connect and options.connect.text)
         reason = escaped(connect_reason(error, options.timeout))
         raise Failure(f"{escaped(str(where))}: {reason}", 2) from None
     except KeyboardInterrupt:
@@ -148,9 +153,18 @@ async def played(options: Options) -> Replayed:
         speed=options.speed,
         timeout=options.timeout,
     )
-    if options.listen is None:
-        context = upstream_context(options.ca, options.secure, None, None)
-        return await again(url=options.connect, ssl=context)
+    if options.connect is not None:
+        return await connected(options, options.connect, again)
+    assert options.listen is not None
     with listen(options.listen, None) as listener:
         print(f"Listening on {name_of(listener, tls=False)}", file=sys.stderr, flush=True)
         return await again(listener=listener)
+
+
+async def connected(options: Options, server: Destination, again: Again) -> Replayed:
+    """Play the client."""
+    connector = aiohttp.UnixConnector(server.path) if server.path else aiohttp.TCPConnector()
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
+        context = upstream_context(options.ca, options.secure, None, None)
+        return await again(url=server.url, client_session=session, ssl=context)

@@ -26,14 +26,16 @@ async def started(*arguments: Any) -> asyncio.subprocess.Process:
 
 
 @ONE_LOOP
+@pytest.mark.parametrize("where", ["0", "unix:{}/s"])
 @pytest.mark.parametrize("other", ["ping-of-200-bytes", "close-1006"])
-async def test_both_sides_play_with_each_other(other: str) -> None:
+async def test_both_sides_play_with_each_other(other: str, where: str, tmp_path: Path) -> None:
     """What one side sends is what the other one expects, unless they play different captures."""
     capture = CAPTURES / "ping-of-200-bytes.jsonl"
-    server = await started(CAPTURES / f"{other}.jsonl", "--listen", "0", "--side", "server")
+    listen = "--listen", where.format(tmp_path)
+    server = await started(CAPTURES / f"{other}.jsonl", *listen, "--side", "server")
     assert server.stderr is not None
     told = (await soon(server.stderr.readline())).decode()
-    found = re.fullmatch(r"Listening on (ws://127\.0\.0\.1:\d+)\n", told)
+    found = re.fullmatch(r"Listening on (ws://127\.0\.0\.1:\d+|unix:.*/s)\n", told)
     assert found is not None, told
     client = await started(capture, "--connect", found[1], "--no-wait", "--timeout", "5")
     (out, errors), (seen, complaints) = await soon(
@@ -71,7 +73,7 @@ def test_what_cannot_be_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[s
             assert "usage" not in errors
     for arguments, said in (
         ([capture], "one of the arguments --connect --listen is required"),
-        ([capture, "--connect", "ftp://h"], "not a ws, wss, http or https URL: 'ftp://h'"),
+        ([capture, "--connect", "ftp://h"], "not a ws, wss, http or https URL, nor unix:PATH"),
         ([capture, "--listen", "0", "--side", "client"], "--side client needs --connect URL"),
         ([capture, "--listen", "0", "--connection", "0"], "not the number of a connection"),
         ([capture, "--listen", "0", "--speed", "0"], "not a number of seconds above 0: '0'"),
