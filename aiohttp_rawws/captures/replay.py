@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from ..session.checks import check_seconds
+from ..session.deadline import in_time
 from ..session.session import RawWebSocketSession
 from ..wire.errors import EndOfStream, ProtocolError, SessionClosed
 from ..wire.frames import Frame
@@ -179,13 +180,13 @@ class Player:
         try:
             self._session.write(segment.octets)
             self.sent += len(segment.octets)
-            await asyncio.wait_for(self._session.drain(), self._timeout)
+            await in_time(self._session.drain(), self._timeout)
         except SessionClosed:
             expected = f"{len(segment.octets)} octets more are sent to it"
             return Difference(
                 "the peer has gone", expected, "the end of the connection", segment.line
             )
-        except asyncio.TimeoutError:
+        except TimeoutError:
             seen = f"it takes nothing for {self._timeout:g} seconds"
             return Difference("the peer does not read", "all is read", seen, segment.line)
         return None
@@ -210,12 +211,12 @@ class Player:
     async def _receive(self) -> Frame | str:
         """Return the next frame, or a text that tells why there is none."""
         try:
-            return await asyncio.wait_for(self._session.receive(), self._timeout)
+            return await in_time(self._session.receive(), self._timeout)
         except EndOfStream as end:
             return f"the end of the connection ({end.__cause__ or 'a FIN'})"
         except ProtocolError as error:
             return f"what cannot be read: {error}"
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return f"nothing within {self._timeout:g} seconds"
 
     async def _end(self, end: End) -> Difference | None:

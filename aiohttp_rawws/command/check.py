@@ -13,7 +13,7 @@ from ..testing.conformance.catalogue import select
 from ..testing.conformance.client import check_client
 from ..testing.conformance.report import Report
 from ..testing.conformance.server import check
-from ..testing.deadline import end_tasks
+from ..testing.ending import end_tasks
 from ..testing.errors import PeerError, Unexpected
 from .addresses import Destination, ListenAddress, listen_address, server_url
 from .arguments import Commands

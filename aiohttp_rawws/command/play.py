@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 
 from ..captures.recorder import Recorder
-from ..testing.deadline import end_tasks
+from ..testing.ending import end_tasks
 from ..testing.errors import PeerError
 from ..testing.player import Played
 from ..testing.playing import MAX_CONNECTIONS, play_client, script_server

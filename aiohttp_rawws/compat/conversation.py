@@ -11,8 +11,8 @@ from ..layers.deflate import PermessageDeflate
 from ..layers.inbox import Inbox
 from ..layers.message import TYPES, Message
 from ..layers.websocket_end import WebSocketEnd
-from ..session.cancel_scope import CancelScope
 from ..session.connection import Connection
+from ..session.deadline import in_time
 from ..session.ending import delivered
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.errors import ProtocolError, SessionClosed
@@ -161,13 +161,11 @@ class Conversation:
         return None
 
     async def _within(self, seconds: float) -> Message | None:
-        with CancelScope() as scope:
-            timer = asyncio.get_running_loop().call_later(seconds, scope.cancel)
-            try:
-                return await self._wait(None)
-            finally:
-                timer.cancel()
-        raise asyncio.TimeoutError
+        try:
+            return await in_time(self._wait(None), seconds)
+        except TimeoutError:
+            # Python 3.10 has another one for waits.
+            raise asyncio.TimeoutError from None
 
     async def _what_else(self) -> WSMessage:
         """Return what has come in place of a message."""

@@ -1,10 +1,9 @@
 """The closing handshake of RFC 6455 section 7 from our side, and the end without it."""
 
-import asyncio
 import contextlib
 
-from ..session.cancel_scope import CancelScope
 from ..session.checks import check_seconds
+from ..session.deadline import in_time
 from ..session.ending import end
 from ..session.session import RawWebSocketSession, connection_of
 from ..wire.arguments import shown
@@ -36,16 +35,15 @@ async def close_handshake(
     if not isinstance(session, RawWebSocketSession):
         raise TypeError(f"close_handshake takes a session, got {shown(session)}")
     check_seconds("timeout", timeout)
-    loop = asyncio.get_running_loop()
-    with CancelScope() as block:
-        timer = loop.call_later(timeout, block.cancel)
-        try:
-            await session.close(code, reason)
-            if session.close_received is None:
-                await read_to_close(session)
-        finally:
-            timer.cancel()
+    with contextlib.suppress(TimeoutError):
+        await in_time(close_both(session, code, reason), timeout)
     return session.close_received
+
+
+async def close_both(session: RawWebSocketSession, code: int | None, reason: str) -> None:
+    await session.close(code, reason)
+    if session.close_received is None:
+        await read_to_close(session)
 
 
 async def fail_connection(session: RawWebSocketSession, code: int, reason: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from ..session.deadline import in_time
 from ..session.ending import end
 from ..session.outcome import Outcome, leaves, outcome_of
 from ..session.session import RawWebSocketSession, connection_of
@@ -118,8 +119,8 @@ class WebSocketEnd:
                 with contextlib.suppress(SessionClosed):
                     # Not `close`, which would wait for a peer that reads nothing.
                     self._session.send_nowait(Frame.close(code, reason))
-            await asyncio.wait_for(ended.wait(), self.timeout)
-        except asyncio.TimeoutError:
+            await in_time(ended.wait(), self.timeout)
+        except TimeoutError:
             # Whoever closes ends the connection then.
             pass
         finally:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from ..server.logs import describe, logger, warn
+from ..session.deadline import in_time
 from ..session.ending import delivered, end_patiently, peer_end, reset
 from ..session.kernel import error_of, is_gone
 from ..session.session import RawWebSocketSession, connection_of
@@ -141,8 +142,8 @@ class Direction:
             return
         if source.receiver.close_received is not None:
             # The reply to that Close may be on its way.
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.opposite.done.wait(), target.linger)
+            with contextlib.suppress(TimeoutError):
+                await in_time(self.opposite.done.wait(), target.linger)
         await end_patiently(target)
         self._note_end()
 

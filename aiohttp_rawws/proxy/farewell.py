@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from ..session.connection import Connection
+from ..session.deadline import in_time
 from ..session.ending import end
 from ..session.session import Stream
 from ..wire.errors import ProtocolError, SessionClosed
@@ -33,10 +34,10 @@ async def say_goodbye(*farewells: "tuple[Connection, Farewell]") -> None:
 
 async def close_and_end(connection: Connection, farewell: Farewell) -> None:
     if not connection.sender.unfinished:
-        with contextlib.suppress(SessionClosed, asyncio.TimeoutError, ProtocolError):
+        with contextlib.suppress(SessionClosed, TimeoutError, ProtocolError):
             connection.sender.send(Frame.close(*farewell))
             connection.flush()
-            await asyncio.wait_for(drain(connection), connection.linger)
+            await in_time(drain(connection), connection.linger)
     await end(connection)
 
 

@@ -13,9 +13,10 @@ from typing import Any
 from yarl import URL
 
 from ..captures.recorder import Recorder
+from ..session.deadline import in_time
 from .arguments import check_count, check_seed
-from .deadline import end_tasks, in_time
 from .dialling import dial, host_of, target_of
+from .ending import end_tasks
 from .openings import Answer, Request
 from .player import Played, play
 from .preset import Preset

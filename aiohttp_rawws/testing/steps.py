@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from ..session.deadline import in_time
 from ..wire.frames import Frame
 from .arguments import Split, check_count, check_flag, check_octets, check_seconds, split_of
-from .deadline import in_time
 from .errors import PeerEnded, Unexpected
 from .patterns import name_of, shown
 from .player import Player, expects

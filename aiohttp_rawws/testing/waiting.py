@@ -4,11 +4,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from ..session.deadline import in_time
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
 from ..wire.names import Opcode
 from .arguments import check_choice, check_count, check_flag, check_seconds, check_text
-from .deadline import in_time
 from .errors import PeerEnded, Unexpected
 from .patterns import pattern_of, shown
 from .player import Player

@@ -8,12 +8,12 @@ import struct
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar, cast
 
+from ..session.deadline import in_time
 from ..wire.errors import ProtocolError
 from ..wire.frames import Frame
 from ..wire.names import Violation
 from ..wire.native import READ_SIZE, ReadBuffer
 from ..wire.parser import Parser
-from .deadline import in_time
 from .errors import NotHttp, PeerEnded, PeerSilent
 from .http import HttpHead
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from ..deadline import in_time
+from ...session.deadline import in_time
 from .injector import Injector
 from .opening import Opening, Rest, request_of
 from .pump import Lost, Pump, both

@@ -15,8 +15,8 @@ from typing import Any
 
 from yarl import URL
 
-from ..deadline import end_tasks
 from ..dialling import TLS_SCHEMES, default_context, host_of
+from ..ending import end_tasks
 from .connection import ChaosConnection
 from .injector import Injector
 from .plan import Planner

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
-from ..deadline import in_time
+from ...session.deadline import in_time
 from .injector import END, RESET, Delivery, Injector
 from .side import Side
 

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from urllib.parse import parse_qsl
 
+from ...session.deadline import in_time
 from ...wire.errors import ProtocolError
 from ..arguments import check_seconds
-from ..deadline import end_tasks, in_time
+from ..ending import end_tasks
 from ..errors import PeerError
 from ..http import HttpHead
 from ..playing import url_of

@@ -6,10 +6,11 @@ import time
 import zlib
 from collections.abc import Callable
 
+from ...session.deadline import in_time
 from ...wire.errors import ProtocolError
 from ...wire.frames import Frame
 from ...wire.names import Opcode, Violation
-from ..deadline import end_tasks, in_time
+from ..ending import end_tasks
 from ..errors import PeerEnded, PeerSilent
 from ..wire import Wire
 from .case import (

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 
 from yarl import URL
 
+from ...session.deadline import in_time
 from ..arguments import check_count, check_seconds
-from ..deadline import end_tasks, in_time
 from ..dialling import TLS_SCHEMES, default_context, dial
+from ..ending import end_tasks
 from ..errors import NotHttp, PeerEnded, PeerSilent, Unexpected
 from ..http import HeaderLines, HttpHead
 from ..wire import Wire

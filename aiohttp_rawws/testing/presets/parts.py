@@ -8,7 +8,7 @@ from typing import Any
 
 from ...wire.frames import Frame
 from ...wire.names import Opcode
-from ..deadline import end_tasks
+from ..ending import end_tasks
 from ..errors import PeerEnded, PeerSilent, Unexpected
 from ..openings import Request
 from ..player import Player, Split

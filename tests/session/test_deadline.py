@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from aiohttp_rawws.testing.deadline import in_time
+from aiohttp_rawws.session.deadline import in_time
 from tests.support.waiting import soon
 
 
