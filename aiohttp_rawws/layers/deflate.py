@@ -196,15 +196,18 @@ class PermessageDeflate:
         that does not fit our offer is a ProtocolError (close code 1002). On a server the answer
         is our own, and a malformed one is a ValueError.
         """
-        if not isinstance(session, RawWebSocketSession):
+        if not hasattr(session, "extensions"):
             raise TypeError(f"PermessageDeflate.of takes a session, got {shown(session)}")
-        connection = connection_of(session)
-        deflate: PermessageDeflate | None = connection.codec
+        # What only looks like a session, in a test say, has no connection to keep it.
+        connection = connection_of(session) if isinstance(session, RawWebSocketSession) else None
+        deflate: PermessageDeflate | None = None if connection is None else connection.codec
         if deflate is None:
             settings = settings_of(session)
             if settings is None:
                 return None
-            deflate = connection.codec = cls(is_client=session.is_client, **settings)
+            deflate = cls(is_client=session.is_client, **settings)
+            if connection is not None:
+                connection.codec = deflate
         if max_size is not None:
             deflate.max_size = max_size
         return deflate

@@ -50,7 +50,11 @@ class TaskGroup:
         task.add_done_callback(self._note_done)
         if self._end.ended:
             task.cancel()
-        return task
+        try:
+            return task
+        finally:
+            # The traceback of an eager task that has failed refers to this frame.
+            del task
 
     def cancel_all_but(self, spared: Collection["asyncio.Task[Any] | None"]) -> None:
         """Cancel the tasks and the block, but for those in `spared`."""

@@ -21,9 +21,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.support.applications import application, free_port, gateway, jupyterlab, running
+from tests.support.applications import application, gateway, jupyterlab, running
 from tests.support.command import without_uvloop
 from tests.support.examples import examples
+from tests.support.ports import free_port
 
 pytestmark = [
     pytest.mark.slow,

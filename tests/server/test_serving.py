@@ -6,7 +6,6 @@ import inspect
 import os
 import re
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from tests.support import ROOT
 from tests.support.handshakes import request
 from tests.support.loops import ONE_LOOP
 from tests.support.octets import masked
+from tests.support.ports import free_port
 from tests.support.servers import BOTH, Contexts, Serve, application, echo, forgotten, running
 from tests.support.waiting import patience, soon
 from tests.support.wire import Address, Wire
@@ -223,12 +223,6 @@ def program(folder: Path, word: str, call: str) -> Iterator[None]:
         finally:
             # Its own processes too.
             os.killpg(process.pid, signal.SIGTERM)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-    return port
 
 
 async def told(address: Address) -> "list[str]":

@@ -16,6 +16,7 @@ import pytest
 from yarl import URL
 
 from tests.support.handshakes import Opening, answer
+from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE, soon
 from tests.support.wire import Wire, read_opening
 
@@ -47,13 +48,6 @@ def tinyproxy(folder: Path, *more: str) -> Iterator[str]:
         finally:
             # It has nothing to put in order; and it may miss a SIGTERM before its next visitor.
             process.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-    return port
 
 
 def wait_for(port: int) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support import ROOT
+from tests.support.ports import free_port
 
 FOLDER = Path(__file__).parent
 REQUIREMENTS = ("jupyterlab>=4.4,<5", "nicegui>=3,<4", "sse-starlette>=3,<4", "uvicorn<1")
@@ -37,12 +38,6 @@ def installed() -> Path:
         subprocess.run([python, "-m", "pip", "install", "-q", *REQUIREMENTS], check=True)
         done.touch()
     return python
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 class Process:
