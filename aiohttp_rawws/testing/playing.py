@@ -17,6 +17,7 @@ from ..session.deadline import in_time
 from .arguments import check_count, check_seed
 from .dialling import dial, host_of, target_of
 from .ending import end_tasks
+from .listening import listening, url_of
 from .openings import Answer, Request
 from .player import Played, play
 from .preset import Preset
@@ -25,7 +26,7 @@ from .steps import Step
 from .transcript import Transcript
 from .wire import Wire
 
-__all__ = ("ScriptServer", "Scripts", "play_client", "script_server", "url_of")
+__all__ = ("ScriptServer", "Scripts", "play_client", "script_server")
 
 #: What the connections of a server play: each the same script; the first the first of a list and
 #: so on, where the last stays; or what a function says of the number of the connection, from 0.
@@ -255,29 +256,13 @@ async def script_server(
     options: dict[str, Any] = {"ssl": ssl, "backlog": BACKLOG}
     if ssl is not None:
         options["ssl_handshake_timeout"] = TLS_TIMEOUT
-    if sock is not None:
-        server = await asyncio.start_server(scripted.accept, sock=sock, **options)
-    elif unix_socket is not None:
-        server = await asyncio.start_unix_server(scripted.accept, unix_socket, **options)
-    else:
-        server = await asyncio.start_server(scripted.accept, host, port, **options)
-    scripted.url = url_of(server.sockets[0].getsockname(), tls=ssl is not None)
-    try:
-        yield scripted
-    finally:
-        server.close()
-        await scripted.stop()
-        await server.wait_closed()
-        if unix_socket is not None:
-            # Python 3.13 does so itself.
-            with contextlib.suppress(OSError):
-                os.unlink(unix_socket)
-
-
-def url_of(name: Any, *, tls: bool) -> str:
-    """Return the URL of a listening socket, by its name."""
-    scheme = "wss" if tls else "ws"
-    if not isinstance(name, tuple):
-        return f"{scheme}://localhost/"
-    authority = f"[{name[0]}]" if ":" in name[0] else name[0]
-    return f"{scheme}://{authority}:{name[1]}/"
+    async with listening(
+        scripted.accept, host, port, unix_socket=unix_socket, sock=sock, **options
+    ) as server:
+        scripted.url = url_of(server.sockets[0].getsockname(), tls=ssl is not None)
+        try:
+            yield scripted
+        finally:
+            server.close()
+            await scripted.stop()
+            await server.wait_closed()

@@ -19,7 +19,7 @@ from ..arguments import check_seconds
 from ..ending import end_tasks
 from ..errors import PeerError
 from ..http import HttpHead
-from ..playing import url_of
+from ..listening import listening, url_of
 from ..wire import Wire
 from .case import Case, Grade, Part, Send, close, text
 from .catalogue import select
@@ -85,8 +85,9 @@ async def check_client(
         limit = LONG_LIMIT if long else LIMIT
     client = Client(chosen, timeout, on_result)
     start = time.monotonic()
-    listener = await start_listening(client, host, port, unix_socket, sock, ssl)
-    try:
+    async with listening(
+        client.attend, host, port, unix_socket=unix_socket, sock=sock, ssl=ssl
+    ) as listener:
         url = url_of(listener.sockets[0].getsockname(), tls=ssl is not None).rstrip("/")
         if on_url is not None:
             on_url(url)
@@ -98,31 +99,11 @@ async def check_client(
             await in_time(running, limit)
         except TimeoutError:
             client.missing = f"the run was over before its turn, after {limit:g} s"
-    finally:
-        listener.close()
-        await client.stop()
-        if unix_socket is not None:
-            # Python 3.13 does so itself.
-            with contextlib.suppress(OSError):
-                os.unlink(unix_socket)
+        finally:
+            listener.close()
+            await client.stop()
     target = " ".join(command) or f"the client at {url}"
     return Report("client", target, client.results(), time.monotonic() - start)
-
-
-async def start_listening(
-    client: "Client",
-    host: str,
-    port: int,
-    unix_socket: str | None,
-    sock: socket.socket | None,
-    ssl: tls.SSLContext | None,
-) -> asyncio.Server:
-    is_unix = sock is not None and sock.family == getattr(socket, "AF_UNIX", None)
-    if is_unix or (unix_socket is not None and sock is None):
-        return await asyncio.start_unix_server(client.attend, unix_socket, sock=sock, ssl=ssl)
-    if sock is not None:
-        return await asyncio.start_server(client.attend, sock=sock, ssl=ssl)
-    return await asyncio.start_server(client.attend, host, port, ssl=ssl)
 
 
 class Client:
