@@ -1,7 +1,6 @@
 """The subcommand `check`."""
 
 import argparse
-import asyncio
 import contextlib
 import os
 import ssl
@@ -13,7 +12,6 @@ from ..testing.conformance.catalogue import select
 from ..testing.conformance.client import check_client
 from ..testing.conformance.report import Report
 from ..testing.conformance.server import check
-from ..testing.ending import end_tasks
 from ..testing.errors import PeerError, Unexpected
 from .addresses import Destination, ListenAddress, listen_address, server_url
 from .arguments import Commands
@@ -21,6 +19,7 @@ from .ending import Failure, Stop, stop_on_signals
 from .listening import listen, name_of
 from .loop import run_loop
 from .output import reason_of
+from .stopping import run_until
 from .text import escaped
 from .tls import (
     add_certificate,
@@ -198,15 +197,10 @@ async def until_signal(options: Options, server: Destination | None) -> Report:
     stop = Stop()
     stop_on_signals(stop)
     doing = check_a_client(options) if server is None else check_a_server(options, server)
-    checking = asyncio.ensure_future(doing)
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait([checking, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if not checking.done():
-            raise Failure("stopped by a signal")
-        return checking.result()
-    finally:
-        await end_tasks([checking, stopping])
+    report = await run_until(stop, doing)
+    if report is None:
+        raise Failure("stopped by a signal")
+    return report
 
 
 async def check_a_server(options: Options, server: Destination) -> Report:

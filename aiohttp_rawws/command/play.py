@@ -1,7 +1,6 @@
 """The subcommand `play`: a scripted peer for programs in any language."""
 
 import argparse
-import asyncio
 import contextlib
 import json
 import os
@@ -12,7 +11,6 @@ import textwrap
 from pathlib import Path
 
 from ..captures.recorder import Recorder
-from ..testing.ending import end_tasks
 from ..testing.errors import PeerError
 from ..testing.player import Played
 from ..testing.playing import MAX_CONNECTIONS, play_client, script_server
@@ -31,6 +29,7 @@ from .ending import Failure, Stop, stop_on_signals
 from .listening import listen, name_of
 from .loop import run_loop
 from .output import fill_standard_files, reason_of
+from .stopping import run_until
 from .tls import add_certificate, add_trust, listen_context, upstream_context
 from .values import seconds
 
@@ -188,12 +187,7 @@ async def serve(
             # Without a standard error, print would take standard output.
             if sys.stderr is not None:
                 print(f"Listening on {where}, seed {options.seed}", file=sys.stderr, flush=True)
-            waits: list[asyncio.Future[object]] = [asyncio.ensure_future(stop.wait())]
-            ended = server.ended(count or MAX_CONNECTIONS, timeout=None)
-            waits.append(asyncio.ensure_future(ended))
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
+            await run_until(stop, server.ended(count or MAX_CONNECTIONS, timeout=None))
         return server.started
 
 
@@ -204,12 +198,7 @@ async def connect(
     stop = Stop()
     stop_on_signals(stop)
     played: list[Played] = []
-    playing = asyncio.ensure_future(play_each(options, scripts, count, recorder, played))
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    await end_tasks([playing, stopping])
-    if not playing.cancelled():
-        playing.result()
+    await run_until(stop, play_each(options, scripts, count, recorder, played))
     return played
 
 
