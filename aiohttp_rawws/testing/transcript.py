@@ -9,6 +9,7 @@ from ..wire.frames import Frame
 from ..wire.names import Violation
 from .http import HttpHead
 from .patterns import shown
+from .text import printable
 
 __all__ = ("Entry", "Transcript")
 
@@ -60,13 +61,6 @@ class Entry:
         else:
             said["event"] = self.what
         return said
-
-
-def printable(text: str) -> str:
-    """Escape what a peer may have sent to a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def names_of(violations: Violation) -> list[str]:

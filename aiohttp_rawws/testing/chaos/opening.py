@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ...captures.redaction import redact_query
+from ..text import printable
 from .side import Side
 
 __all__ = ("Opening", "Rest")
@@ -36,10 +37,11 @@ class Rest(NamedTuple):
 class Opening:
     """Passes requests and answers on until an answer is a 101.
 
-    Heads pass as they came, but for what `base` and `host` change in those of requests: the
-    beginning of the paths at the upstream, and the Host; without `extensions` the offer of those is
-    left out. `on_answer` is called with each request
-    for an upgrade and the status of its answer, 0 for what is no answer of HTTP.
+    Heads pass as they came, but for those of requests: `base` goes before their paths, `host`
+    replaces their Host, and without `extensions` their offer of extensions is left out.
+
+    `on_answer` is called with each request for an upgrade, and the status of its answer, which is 0
+    for what is no answer of HTTP.
     """
 
     def __init__(
@@ -165,5 +167,4 @@ class Opening:
 def request_of(head: bytes) -> str:
     """Return a request line without its version, as it may be shown."""
     words = head[: head.find(b"\n")].decode("latin-1").split()
-    shown = redact_query(" ".join(words[:2]))
-    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in shown)
+    return printable(redact_query(" ".join(words[:2])))
