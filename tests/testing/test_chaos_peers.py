@@ -5,13 +5,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from websockets.asyncio.client import connect as websockets_connect
 from websockets.asyncio.server import serve as websockets_serve
 
 import aiohttp_rawws
 from aiohttp_rawws import Frame
 from aiohttp_rawws.testing import FaultRecord, chaos
+from tests.support.aiohttps import aiohttps_echo
 from tests.support.chaos import ANSWER, HELLO, Upstream, between, reach
 from tests.support.examples import echo_app, example, run, serving
 from tests.support.handshakes import request
@@ -92,16 +92,7 @@ async def test_two_runs_with_a_seed_do_the_same() -> None:
 
 
 async def test_the_heartbeat_of_aiohttp_finds_a_peer_that_is_stalled() -> None:
-    async def handler(request: web.Request) -> web.WebSocketResponse:
-        response = web.WebSocketResponse()
-        await response.prepare(request)
-        async for message in response:
-            await response.send_str(message.data)
-        return response
-
-    app = web.Application()
-    app.router.add_get("/", handler)
-    async with serving(app) as url, chaos(f"{url}/", stall="upstream:#3") as proxy:
+    async with serving(aiohttps_echo()) as url, chaos(f"{url}/", stall="upstream:#3") as proxy:
         http = aiohttp.ClientSession()
         async with http, http.ws_connect(proxy.url, heartbeat=1.0, autoping=True) as session:
             await session.send_str("hello")

@@ -25,6 +25,7 @@ from aiohttp_rawws.testing import (
     script_server,
 )
 from tests.support import sockets
+from tests.support.aiohttps import aiohttps_echo
 from tests.support.octets import masked
 from tests.support.scripted import a_client_of, address_of
 from tests.support.servers import BOTH, Contexts, Serve
@@ -119,21 +120,8 @@ def our_app() -> web.Application:
     return app
 
 
-def aiohttps_app() -> web.Application:
-    async def echo(request: web.Request) -> web.WebSocketResponse:
-        websocket = web.WebSocketResponse()
-        await websocket.prepare(request)
-        async for message in websocket:
-            await websocket.send_str(message.data)
-        return websocket
-
-    app = web.Application()
-    app.router.add_get("/", echo)
-    return app
-
-
 @BOTH
-@pytest.mark.parametrize("app", [our_app, aiohttps_app])
+@pytest.mark.parametrize("app", [our_app, aiohttps_echo])
 async def test_a_client_of_any_server(app: object, serve: Serve, tls: bool) -> None:
     assert callable(app)
     address = await serve(app(), tls=tls)

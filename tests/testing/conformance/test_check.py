@@ -20,6 +20,7 @@ from aiohttp_rawws.testing import Grade, Report, Unexpected, check, check_client
 from aiohttp_rawws.testing.conformance.catalogue import all_cases, select
 from demo.conforming import echo_client, make_app
 from tests.autobahn.peers import command
+from tests.support.aiohttps import aiohttps_echo
 from tests.support.command import complaint
 from tests.support.handshakes import Opening, answer
 from tests.support.loops import ONE_LOOP
@@ -167,27 +168,19 @@ async def test_a_path_without_a_websocket(serve: Serve) -> None:
     assert f"cannot check {url}: the server answers 404" in errors.decode()
 
 
-def needing(header: str) -> web.Application:
-    """Return an echo that refuses requests without a header, and offers a subprotocol."""
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        if header not in request.headers:
-            raise web.HTTPUnauthorized
-        websocket = web.WebSocketResponse(protocols=["b"], compress=False)
-        await websocket.prepare(request)
-        async for message in websocket:
-            await websocket.send_str(message.data)
-        return websocket
-
-    app = web.Application()
-    app.router.add_get("/", handler)
-    return app
+@web.middleware
+async def needing_credentials(request: web.Request, handler: Any) -> web.StreamResponse:
+    if "Authorization" not in request.headers:
+        raise web.HTTPUnauthorized
+    response: web.StreamResponse = await handler(request)
+    return response
 
 
 async def test_headers_for_a_server_that_needs_some() -> None:
     names = ["1.1.2", "opening.unknown-protocol", "opening.small-letters"]
     headers = {"Authorization": "a", "Sec-WebSocket-Protocol": "a, b"}
-    async with running(needing("Authorization")) as (_, address):
+    app = aiohttps_echo(needing_credentials, protocols=["b"], compress=False)
+    async with running(app) as (_, address):
         url = address.url("")
         report = await check(url, cases=names, headers=headers, timeout=PATIENCE)
         assert report.counts == {Grade.OK: 3}, report.text()
