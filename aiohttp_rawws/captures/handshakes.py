@@ -8,7 +8,7 @@ from aiohttp import web
 from ..session.session import RawWebSocketSession
 from .addresses import visitor_of
 
-__all__ = ("HANDSHAKE", "handshake_of", "known", "pairs_of", "request_of")
+__all__ = ("HANDSHAKE", "completed", "handshake_of", "pairs_of", "request_of")
 
 #: What is kept of a handshake with an upstream.
 HANDSHAKE = ("url", "request", "status", "response")
@@ -19,7 +19,7 @@ def pairs_of(headers: Any) -> list[tuple[str, str]] | None:
     return None if headers is None else list(getattr(headers, "items", lambda: headers)())
 
 
-def known(handshake: dict[str, Any]) -> dict[str, Any]:
+def completed(handshake: dict[str, Any]) -> dict[str, Any]:
     """Return a handshake with all of its fields."""
     fields: dict[str, Any] = {**dict.fromkeys(HANDSHAKE), **handshake}
     return fields | {key: pairs_of(fields[key]) for key in ("request", "response")}

@@ -33,7 +33,7 @@ from .format import (
     other_side,
     start_line,
 )
-from .handshakes import HANDSHAKE, handshake_of, known, pairs_of, request_of
+from .handshakes import HANDSHAKE, completed, handshake_of, pairs_of, request_of
 from .octets import FrameScanner
 from .redaction import Redaction
 
@@ -245,7 +245,7 @@ class Recording:
         client = {"request": pairs_of(request), "status": status, "response": response}
         handshakes = {
             "client": shown.handshake(client if url is None else {"url": url, **client}),
-            "upstream": None if upstream is None else shown.handshake(known(upstream)),
+            "upstream": None if upstream is None else shown.handshake(completed(upstream)),
         }
         fields: dict[str, Any] = {"method": method, "path": shown.path(path), "address": address}
         event = "open" if status == 101 else "refused"

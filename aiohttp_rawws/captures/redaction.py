@@ -39,8 +39,9 @@ OPEN_HEADERS = frozenset(
 #: The scheme of credentials is shown.
 SCHEME = re.compile(r"(?:basic|bearer|digest|negotiate|token) ", re.IGNORECASE)
 
-#: A parameter of a query, or one behind a semicolon, of any URL that stands in a text.
+#: Not where one more parameter begins.
 NEXT = r"(?![;?][^?&=#;/\s]+=)"
+#: A parameter of a query, or one behind a semicolon, of any URL that stands in a text.
 PARAMETER = re.compile(
     rf"([?&])([^?&=#\s]+)=((?:{NEXT}[^&#\s])+)|(;)([^?&=#;/\s]+)=((?:{NEXT}[^?&#\s])+)"
 )

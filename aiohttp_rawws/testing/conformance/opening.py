@@ -9,6 +9,7 @@ from typing import NamedTuple
 from multidict import CIMultiDict
 from yarl import URL
 
+from ...session.options import TOKEN
 from ...wire.handshake import accept_key, new_key
 from ..http import HeaderLines, HttpHead
 from ..wire import Wire
@@ -37,8 +38,7 @@ OWN_HEADERS = (
     "transfer-encoding",
     "upgrade",
 )
-#: A name and a value that can be sent (RFC 9110 sections 5.1 and 5.5).
-NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+#: A value that can be sent (RFC 9110 section 5.5).
 VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
@@ -66,7 +66,7 @@ class Target:
             if name.lower() in OWN_HEADERS:
                 raise ValueError(f"{name} is set by the check")
             is_text = isinstance(value, str)
-            if not (is_text and NAME.fullmatch(name) and VALUE.fullmatch(value)):
+            if not (is_text and TOKEN.fullmatch(name) and VALUE.fullmatch(value)):
                 raise ValueError(f"not a header: {name!r}: {value!r}")
         return cls(url, found, unix_socket)
 

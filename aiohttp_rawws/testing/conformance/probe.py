@@ -48,8 +48,12 @@ def fault_of(seen: Seen, url: URL, seconds: float, *, echoes: bool) -> str:
         return f"the server ends the connection in place of an answer to the handshake.{tls}"
     if seen.status != "101":
         return refusal(seen, url) if seen.status else ""
+    return echo_fault(seen, seconds) if echoes else ""
+
+
+def echo_fault(seen: Seen, seconds: float) -> str:
     messages = [event for event in seen.events if event[0] in ("text", "binary")]
-    if not echoes or (messages and messages[0][1] == HELLO[1]):
+    if messages and messages[0][1] == HELLO[1]:
         # One that sends it back as the other kind of message echoes, and has a fault.
         return ""
     if not messages and (seen.faults or not (seen.events or seen.is_over)):
